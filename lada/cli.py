@@ -1,0 +1,40 @@
+"""What every script shares: one clear line for a user's error, exit codes 0, 1 and 2."""
+
+import argparse
+import sys
+from collections.abc import Callable
+
+from lada.errors import LadaError
+
+
+def make_parser(description: str) -> argparse.ArgumentParser:
+    """Return a parser whose help shows defaults and that knows ``--debug``."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument('--debug', action='store_true', help='show the traceback of an error')
+    return parser
+
+
+def run_script(main: Callable[[argparse.Namespace], int | None], parser: argparse.ArgumentParser) -> None:
+    """Parse the command line, call ``main`` and exit: 0 done, 1 failed with one line on stderr, 2 wrong arguments.
+
+    ``main`` returns ``None`` or an exit status. :class:`LadaError` and :class:`OSError` become one line unless
+    ``--debug`` is given.
+    """
+    args = parser.parse_args()
+    try:
+        status = main(args)
+    except (LadaError, OSError) as error:
+        if args.debug:
+            raise
+        print(f'error: {describe(error)}', file=sys.stderr)
+        status = 1
+    except KeyboardInterrupt:
+        print('stopped', file=sys.stderr)
+        status = 130
+    sys.exit(status or 0)
+
+
+def describe(error: Exception) -> str:
+    """Return the error's message on one line."""
+    return ' '.join(str(error).split()) or type(error).__name__
