@@ -1,0 +1,94 @@
+"""Training loop whose data continues at the next sample, and MMagic's names for the evaluation loops."""
+
+import os
+
+from mmengine.dist import get_world_size
+from mmengine.runner import IterBasedTrainLoop as _IterBasedTrainLoop
+from mmengine.runner import TestLoop, ValLoop
+from mmengine.runner.loops import _InfiniteDataloaderIterator
+
+from lada.errors import LadaError
+from lada.registry import LOOPS
+
+RESUME_VARIABLE = 'MMENGINE_RESUME_DATALOADER'
+SAMPLES_CONSUMED = 'samples_consumed'
+
+
+def replays_batches() -> bool:
+    """Return whether ``MMENGINE_RESUME_DATALOADER`` asks for MMEngine's batch-by-batch replay (0 or unset: no)."""
+    value = os.environ.get(RESUME_VARIABLE, '0')
+    if value not in ('0', '1'):
+        raise LadaError(f'{RESUME_VARIABLE}={value} is not understood; set it to 0 (continue at the next sample) '
+                        'or 1 (replay every batch)')
+    return value == '1'
+
+
+@LOOPS.register_module()
+class IterBasedTrainLoop(_IterBasedTrainLoop):
+    """MMEngine's loop, resuming the data as ``MMENGINE_RESUME_DATALOADER`` says.
+
+    The number of samples consumed over all ranks lives in the message hub, hence in every checkpoint: it places Lada's
+    sampler exactly, also when the number of processes or the batch size has changed.
+    """
+
+    def run_iter(self, data_batch) -> None:
+        # Before the hooks run, so that a checkpoint of this iteration counts this iteration's samples.
+        hub = self.runner.message_hub
+        consumed = hub.runtime_info.get(SAMPLES_CONSUMED, 0) + self.global_batch_size
+        hub.update_info(SAMPLES_CONSUMED, consumed)
+        super().run_iter(data_batch)
+
+    @property
+    def global_batch_size(self) -> int:
+        """Samples an iteration takes over all ranks."""
+        return (self.dataloader.batch_size or self.dataloader.batch_sampler.batch_size) * get_world_size()
+
+    def run(self):
+        """Launch training."""
+        self.runner.call_hook('before_train')
+        self.runner.call_hook('before_train_epoch')
+        if self._iter >= self._max_iters:
+            self.runner.logger.info(
+                f'The run already reached its last iteration ({self._max_iters}): nothing to do. Raise train_cfg.max_iters '
+                'to train on, or start over with --no-resume')
+        elif self._iter > 0:
+            self._place_data()
+        while self._iter < self._max_iters and not self.stop_training:
+            self.runner.model.train()
+            self.run_iter(next(self.dataloader_iterator))
+            self._decide_current_val_interval()
+            if (self.runner.val_loop is not None and self._iter >= self.val_begin
+                    and (self._iter % self.val_interval == 0 or self._iter == self._max_iters)):
+                self.runner.val_loop.run()
+        self.runner.call_hook('after_train_epoch')
+        self.runner.call_hook('after_train')
+        return self.runner.model
+
+    def _place_data(self) -> None:
+        """Put the data stream where the resumed iteration needs it."""
+        hub, log = self.runner.message_hub, self.runner.logger
+        consumed = hub.runtime_info.setdefault(SAMPLES_CONSUMED, self._iter * self.global_batch_size)
+        if replays_batches():
+            log.info(f'{RESUME_VARIABLE}=1: replaying {self._iter} batches')
+            for _ in range(self._iter):
+                next(self.dataloader_iterator)
+            return
+        sampler = self.dataloader.sampler
+        if not hasattr(sampler, 'load_state_dict'):
+            log.warning(f'{type(sampler).__name__} has no state: no batch is replayed and the data starts afresh; '
+                        'use InfiniteSampler to continue at the next sample')
+            return
+        sampler.load_state_dict(dict(consumed=consumed))
+        # An iterator made before the sampler was placed may already have prefetched from the start.
+        self.dataloader_iterator = _InfiniteDataloaderIterator(self.dataloader)
+        log.info(f'The data continues at sample {consumed} of the stream; no batch is replayed')
+
+
+@LOOPS.register_module()
+class MultiValLoop(ValLoop):
+    """MMagic's name for the validation loop."""
+
+
+@LOOPS.register_module()
+class MultiTestLoop(TestLoop):
+    """MMagic's name for the test loop."""

@@ -1,0 +1,168 @@
+"""Training from a config file: decide where to start, then hand over to the Runner."""
+
+import os
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.dist import broadcast_object_list, get_rank
+from mmengine.logging import print_log
+from mmengine.registry import DATASETS, MODELS, RUNNERS, DefaultScope
+
+from lada.engine.checkpoint import LAST_CHECKPOINT, damage_of, find_checkpoint
+from lada.engine.config import config_errors, load_config
+from lada.engine.launch import check_launcher, default_backend, init_cpu_process_group
+from lada.engine.loops import RESUME_VARIABLE, replays_batches
+from lada.errors import LadaError
+
+
+@dataclass
+class TrainOptions:
+    """What the training script's command line says.
+
+    Attributes:
+        config: path of the config file.
+        work_dir: folder for logs and checkpoints; ``None`` leaves it to the config.
+        resume: continue from the work directory's newest sound checkpoint when there is one.
+        resume_from: continue from this checkpoint instead.
+        load_from: start from this checkpoint's weights when nothing is resumed.
+        amp: train under bfloat16 autocast.
+        auto_scale_lr: scale the learning rate with the global batch size.
+        launcher: ``none``, ``pytorch``, ``slurm`` or ``mpi``.
+        cfg_options: values that override the config's, by dotted key.
+    """
+
+    config: str
+    work_dir: str | None = None
+    resume: bool = True
+    resume_from: str | None = None
+    load_from: str | None = None
+    amp: bool = False
+    auto_scale_lr: bool = False
+    launcher: str = 'none'
+    cfg_options: dict = field(default_factory=dict)
+
+
+def train(options: TrainOptions) -> None:
+    """Train until the config's last iteration. Raises :class:`LadaError` for what the user can put right."""
+    os.environ.setdefault(RESUME_VARIABLE, '0')
+    replays_batches()
+    config = prepare_config(options)
+    check_launcher(options.launcher)
+    init_cpu_process_group(options.launcher)
+    checkpoint = _share_decision(choose_checkpoint, config, options)
+    if checkpoint is not None:
+        config.resume, config.load_from = True, str(checkpoint)
+    with config_errors(options.config):
+        RUNNERS.build(config).train()
+
+
+def describe_run(options: TrainOptions) -> list[str]:
+    """Return what :func:`train` would do, one line each, and touch nothing. Raises what :func:`train` would raise."""
+    config = prepare_config(options)
+    lines = [f'config: {options.config}', f'work directory: {config.work_dir}']
+    with config_errors(options.config), DefaultScope.overwrite_default_scope(config.default_scope):
+        for name in ('train_dataloader', 'val_dataloader'):
+            if config.get(name) is not None:
+                lines.append(f'{name}: {len(DATASETS.build(config[name].dataset))} clips')
+        MODELS.build(config.model)
+    checkpoint = choose_checkpoint(config, replace(options, resume=True)) if options.resume else None
+    if checkpoint is not None:
+        lines.append(f'resumes {checkpoint}')
+    elif config.load_from:
+        lines.append(f'starts afresh from the weights in {config.load_from}')
+    else:
+        lines.append('starts afresh')
+    return lines
+
+
+def prepare_config(options: TrainOptions) -> Config:
+    """Return the config that the Runner gets, resume decision excepted."""
+    config = load_config(options.config, options.cfg_options)
+    for key in ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper'):
+        if key not in config:
+            raise LadaError(f'config {options.config} has no {key!r}; see configs/basicvsrpp/ for complete ones')
+    config.launcher = options.launcher
+    config.setdefault('default_scope', 'lada')
+    config.setdefault('runner_type', 'lada.Runner')
+    _set_work_dir(config, options)
+    config.load_from = options.load_from or config.get('load_from')
+    config.setdefault('env_cfg', {}).setdefault('dist_cfg', {})
+    if config.env_cfg.dist_cfg.get('backend', 'nccl') in ('nccl', 'gloo'):
+        config.env_cfg.dist_cfg['backend'] = default_backend()
+    if options.amp:
+        config.optim_wrapper.type = 'AutocastOptimWrapper'
+    if options.auto_scale_lr:
+        if 'base_batch_size' not in (config.get('auto_scale_lr') or {}):
+            raise LadaError(f'config {options.config} has no auto_scale_lr.base_batch_size, which --auto-scale-lr needs')
+        config.auto_scale_lr.enable = True
+    return config
+
+
+def _set_work_dir(config: Config, options: TrainOptions) -> None:
+    if options.work_dir is not None:
+        config.work_dir = options.work_dir
+        # A config's out_dir belongs to its own work_dir; what the user names holds the checkpoints too.
+        checkpoint_hook = config.get('default_hooks', {}).get('checkpoint')
+        if checkpoint_hook:
+            checkpoint_hook['out_dir'] = None
+    elif config.get('work_dir') is None:
+        config.work_dir = str(Path('experiments') / Path(options.config).stem)
+    if Path(config.work_dir).exists() and not Path(config.work_dir).is_dir():
+        raise LadaError(f'work directory {config.work_dir} is a file; choose another with --work-dir')
+
+
+def checkpoint_folders(config: Config) -> list[Path]:
+    """Return the folders in which this config's checkpoints are."""
+    work_dir = Path(config.work_dir)
+    out_dir = (config.get('default_hooks', {}).get('checkpoint') or {}).get('out_dir')
+    return [work_dir] + ([Path(out_dir) / work_dir.name] if out_dir else [])
+
+
+def choose_checkpoint(config: Config, options: TrainOptions) -> Path | None:
+    """Return the checkpoint to resume from, ``None`` to start afresh. Damaged ones are logged and left in place."""
+    if options.resume_from is not None:
+        path = Path(options.resume_from)
+        if not path.is_file():
+            raise LadaError(f'--resume-from {path}: no such file; give the path of an iter_<n>.pth file')
+        damage = damage_of(path)
+        if damage:
+            raise LadaError(f'--resume-from {path}: the checkpoint is damaged ({damage}); choose an earlier one')
+        return path
+    folders = checkpoint_folders(config)
+    if not options.resume:
+        _set_aside(folders)
+        return None
+    path, damaged = find_checkpoint(*folders)
+    for bad, damage in damaged.items():
+        print_log(f'Checkpoint {bad} is damaged ({damage}); passed over and left in place', level=30)
+    return path
+
+
+def _set_aside(folders: list[Path]) -> None:
+    """Move earlier checkpoints into a dated folder, so that a fresh start neither overwrites nor later resumes them."""
+    for folder in folders:
+        old = sorted(folder.glob('iter_*.pth')) if folder.is_dir() else []
+        if not old:
+            continue
+        aside = folder / time.strftime('previous_%Y%m%d_%H%M%S')
+        aside.mkdir()
+        for path in [*old, folder / LAST_CHECKPOINT]:
+            if path.exists():
+                path.rename(aside / path.name)
+        print_log(f'{len(old)} earlier checkpoints moved to {aside}', level=20)
+
+
+def _share_decision(decide, *args):
+    """Let rank 0 decide and tell the others; its error is raised on every rank."""
+    result = [None]
+    if get_rank() == 0:
+        try:
+            result = [decide(*args)]
+        except LadaError as error:
+            result = [error]
+    broadcast_object_list(result)
+    if isinstance(result[0], LadaError):
+        raise result[0]
+    return result[0]

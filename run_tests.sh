@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# Set-up (once) and all tests. Arguments go to pytest: ./run_tests.sh tests/models -x
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+. scripts/setup-environment.sh
+setup_environment "$PWD"
+# One thread each: the tests run in as many processes as there are cores.
+export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
+"$PY" -m ruff check .
+exec "$PY" -m pytest "$@"

@@ -1,0 +1,87 @@
+# Sourced by run_multi_gpu_training*.sh: reads the environment, checks it, and prints what is about to run.
+#
+# Environment: CONFIG, NPROC (processes on this machine), CUDA_VISIBLE_DEVICES, MASTER_ADDR, MASTER_PORT, NNODES, NODE_RANK.
+
+fail() { echo "error: $*" >&2; exit 1; }
+
+find_python() {
+    if [ -x "$ROOT/.venv/bin/python" ]; then
+        PY="$ROOT/.venv/bin/python"
+    elif command -v python3 >/dev/null; then
+        PY="$(command -v python3)"
+    else
+        fail "no Python found; run ./run_demo.sh once, which makes .venv"
+    fi
+    "$PY" -c 'import lada, torch' 2>/dev/null || fail "$PY has no lada and torch; run ./run_demo.sh once, or 'pip install -e .'"
+}
+
+port_is_free() {
+    "$PY" - "$1" <<'PYTHON'
+import socket
+import sys
+
+with socket.socket() as probe:
+    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        probe.bind(('', int(sys.argv[1])))
+    except OSError:
+        sys.exit(1)
+PYTHON
+}
+
+free_port() { "$PY" -c 'import socket; s = socket.socket(); s.bind(("", 0)); print(s.getsockname()[1])'; }
+
+count_gpus() { "$PY" -c 'import torch; print(torch.cuda.device_count())' 2>/dev/null || echo 0; }
+
+# Sets PY, NPROC, NNODES, NODE_RANK, MASTER_ADDR, MASTER_PORT and CONFIG, or ends with one line.
+prepare_launch() {
+    find_python
+    CONFIG="${CONFIG:-configs/basicvsrpp/mosaic_restoration_generic_stage1.py}"
+    [ -f "$CONFIG" ] || fail "no config at $CONFIG; set CONFIG to one of configs/basicvsrpp/"
+    NNODES="${NNODES:-1}" NODE_RANK="${NODE_RANK:-0}"
+    MASTER_ADDR="${MASTER_ADDR:-127.0.0.1}"
+
+    local gpus asked_devices="${CUDA_VISIBLE_DEVICES-}"
+    export CUDA_VISIBLE_DEVICES="${CUDA_VISIBLE_DEVICES-0,1}"
+    gpus="$(count_gpus)"
+    if [ "$gpus" -eq 0 ]; then
+        [ -z "$asked_devices" ] || [ "$asked_devices" = -1 ] || \
+            fail "CUDA_VISIBLE_DEVICES=$asked_devices, but PyTorch sees no GPU; unset it to train on the CPU"
+        NPROC="${NPROC:-2}"
+        export CUDA_VISIBLE_DEVICES=
+        # Fair shares, or every process would use all cores.
+        local cores
+        cores="$(nproc)"
+        export OMP_NUM_THREADS="${OMP_NUM_THREADS:-$(( cores / NPROC > 0 ? cores / NPROC : 1 ))}"
+        echo "No GPU found: $NPROC processes on the CPU, $OMP_NUM_THREADS threads each."
+    else
+        local asked
+        asked="$(tr ',' '\n' <<<"$CUDA_VISIBLE_DEVICES" | grep -c .)"
+        NPROC="${NPROC:-$asked}"
+        [ "$NPROC" -le "$gpus" ] || \
+            fail "$NPROC processes asked for (CUDA_VISIBLE_DEVICES=$CUDA_VISIBLE_DEVICES), but PyTorch sees $gpus GPUs; set NPROC or CUDA_VISIBLE_DEVICES"
+    fi
+    case "$NPROC" in '' | *[!0-9]* | 0) fail "NPROC=$NPROC is not a number of processes; set it to 1 or more" ;; esac
+
+    if [ "$NNODES" = 1 ]; then
+        if [ -n "${MASTER_PORT:-}" ]; then
+            port_is_free "$MASTER_PORT" || fail "port $MASTER_PORT is in use; choose another MASTER_PORT or leave it unset"
+        else
+            MASTER_PORT=29500
+            port_is_free "$MASTER_PORT" || { MASTER_PORT="$(free_port)"; echo "Port 29500 is in use: taking $MASTER_PORT."; }
+        fi
+    else
+        # Every node must name the same port, so none is chosen here.
+        MASTER_PORT="${MASTER_PORT:-29500}"
+    fi
+    # Config, data and checkpoint are checked once, before any process group is formed.
+    "$PY" scripts/training/train-mosaic-restoration-basicvsrpp.py "$CONFIG" --dry-run "$@" || exit $?
+}
+
+# Starts "$@" in the foreground; a signal to this script reaches the launcher, which stops every rank.
+launch() {
+    printf 'Running:'
+    printf ' %q' "$@"
+    printf '\n'
+    exec "$@"
+}
