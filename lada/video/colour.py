@@ -1,0 +1,85 @@
+"""RGB <-> Y'CbCr, 8 bit, in OpenCV's vectorised integer arithmetic.
+
+swscale's fast converters darken by about one grey level a round trip and its accurate ones are several
+times slower, so the common planar formats are converted here. Matrices: ITU-R BT.601, BT.709, BT.2020,
+SMPTE 240M, FCC. Chroma samples are taken as centred between the luma samples, in both directions.
+"""
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+LUMA_WEIGHTS = {  # red, blue
+    'bt601': (0.299, 0.114),
+    'bt709': (0.2126, 0.0722),
+    'bt2020': (0.2627, 0.0593),
+    'smpte240m': (0.212, 0.087),
+    'fcc': (0.30, 0.11),
+}
+
+
+class Transforms(NamedTuple):
+    """3x4 affine matrices between RGB and Y'CbCr, both on the scale 0..255."""
+
+    to_yuv: np.ndarray
+    to_rgb: np.ndarray
+
+
+@lru_cache(maxsize=16)
+def transforms(matrix: str, full_range: bool = False) -> Transforms:
+    """Return the affine matrices of a name in :data:`LUMA_WEIGHTS`, limited (16..235) or full range."""
+    red, blue = LUMA_WEIGHTS[matrix]
+    luma = np.array([red, 1 - red - blue, blue])
+    linear = np.stack([
+        luma,
+        (np.array([0, 0, 1]) - luma) / (2 * (1 - blue)),
+        (np.array([1, 0, 0]) - luma) / (2 * (1 - red)),
+    ])
+    if full_range:
+        offset = np.array([0.0, 128.0, 128.0])
+    else:
+        linear *= np.array([[219], [224], [224]]) / 255
+        offset = np.array([16.0, 128.0, 128.0])
+    inverse = np.linalg.inv(linear)
+    return Transforms(np.column_stack([linear, offset]), np.column_stack([inverse, -inverse @ offset]))
+
+
+def rgb_to_yuv420p(frame: np.ndarray, matrix: str = 'bt709') -> np.ndarray:
+    """Convert (H, W, 3) uint8 RGB, H and W even, into one limited-range (H * 3 / 2, W) buffer: Y, U, V."""
+    height, width = frame.shape[:2]
+    buffer = np.empty((height * 3 // 2, width), np.uint8)
+    luma, *chroma = cv2.split(cv2.transform(frame, transforms(matrix).to_yuv))
+    buffer[:height] = luma
+    planes = buffer[height:].reshape(2, height // 2, width // 2)
+    for plane, full in zip(planes, chroma, strict=True):
+        cv2.resize(full, (width // 2, height // 2), dst=plane, interpolation=cv2.INTER_AREA)
+    return buffer
+
+
+def rgb_to_yuv444p(frame: np.ndarray, matrix: str = 'bt709') -> np.ndarray:
+    """Convert (H, W, 3) uint8 RGB into limited-range (3, H, W) planes."""
+    return np.stack(cv2.split(cv2.transform(frame, transforms(matrix).to_yuv)))
+
+
+def planes_to_rgb(
+        luma: np.ndarray, blue: np.ndarray, red: np.ndarray, matrix: str, full_range: bool = False,
+        out: np.ndarray | None = None) -> np.ndarray:
+    """Convert planes Y, U, V (U and V of any size, interpolated linearly to Y's) into (H, W, 3) uint8 RGB."""
+    size = luma.shape[::-1]
+    if blue.shape != luma.shape:
+        blue = cv2.resize(blue, size, interpolation=cv2.INTER_LINEAR)
+        red = cv2.resize(red, size, interpolation=cv2.INTER_LINEAR)
+    return cv2.transform(cv2.merge((luma, blue, red)), transforms(matrix, full_range).to_rgb, dst=out)
+
+
+@lru_cache(maxsize=1)
+def _expansion() -> np.ndarray:
+    levels = (np.arange(256) - 16) * (255 / 219)
+    return np.clip(np.rint(levels), 0, 255).astype(np.uint8)
+
+
+def expand_luma(luma: np.ndarray) -> np.ndarray:
+    """Map limited range (16..235) to 0..255, clipped."""
+    return cv2.LUT(luma, _expansion())

@@ -1,0 +1,87 @@
+"""Decoded frames into arrays: the right matrix, the right range, upright."""
+
+import av
+import numpy as np
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+
+from lada.video.colour import expand_luma, planes_to_rgb
+
+# AVColorSpace numbers as decoders report them.
+_MATRIX_OF_TAG = {1: 'bt709', 4: 'fcc', 5: 'bt601', 6: 'bt601', 7: 'smpte240m', 9: 'bt2020', 10: 'bt2020'}
+_SWSCALE_MATRIX = {
+    'bt601': Colorspace.ITU601,
+    'bt709': Colorspace.ITU709,
+    'bt2020': Colorspace.BT2020,
+    'smpte240m': Colorspace.SMPTE240M,
+    'fcc': Colorspace.FCC,
+}
+_LIMITED, _FULL = int(ColorRange.MPEG), int(ColorRange.JPEG)
+_PLANAR = {'yuv420p', 'yuv422p', 'yuv444p', 'yuv440p', 'yuvj420p', 'yuvj422p', 'yuvj444p', 'yuvj440p'}
+_LUMA_FIRST = _PLANAR | {'nv12', 'nv21', 'yuv410p', 'yuv411p', 'gray'}
+# Without these flags swscale's converters are biased by a grey level.
+_ACCURATE = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+
+
+class FrameConverter:
+    """Turns frames of one stream into uint8 arrays, upright (the display matrix's rotation is applied).
+
+    Untagged video counts as BT.709 from 1280 columns or 577 rows on and as BT.601 below, limited range.
+    """
+
+    def __init__(self, gray: bool = False):
+        self._gray = gray
+        self._reformatter = VideoReformatter()
+
+    def __call__(self, frame: av.VideoFrame) -> np.ndarray:
+        """Return (H, W, 3) RGB, or the (H, W) luma plane as 0..255 with ``gray``."""
+        array = self._luma(frame) if self._gray else self._rgb(frame)
+        turns = quarter_turns(frame)
+        return np.ascontiguousarray(np.rot90(array, turns)) if turns else array
+
+    def _rgb(self, frame: av.VideoFrame) -> np.ndarray:
+        name = frame.format.name
+        if name == 'gray':
+            return np.repeat(self._luma(frame)[..., None], 3, axis=2)
+        matrix = matrix_of(frame)
+        if name in _PLANAR:
+            planes = (plane_array(plane) for plane in frame.planes)
+            return planes_to_rgb(*planes, matrix, is_full_range(frame))
+        source = None if frame.format.is_rgb else _SWSCALE_MATRIX[matrix]
+        converted = self._reformatter.reformat(
+            frame, format='rgb24', src_colorspace=source, interpolation=_ACCURATE, threads=1)
+        return plane_array(converted.planes[0], channels=3).copy()
+
+    def _luma(self, frame: av.VideoFrame) -> np.ndarray:
+        if frame.format.name in _LUMA_FIRST:
+            luma = plane_array(frame.planes[0])
+            return luma.copy() if is_full_range(frame) else expand_luma(luma)
+        converted = self._reformatter.reformat(
+            frame, format='gray', dst_color_range=ColorRange.JPEG, interpolation=_ACCURATE, threads=1)
+        return plane_array(converted.planes[0]).copy()
+
+
+def quarter_turns(frame: av.VideoFrame) -> int:
+    """Return how many counter-clockwise quarter turns bring the frame upright (0 for other angles)."""
+    angle = frame.rotation
+    return round(angle / 90) % 4 if angle % 90 == 0 else 0
+
+
+def matrix_of(frame: av.VideoFrame) -> str:
+    """Return the name of the frame's Y'CbCr matrix, by its tag or else by its size."""
+    guess = 'bt709' if frame.width >= 1280 or frame.height > 576 else 'bt601'
+    return _MATRIX_OF_TAG.get(int(frame.colorspace), guess)
+
+
+def is_full_range(frame: av.VideoFrame) -> bool:
+    """Tell whether luma spans 0..255; untagged pure gray does, untagged colour does not."""
+    tag = int(frame.color_range)
+    if frame.format.name == 'gray':
+        return tag != _LIMITED
+    return tag == _FULL or frame.format.name.startswith('yuvj')
+
+
+def plane_array(plane, channels: int = 1) -> np.ndarray:
+    """View a plane of 8-bit samples as (H, W) or (H, W, channels), without its padding."""
+    rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+    pixels = rows[:plane.height, :plane.width * channels]
+    return pixels if channels == 1 else pixels.reshape(plane.height, plane.width, channels)

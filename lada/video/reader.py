@@ -1,0 +1,286 @@
+"""Reading frames by number.
+
+Frames are numbered in the order they are shown, from 0, whatever their timestamps (variable frame rate
+needs no special case). Seeking is exact: the keyframe to start from comes from the container's index or
+from a scan of its packets, and where neither can be trusted the file is decoded from its beginning.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+
+import av
+import numpy as np
+from av.stream import Disposition
+
+from lada.video.convert import FrameConverter, quarter_turns
+from lada.video.errors import VideoError
+
+# Codecs some of whose packets show no frame, so that counting packets does not count frames.
+_HIDDEN_FRAMES = {'vp8'}
+_SEEK_ATTEMPTS = 3
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What a video file says about itself; width and height are those of the upright frames."""
+
+    path: Path
+    width: int
+    height: int
+    fps: Fraction
+    frames: int | None
+    """Number of frames the container claims, ``None`` where it does not."""
+    duration: float | None
+    """Seconds."""
+    codec: str
+    pix_fmt: str
+    rotation: int
+    """Degrees counter-clockwise; the reader applies multiples of 90."""
+    has_audio: bool
+
+
+def probe(path: str | Path) -> VideoInfo:
+    """Describe a video file (its first frame is decoded). Raises :class:`VideoError`."""
+    with _open(path) as (container, stream):
+        frame = next(_decode(container.demux(stream), path, 0), None)
+        if frame is None:
+            raise VideoError(f'no frames in the video: {path}; replace the file')
+        width, height = frame.width, frame.height
+        if quarter_turns(frame) % 2:
+            width, height = height, width
+        if stream.duration is not None:
+            duration = float(stream.duration * stream.time_base)
+        elif container.duration is not None:
+            duration = container.duration / av.time_base
+        else:
+            duration = None
+        return VideoInfo(
+            path=Path(path), width=width, height=height,
+            fps=stream.average_rate or stream.guessed_rate or Fraction(25),
+            frames=stream.frames or None, duration=duration,
+            codec=stream.codec_context.name, pix_fmt=frame.format.name, rotation=frame.rotation,
+            has_audio=bool(container.streams.audio))
+
+
+def count_frames(path: str | Path) -> int:
+    """Count the frames of a file from its index or packets, without decoding where these are enough."""
+    with _open(path) as (container, stream):
+        if _packets_hide_frames(stream):
+            count = sum(1 for _ in _decode(container.demux(stream), path, 0))
+        elif _has_full_index(stream):
+            count = sum(not entry.is_discard for entry in stream.index_entries)
+        else:
+            packets = _demux(container, stream, path)
+            count = sum(1 for packet in packets if packet.size and not packet.is_discard)
+    if not count:
+        raise VideoError(f'no frames in the video: {path}; replace the file')
+    return count
+
+
+def iter_frames(
+        path: str | Path, start: int = 0, stop: int | None = None, *, gray: bool = False,
+        threads: int = 1) -> Iterator[np.ndarray]:
+    """Yield frames ``start`` to ``stop`` (exclusive; ``None``: to the end) one at a time.
+
+    Each is a uint8 array of its own: (H, W, 3) RGB, or with ``gray`` the (H, W) luma as 0..255 (a mask
+    written by this package comes back unchanged). ``threads``: decoder threads, 0 for as many as there are
+    cores. Raises :class:`VideoError` if the file is missing, no video, damaged, or ends before ``stop``
+    (without ``stop``: before ``start``).
+    """
+    if start < 0 or (stop is not None and stop < start):
+        raise ValueError(f'no frame range: {start} to {stop}')
+    if stop == start:
+        return
+    convert = FrameConverter(gray)
+    with _open(path, threads) as (container, stream):
+        position = _seek(container, stream, path, start) if start else None
+        if position is not None:
+            number, first_pts, packets = position
+            frames = _decode(packets, path, number, first_pts)
+        elif start:
+            with _open(path, threads) as (container, stream):
+                yield from _select(_decode(container.demux(stream), path, 0), path, 0, start, stop, convert)
+            return
+        else:
+            number, frames = 0, _decode(container.demux(stream), path, 0)
+        yield from _select(frames, path, number, start, stop, convert)
+
+
+def read_frames(
+        path: str | Path, start: int = 0, stop: int | None = None, *, gray: bool = False,
+        threads: int = 1) -> np.ndarray:
+    """Read frames ``start`` to ``stop`` (exclusive) into one uint8 array: (T, H, W, 3), ``gray``: (T, H, W).
+
+    As :func:`iter_frames`, and all frames must have one size.
+    """
+    frames = iter_frames(path, start, stop, gray=gray, threads=threads)
+    first = next(frames, None)
+    if first is None:
+        raise ValueError(f'an empty frame range: {start} to {stop}')
+    if stop is None:
+        rest = list(frames)
+        _check_same_size(path, start, first, rest)
+        return np.stack([first, *rest])
+    clip = np.empty((stop - start, *first.shape), np.uint8)
+    clip[0] = first
+    for index, frame in enumerate(frames, 1):
+        _check_same_size(path, start + index, first, [frame])
+        clip[index] = frame
+    return clip
+
+
+def _check_same_size(path: str | Path, number: int, first: np.ndarray, frames: Iterable[np.ndarray]) -> None:
+    for offset, frame in enumerate(frames):
+        if frame.shape != first.shape:
+            raise VideoError(
+                f'the frame size changes: {path}, frame {number + offset} is '
+                f'{frame.shape[1]}x{frame.shape[0]} after {first.shape[1]}x{first.shape[0]}; '
+                're-encode the file to one size')
+
+
+def _select(frames, path, number, start, stop, convert) -> Iterator[np.ndarray]:
+    """Convert and yield those of ``frames`` (the first has this ``number``) that lie in the range."""
+    for frame in frames:
+        if number >= start:
+            try:
+                array = convert(frame)
+            except (av.FFmpegError, ValueError) as error:
+                raise VideoError(
+                    f'cannot convert frame {number}: {path} ({frame.format.name}: {error}); re-encode it'
+                ) from error
+            yield array
+        number += 1
+        if number == stop:
+            return
+    if number < start or stop is not None or number == 0:
+        wanted = f'frame {stop - 1 if stop is not None else start} was asked for'
+        raise VideoError(f'the video ends early: {path} has {number} frames, {wanted}; '
+                         'the file is cut short or its metadata is wrong')
+
+
+@contextmanager
+def _open(path: str | Path, threads: int = 1):
+    """Open a file and its first video stream, turning every way to fail into one clear line."""
+    path = Path(path)
+    if not path.is_file():
+        raise VideoError(f'no such video file: {path}; check the path')
+    if not path.stat().st_size:
+        raise VideoError(f'an empty file instead of a video (0 bytes): {path}; replace it')
+    try:
+        # 'file:' keeps a colon in a name from being read as a protocol, the list a playlist off the network.
+        container = av.open(f'file:{path}', options={'protocol_whitelist': 'file'}, metadata_errors='replace')
+    except (av.FFmpegError, ValueError, OSError) as error:
+        raise VideoError(f'not a readable video: {path} ({_reason(error)}); replace the file') from error
+    with container:
+        streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+        if not streams:
+            kind = 'audio only' if container.streams.audio else 'no video stream'
+            raise VideoError(f'not a video: {path} ({kind}); replace the file')
+        stream = streams[0]
+        if stream.codec_context is None:
+            raise VideoError(f'no decoder for the video: {path}; re-encode it, for example as H.264')
+        stream.codec_context.thread_count = threads
+        if threads != 1:
+            stream.codec_context.thread_type = 'AUTO'
+        yield container, stream
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, 'strerror', None) or str(error)
+
+
+def _demux(container, stream, path) -> Iterator[av.Packet]:
+    try:
+        yield from container.demux(stream)
+    except (av.FFmpegError, ValueError) as error:
+        raise VideoError(f'damaged video: {path} ({_reason(error)}); replace or re-encode it') from error
+
+
+def _decode(packets, path, number, first_pts=None) -> Iterator[av.VideoFrame]:
+    """Decode packets; ``number`` is that of the first frame, frames before ``first_pts`` are dropped."""
+    try:
+        for packet in packets:
+            for frame in packet.decode():
+                if first_pts is None or frame.pts is None or frame.pts >= first_pts:
+                    yield frame
+                    number += 1
+    except (av.FFmpegError, ValueError) as error:
+        raise VideoError(
+            f'damaged video: {path}, at or after frame {number} ({_reason(error)}); replace or re-encode it'
+        ) from error
+
+
+def _packets_hide_frames(stream) -> bool:
+    return stream.codec_context.name in _HIDDEN_FRAMES
+
+
+def _has_full_index(stream) -> bool:
+    return stream.frames > 0 and len(stream.index_entries) == stream.frames
+
+
+def _seek(container, stream, path, start):
+    """Move to a keyframe from which frame ``start`` can be reached.
+
+    Returns (number of the keyframe's frame, its pts, packets from there on), or ``None`` if the file must
+    be decoded from its beginning. A keyframe that k packets precede in decoding order is shown as frame k +
+    l, where l counts the packets after it in decoding order that are shown before it (leading pictures of
+    an open GOP).
+    """
+    if _packets_hide_frames(stream):
+        return None
+    keyframes = _indexed_keyframes(stream, start) if _has_full_index(stream) \
+        else _scanned_keyframes(container, stream, path, start)
+    for position, stamp, clock in keyframes[:-_SEEK_ATTEMPTS - 1:-1]:
+        try:
+            container.seek(stamp, stream=stream)
+            packets = container.demux(stream)
+            first = next(packets, None)
+            if first is None or not first.is_keyframe or first.pts is None or getattr(first, clock) != stamp:
+                continue
+            ahead, leading = [first], 0
+            for packet in packets:
+                ahead.append(packet)
+                if packet.dts is None or packet.pts is None or packet.dts >= first.pts:
+                    break
+                leading += packet.pts < first.pts
+        except (av.FFmpegError, ValueError):
+            return None
+        if position + leading <= start:
+            return position + leading, first.pts, chain(ahead, packets)
+    return None
+
+
+def _indexed_keyframes(stream, start) -> list[tuple[int, int, str]]:
+    """List (packets before it, dts, 'dts') of keyframes up to packet ``start``; empty if an edit cuts any."""
+    keyframes = []
+    for position, entry in enumerate(stream.index_entries):
+        if position > start:
+            break
+        if entry.is_discard:
+            return []
+        if entry.is_keyframe:
+            keyframes.append((position, entry.timestamp, 'dts'))
+    return keyframes
+
+
+def _scanned_keyframes(container, stream, path, start) -> list[tuple[int, int, str]]:
+    """As :func:`_indexed_keyframes` from the packets themselves, by pts; empty if any has no timestamp."""
+    keyframes = []
+    position = 0
+    for packet in _demux(container, stream, path):
+        if position > start:
+            break
+        if not packet.size:
+            continue
+        if packet.pts is None or packet.is_discard:
+            return []
+        if packet.is_keyframe:
+            keyframes.append((position, packet.pts, 'pts'))
+        elif not keyframes:
+            continue
+        position += 1
+    return keyframes

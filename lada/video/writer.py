@@ -1,0 +1,178 @@
+"""Writing videos: complete under their name, or not at all."""
+
+import os
+import secrets
+from collections.abc import Iterable
+from contextlib import suppress
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+
+from lada.video.colour import rgb_to_yuv420p, rgb_to_yuv444p
+from lada.video.errors import VideoError
+
+_CONTAINERS = {'.mp4': 'mp4', '.m4v': 'mp4', '.mov': 'mov', '.mkv': 'matroska', '.webm': 'webm',
+               '.avi': 'avi', '.ts': 'mpegts'}
+_BT709 = 1  # the number of BT.709 as matrix, primaries and transfer alike (ITU-T H.273)
+_ACCURATE = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+
+
+def clip_encoding() -> dict[str, Any]:
+    """Arguments of :class:`VideoWriter` for clips: visually lossless x264 for quick random access.
+
+    Short groups of pictures and no B-frames, so that any frame is at most eleven decodes away.
+    """
+    return {'codec': 'libx264',
+            'options': {'preset': 'veryfast', 'crf': '12', 'g': '12', 'bf': '0', 'sc_threshold': '0'}}
+
+
+def mask_encoding() -> dict[str, Any]:
+    """Arguments of :class:`VideoWriter` for masks (.mkv): lossless FFV1 version 3, gray, only keyframes."""
+    options = {'level': '3', 'g': '1', 'slices': '4', 'slicecrc': '1'}
+    return {'codec': 'ffv1', 'options': options, 'pix_fmt': 'gray'}
+
+
+class VideoWriter:
+    """Context manager that encodes frames into a file.
+
+    The file gets its name, durably, when the block ends without an error; otherwise nothing of it remains.
+    Frames are uint8, (H, W, 3) RGB or (H, W) gray, all of one size. ``pix_fmt=None`` chooses gray for gray
+    frames in FFV1, otherwise 4:2:0 for even sizes and 4:4:4 for odd ones. Colour is written and tagged as
+    BT.709, limited range; gray as full range. Raises :class:`VideoError`.
+    """
+
+    def __init__(
+            self, path: str | Path, fps: Fraction | float, *, codec: str = 'libx264',
+            options: dict[str, str] | None = None, pix_fmt: str | None = None, threads: int = 1):
+        self.path = Path(path)
+        self._fps = fps if isinstance(fps, Fraction) else Fraction(fps).limit_denominator(1001)
+        self._codec, self._options = codec, dict(options or {})
+        self._pix_fmt, self._threads = pix_fmt, threads
+        self._temporary = self.path.with_name(f'.{self.path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp')
+        self._container = None
+        self._stream = None
+        self._shape: tuple[int, ...] | None = None
+        self._reformatter = VideoReformatter()
+        self.frames_written = 0
+        if self._fps <= 0:
+            raise VideoError(f'the frame rate must be positive: {fps} for {self.path}')
+        if self.path.suffix.lower() not in _CONTAINERS:
+            raise VideoError(f'unknown kind of video file: {self.path}; use one of {", ".join(_CONTAINERS)}')
+
+    def __enter__(self) -> 'VideoWriter':
+        return self
+
+    def __exit__(self, kind, error, traceback) -> None:
+        try:
+            if kind is None:
+                self._finish()
+        finally:
+            if self._container is not None:
+                self._abandon()
+            self._temporary.unlink(missing_ok=True)
+
+    def write(self, frame: np.ndarray) -> None:
+        """Append one frame."""
+        if frame.dtype != np.uint8 or not (frame.ndim == 2 or (frame.ndim == 3 and frame.shape[2] == 3)):
+            raise ValueError(f'a frame must be uint8 (H, W, 3) or (H, W), not {frame.dtype} {frame.shape}')
+        if self._shape is None:
+            self._start(frame)
+        elif frame.shape != self._shape:
+            raise VideoError(f'frames of different sizes: {self.path}, {frame.shape} after {self._shape}')
+        try:
+            picture = self._picture(np.ascontiguousarray(frame))
+            picture.pts = self.frames_written
+            picture.time_base = 1 / self._fps
+            self._container.mux(self._stream.encode(picture))
+        except (av.FFmpegError, OSError) as error:
+            raise self._failure(error) from error
+        self.frames_written += 1
+
+    def _start(self, frame: np.ndarray) -> None:
+        height, width = frame.shape[:2]
+        odd = height % 2 or width % 2
+        if self._pix_fmt is None:
+            if frame.ndim == 2 and self._codec == 'ffv1':
+                self._pix_fmt = 'gray'
+            else:
+                self._pix_fmt = 'yuv444p' if odd else 'yuv420p'
+        if self._pix_fmt == 'gray' and frame.ndim != 2:
+            raise VideoError(f'colour frames for a gray video: {self.path}; pass (H, W) frames')
+        if odd and '420' in self._pix_fmt:
+            raise VideoError(f'an odd size for {self._pix_fmt}: {self.path} would be {width}x{height}; '
+                             'use even sizes or pix_fmt yuv444p')
+        try:
+            self._container = av.open(
+                str(self._temporary), 'w', format=_CONTAINERS[self.path.suffix.lower()])
+            stream = self._container.add_stream(self._codec, rate=self._fps, options=self._options)
+        except (av.FFmpegError, OSError, ValueError) as error:
+            raise self._failure(error) from error
+        context = stream.codec_context
+        context.width, context.height, context.pix_fmt = width, height, self._pix_fmt
+        context.time_base = 1 / self._fps
+        context.thread_count = self._threads
+        if self._pix_fmt == 'gray':
+            context.color_range = int(ColorRange.JPEG)
+        elif 'yuv' in self._pix_fmt:
+            context.color_range = int(ColorRange.MPEG)
+            context.colorspace = context.color_primaries = context.color_trc = _BT709
+        self._stream, self._shape = stream, frame.shape
+
+    def _picture(self, frame: np.ndarray) -> av.VideoFrame:
+        if self._pix_fmt == 'gray':
+            picture = av.VideoFrame.from_ndarray(frame, 'gray')
+            picture.color_range = int(ColorRange.JPEG)
+            return picture
+        if frame.ndim == 2:
+            frame = cv2.cvtColor(frame, cv2.COLOR_GRAY2RGB)
+        if self._pix_fmt == 'yuv420p':
+            picture = av.VideoFrame.from_numpy_buffer(rgb_to_yuv420p(frame), 'yuv420p')
+        elif self._pix_fmt == 'yuv444p':
+            picture = av.VideoFrame.from_ndarray(rgb_to_yuv444p(frame), 'yuv444p')
+        else:
+            picture = av.VideoFrame.from_ndarray(frame, 'rgb24')
+            if 'yuv' in self._pix_fmt:
+                picture = self._reformatter.reformat(
+                    picture, format=self._pix_fmt, dst_colorspace=Colorspace.ITU709,
+                    dst_color_range=ColorRange.MPEG, interpolation=_ACCURATE, threads=1)
+        if 'yuv' in self._pix_fmt:
+            picture.color_range = int(ColorRange.MPEG)
+            picture.colorspace = picture.color_primaries = picture.color_trc = _BT709
+        return picture
+
+    def _finish(self) -> None:
+        if self._container is None:
+            raise VideoError(f'no frames to write: {self.path}')
+        try:
+            self._container.mux(self._stream.encode(None))
+            container, self._container = self._container, None
+            container.close()
+            with open(self._temporary, 'rb') as file:
+                os.fsync(file.fileno())
+            os.replace(self._temporary, self.path)
+        except (av.FFmpegError, OSError) as error:
+            raise self._failure(error) from error
+
+    def _abandon(self) -> None:
+        container, self._container = self._container, None
+        # The file is removed anyway; the error that brought us here matters more.
+        with suppress(av.FFmpegError, OSError, ValueError):
+            container.close()
+
+    def _failure(self, error: Exception) -> VideoError:
+        return VideoError(f'cannot write the video: {self.path} ({self._codec}, {self._pix_fmt}: '
+                          f'{getattr(error, "strerror", None) or error}); check folder, disk space and codec')
+
+
+def write_video(
+        path: str | Path, frames: Iterable[np.ndarray], fps: Fraction | float, *, codec: str = 'libx264',
+        options: dict[str, str] | None = None, pix_fmt: str | None = None, threads: int = 1) -> None:
+    """Write all ``frames`` with a :class:`VideoWriter`."""
+    with VideoWriter(path, fps, codec=codec, options=options, pix_fmt=pix_fmt, threads=threads) as writer:
+        for frame in frames:
+            writer.write(frame)
