@@ -11,8 +11,8 @@ from pathlib import Path
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path in the same folder that takes ``path``'s place, durably, when the block ends well.
 
-    An exception removes the temporary file and leaves ``path`` as it was. The temporary name keeps the suffix, for writers
-    that choose a format by it.
+    An exception removes the temporary file and leaves ``path`` as it was. The temporary name keeps the suffix, for
+    writers that choose a format by it.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

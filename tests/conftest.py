@@ -92,7 +92,8 @@ def write_config(tmp_path, clips, repo_root):
     def write(work_dir: Path, extra: str = '') -> Path:
         path = tmp_path / f'{work_dir.name}.py'
         demo = repo_root / 'configs/basicvsrpp/mosaic_restoration_demo_cpu.py'
-        path.write_text(CONFIG.format(demo=str(demo), work_dir=str(work_dir), train=str(clips[0]), val=str(clips[1])) + extra)
+        values = dict(demo=str(demo), work_dir=str(work_dir), train=str(clips[0]), val=str(clips[1]))
+        path.write_text(CONFIG.format(**values) + extra)
         return path
     return write
 

@@ -20,8 +20,8 @@ _RUNNER_KEYS = (set(inspect.signature(Runner.__init__).parameters) - {'self', 'c
 def load_config(path: str, options: dict | None = None) -> Config:
     """Read a config file and apply ``--cfg-options``.
 
-    Raises :class:`LadaError` when the file is missing or does not run, when an option names a top-level key that neither
-    the config nor the Runner has, or when a key of the config is a near miss of one the Runner reads.
+    Raises :class:`LadaError` when the file is missing or does not run, when an option names a top-level key that
+    neither the config nor the Runner has, or when a key of the config is a near miss of one the Runner reads.
     """
     if not Path(path).is_file():
         raise LadaError(f'no config at {path}; configs that ship with Lada are under configs/basicvsrpp/')
@@ -60,7 +60,7 @@ def _suggest(key: str, known: set[str]) -> str:
 
 @contextmanager
 def config_errors(path: str) -> Iterator[None]:
-    """Turn an exception raised while a component is built from the config into a :class:`LadaError` naming the config."""
+    """Turn an exception raised while building a component from the config into a :class:`LadaError` naming it."""
     try:
         yield
     except LadaError:

@@ -49,8 +49,8 @@ class IterBasedTrainLoop(_IterBasedTrainLoop):
         self.runner.call_hook('before_train_epoch')
         if self._iter >= self._max_iters:
             self.runner.logger.info(
-                f'The run already reached its last iteration ({self._max_iters}): nothing to do. Raise train_cfg.max_iters '
-                'to train on, or start over with --no-resume')
+                f'The run already reached its last iteration ({self._max_iters}): nothing to do. '
+                'Raise train_cfg.max_iters to train on, or start over with --no-resume')
         elif self._iter > 0:
             self._place_data()
         while self._iter < self._max_iters and not self.stop_training:

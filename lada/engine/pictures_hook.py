@@ -29,7 +29,8 @@ class PicturesHook(Hook):
         for sample in outputs or ():
             if self._shown >= self.num_clips:
                 return
-            strip = make_strip(sample.input, sample.pred_img, sample.gt_img, _spread(len(sample.pred_img), self.num_frames))
+            frames = _spread(len(sample.pred_img), self.num_frames)
+            strip = make_strip(sample.input, sample.pred_img, sample.gt_img, frames)
             runner.visualizer.add_image(f'validation/clip_{self._shown}', strip, step=runner.iter)
             self._shown += 1
 

@@ -18,8 +18,8 @@ _LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 class Runner(_Runner):
     """A Runner whose sampler and dataset take their seed from ``randomness.seed`` on every rank.
 
-    MMEngine hands the sampler no seed under ``diff_rank_seed=True`` and a rank-dependent one otherwise, neither of which
-    a restart could repeat. Checkpoints are read without unpickling code and must fit the model exactly.
+    MMEngine hands the sampler no seed under ``diff_rank_seed=True``, so that it draws one, which no restart could
+    repeat. Checkpoints are read without unpickling code and must fit the model exactly.
     """
 
     @classmethod
@@ -42,7 +42,7 @@ class Runner(_Runner):
         self.logger.info(f'Resuming {filename}: training continues from iteration {self.iter}, {how}')
 
     def load_checkpoint(self, filename, map_location='cpu', strict=True, revise_keys=()):
-        """Load a training checkpoint; the arguments but the first are MMEngine's and have no effect: always on the CPU, strict."""
+        """Load a training checkpoint: on the CPU and strictly, whatever MMEngine's other arguments say."""
         checkpoint = load_training_checkpoint(filename)
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         fit_state_dict(self._bare_model, checkpoint['state_dict'], str(filename))

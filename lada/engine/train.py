@@ -95,7 +95,7 @@ def prepare_config(options: TrainOptions) -> Config:
         config.optim_wrapper.type = 'AutocastOptimWrapper'
     if options.auto_scale_lr:
         if 'base_batch_size' not in (config.get('auto_scale_lr') or {}):
-            raise LadaError(f'config {options.config} has no auto_scale_lr.base_batch_size, which --auto-scale-lr needs')
+            raise LadaError(f'config {options.config} has no auto_scale_lr.base_batch_size; --auto-scale-lr needs it')
         config.auto_scale_lr.enable = True
     return config
 

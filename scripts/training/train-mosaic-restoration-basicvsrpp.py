@@ -8,7 +8,7 @@ from lada.cli import make_parser, run_script
 
 def parser():
     parser = make_parser(__doc__)
-    parser.add_argument('config', help='config file, for example configs/basicvsrpp/mosaic_restoration_generic_stage1.py')
+    parser.add_argument('config', help='config file, for example one of configs/basicvsrpp/')
     parser.add_argument('--work-dir', help='folder for logs and checkpoints (default: what the config says)')
     start = parser.add_mutually_exclusive_group()
     start.add_argument('--resume', action='store_true', default=True,
@@ -16,13 +16,15 @@ def parser():
     start.add_argument('--no-resume', dest='resume', action='store_false', default=True,
                        help='start afresh; earlier checkpoints are moved into a dated folder')
     start.add_argument('--resume-from', metavar='PATH', help='continue from this checkpoint')
-    parser.add_argument('--load-from', metavar='PATH', help="start from this checkpoint's weights when nothing is resumed")
+    parser.add_argument('--load-from', metavar='PATH', 
+                        help="start from this checkpoint's weights when nothing is resumed")
     parser.add_argument('--amp', action='store_true', help='mixed precision (bfloat16)')
     parser.add_argument('--auto-scale-lr', action='store_true',
                         help='multiply the learning rate by global batch size / auto_scale_lr.base_batch_size')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none',
                         help='what started the processes of a distributed job')
-    parser.add_argument('--dry-run', action='store_true', help='check config, data and checkpoint, say what would happen, and stop')
+    parser.add_argument('--dry-run', action='store_true',
+                        help='check config, data and checkpoint, say what would happen, and stop')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={}, metavar='KEY=VALUE',
                         help='override config values, for example train_cfg.max_iters=1000')
     # torch.distributed.launch of old passed the rank as an argument; today it is in the environment.

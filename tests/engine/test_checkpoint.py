@@ -68,7 +68,8 @@ def test_weights_alone_cannot_be_resumed(tmp_path):
 
 
 def test_another_architecture_is_named(tmp_path):
-    with pytest.raises(LadaError, match=r'other shapes: weight is \(3, 2\) there and \(4, 2\) here; missing: bias; not in'):
+    said = r'other shapes: weight is \(3, 2\) there and \(4, 2\) here; missing: bias; not in'
+    with pytest.raises(LadaError, match=said):
         fit_state_dict(nn.Linear(2, 4), {'weight': torch.zeros(3, 2), 'extra': torch.zeros(1)}, 'x.pth')
 
 

@@ -103,7 +103,8 @@ def test_replay_on_request_sees_the_same_data(tmp_path, write_config, run_traini
 def test_load_from_starts_the_counters_anew(tmp_path, write_config, run_training):
     config = write_config(tmp_path / 'run')
     assert run_training(config, '--cfg-options', 'train_cfg.max_iters=4')[0] == 0
-    status, out, err = run_training(config, '--work-dir', tmp_path / 'tuned', '--load-from', tmp_path / 'run' / 'iter_4.pth',
+    status, out, err = run_training(config, '--work-dir', tmp_path / 'tuned',
+                                    '--load-from', tmp_path / 'run' / 'iter_4.pth',
                                     '--cfg-options', 'train_cfg.max_iters=2')
     assert status == 0, err
     assert 'starts afresh from the weights in' in out + err
@@ -117,7 +118,7 @@ def test_load_from_starts_the_counters_anew(tmp_path, write_config, run_training
 
 @pytest.mark.slow
 def test_amp_trains(tmp_path, write_config, run_training):
-    status, out, err = run_training(write_config(tmp_path / 'run'), '--amp', '--cfg-options', 'train_cfg.max_iters=2')
+    status, _, err = run_training(write_config(tmp_path / 'run'), '--amp', '--cfg-options', 'train_cfg.max_iters=2')
     assert status == 0, err
     assert len(losses(tmp_path / 'run')) == 2
 
@@ -133,7 +134,7 @@ def test_amp_trains(tmp_path, write_config, run_training):
     ([], 'model = dict(generator=dict(type="NoSuchNet"))', 'NoSuchNet'),
 ])
 def test_mistakes_end_in_one_line(tmp_path, write_config, run_training, options, extra, said):
-    status, out, err = run_training(write_config(tmp_path / 'run', extra), *options)
+    status, _, err = run_training(write_config(tmp_path / 'run', extra), *options)
     assert status == 1
     last = err.strip().splitlines()[-1]
     assert last.startswith('error: ') and said in last
@@ -145,7 +146,7 @@ def test_mistakes_end_in_one_line(tmp_path, write_config, run_training, options,
 def test_a_checkpoint_of_another_architecture(tmp_path, write_config, run_training):
     config = write_config(tmp_path / 'run')
     assert run_training(config, '--cfg-options', 'train_cfg.max_iters=2')[0] == 0
-    status, out, err = run_training(config, '--cfg-options', 'model.generator.mid_channels=16')
+    status, _, err = run_training(config, '--cfg-options', 'model.generator.mid_channels=16')
     assert status == 1
     assert 'of another architecture' in err.strip().splitlines()[-1]
     assert (tmp_path / 'run' / 'iter_2.pth').exists()
