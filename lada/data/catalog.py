@@ -1,0 +1,87 @@
+"""The clips of one split."""
+
+import os
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from lada.data.index import CENSORING, NUDENET_NSFW, WATERMARK, open_index
+from lada.data.metadata import ClipMetadata
+from lada.errors import LadaError
+
+
+class ClipCatalog:
+    """The clips of one split, sorted by the bytes of their stems.
+
+    What filters need stands in columns of a memory-mapped index that all processes share; the rest of a clip's
+    metadata is read from its JSON file when the clip is asked for. Pickling passes the folder on, not the rows.
+    """
+
+    def __init__(self, folder: Path, rows: np.ndarray) -> None:
+        self.folder = folder
+        self._rows = rows
+
+    @classmethod
+    def open(cls, metadata_root_dir: str | os.PathLike, refresh: bool = False) -> 'ClipCatalog':
+        """Open the split whose metadata files are in ``metadata_root_dir``.
+
+        The index is brought up to date where the folder changed since (see :func:`lada.data.index.open_index`);
+        ``refresh`` also finds files edited in place. A damaged metadata file ends with an error naming it.
+        """
+        folder = Path(os.path.abspath(metadata_root_dir))
+        return cls(folder, open_index(folder, refresh))
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: int) -> ClipMetadata:
+        return ClipMetadata.from_file(self.folder / f'{self.stem(index)}.json')
+
+    def __reduce__(self) -> tuple:
+        if isinstance(self._rows, np.memmap):
+            return _reopen, (self.folder, _digest(self._rows))
+        return ClipCatalog, (self.folder, self._rows)
+
+    def stem(self, index: int) -> str:
+        """Return the stem of one clip."""
+        return os.fsdecode(bytes(self._rows[index]['stem']))
+
+    @property
+    def stems(self) -> np.ndarray:
+        """UTF-8 bytes, fixed width."""
+        return self._rows['stem']
+
+    @property
+    def frames_count(self) -> np.ndarray:
+        """int32."""
+        return self._rows['frames_count']
+
+    @property
+    def quality(self) -> np.ndarray:
+        """float32, ``video_quality.overall``; NaN where unknown."""
+        return self._rows['quality']
+
+    @property
+    def watermark(self) -> np.ndarray:
+        """bool, as the next two; False where nobody looked."""
+        return (self._rows['flags'] & WATERMARK) != 0
+
+    @property
+    def nudenet_nsfw(self) -> np.ndarray:
+        return (self._rows['flags'] & NUDENET_NSFW) != 0
+
+    @property
+    def censoring(self) -> np.ndarray:
+        return (self._rows['flags'] & CENSORING) != 0
+
+
+def _digest(rows: np.ndarray) -> int:
+    return zlib.crc32(rows)
+
+
+def _reopen(folder: Path, digest: int) -> ClipCatalog:
+    catalog = ClipCatalog.open(folder)
+    if _digest(catalog._rows) != digest:
+        raise LadaError(f'the dataset changed while it was being opened: {folder}; start again')
+    return catalog

@@ -1,0 +1,144 @@
+"""Clips with a mosaic drawn on them, the way the network sees them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch.utils.data import Dataset
+
+from lada.data.catalog import ClipCatalog
+from lada.data.draw import ClipDraw
+from lada.data.randomness import sample_rng
+from lada.errors import LadaError
+from lada.registry import DATASETS, TRANSFORMS
+
+
+@DATASETS.register_module()
+class MosaicVideoDataset(Dataset):
+    """Samples ``dict(inputs, data_samples)`` made from the clips of one split; arguments as public Lada's class.
+
+    ``dataset[ClipDraw(index, epoch)]`` (or ``dataset[index]``, epoch 0) is a function of (seed, index, epoch).
+
+    Args:
+        metadata_root_dir: folder of the clips' JSON files.
+        num_frame: frames of a sample, at a random place in the clip; -1 for whole clips.
+        min_num_frame: clips with fewer frames are left out; ``num_frame`` unless given. A clip with fewer than
+            ``num_frame`` frames gives all it has.
+        degrade: degrade the input (:class:`~lada.data.transforms.DegradeClip`).
+        use_hflip: mirror half of the samples.
+        repeatable_random: every epoch is epoch 0, as validation needs.
+        random_mosaic_params: draw a new look for every sample; False uses the mosaic video, else the look, that the
+            metadata names.
+        lq_size: side of the input in pixels.
+        filter_watermark: leave clips out in which a watermark was found.
+        filter_nudenet_nsfw: keep only clips whose ``nudenet_nsfw_detected`` is true.
+        filter_video_quality: leave clips out whose ``video_quality.overall`` is known and lower; False for off.
+        scale: how many times larger the ground truth is than the input.
+        rotation_probability: how often a sample is turned by 1 or 2 degrees.
+        seed: start of all randomness, >= 0.
+        pipeline: configs of registered transforms that take the place of the default ones; then ``degrade``,
+            ``use_hflip``, ``random_mosaic_params``, ``lq_size``, ``scale`` and ``rotation_probability`` have no effect.
+    """
+
+    def __init__(
+            self, metadata_root_dir: str | Path, num_frame: int, min_num_frame: int | None = None,
+            degrade: bool = False, use_hflip: bool = False, repeatable_random: bool = False,
+            random_mosaic_params: bool = True, lq_size: int = 256, filter_watermark: bool = False,
+            filter_nudenet_nsfw: bool = False, filter_video_quality: float | bool = False, scale: int = 1,
+            rotation_probability: float = 0.3, seed: int = 0, pipeline: Sequence[dict] | None = None,
+            **unknown: Any) -> None:
+        if unknown:
+            raise LadaError(f'MosaicVideoDataset: unknown argument {", ".join(map(repr, unknown))}; correct the '
+                            "dataset's config")
+        if num_frame != -1 and num_frame < 1:
+            raise LadaError(f'MosaicVideoDataset: num_frame is {num_frame}; use -1 (whole clips) or at least 1')
+        if seed < 0:
+            raise LadaError(f'MosaicVideoDataset: seed {seed} is negative; use a number >= 0')
+        self.num_frame = num_frame
+        self.seed = int(seed)
+        self.repeatable_random = repeatable_random
+        self.catalog = ClipCatalog.open(metadata_root_dir)
+        self._clips = self._filter({
+            f'have fewer than {max(min_num_frame or num_frame, 1)} frames (min_num_frame, num_frame)':
+                self.catalog.frames_count < max(min_num_frame or num_frame, 1),
+            'show a watermark (filter_watermark)': filter_watermark and self.catalog.watermark,
+            'are not flagged (filter_nudenet_nsfw)': filter_nudenet_nsfw and ~self.catalog.nudenet_nsfw,
+            f'are below quality {filter_video_quality} (filter_video_quality)':
+                filter_video_quality is not False and self.catalog.quality < filter_video_quality})
+        if pipeline is None:
+            pipeline = default_pipeline(
+                degrade=degrade, use_hflip=use_hflip, random_mosaic_params=random_mosaic_params, lq_size=lq_size,
+                scale=scale, rotation_probability=rotation_probability)
+        self.pipeline = [_build(step) for step in pipeline]
+
+    def __len__(self) -> int:
+        return len(self._clips)
+
+    def __getitem__(self, draw: ClipDraw | int) -> dict:
+        index, epoch = draw if isinstance(draw, tuple) else (int(draw), 0)
+        if not 0 <= index < len(self):
+            raise IndexError(f'clip {index} of {len(self)}')
+        return self.load(ClipDraw(index, 0 if self.repeatable_random else epoch))
+
+    @property
+    def metainfo(self) -> dict:
+        """What MMEngine hands to evaluators and visualizers."""
+        return {'dataset_type': type(self).__name__, 'metadata_root_dir': str(self.catalog.folder)}
+
+    def load(self, draw: ClipDraw) -> dict:
+        """Return the sample of ``draw``; whatever keeps it from loading becomes an error that names the clip."""
+        clip = self._clips[draw.index]
+        rng = sample_rng(self.seed, draw.index, draw.epoch)
+        try:
+            meta = self.catalog[clip]
+            start, stop = self._window(meta.frames_count, rng)
+            results = {'meta': meta, 'start': start, 'stop': stop, 'rng': rng}
+            for transform in self.pipeline:
+                results = transform(results)
+        except LadaError as error:
+            raise LadaError(f'clip {self.catalog.stem(clip)}: {error}') from error
+        return results
+
+    def _window(self, frames: int, rng: np.random.Generator) -> tuple[int, int]:
+        if self.num_frame == -1 or frames <= self.num_frame:
+            return 0, frames
+        start = int(rng.integers(frames - self.num_frame + 1))
+        return start, start + self.num_frame
+
+    def _filter(self, drops: dict[str, np.ndarray | bool]) -> np.ndarray:
+        """Return the catalog's indices of the clips that stay; a clip counts for the first reason that drops it."""
+        keep = np.ones(len(self.catalog), bool)
+        counts = {}
+        for reason, drop in drops.items():
+            before = np.count_nonzero(keep)
+            keep &= np.logical_not(drop)
+            counts[reason] = before - np.count_nonzero(keep)
+        if not keep.any():
+            reasons = ', '.join(f'{count} {reason}' for reason, count in counts.items() if count)
+            raise LadaError(f'no clip is left of {len(keep)}: {self.catalog.folder}; {reasons}: relax these settings '
+                            'or add clips')
+        return np.flatnonzero(keep)
+
+
+def default_pipeline(
+        *, degrade: bool, use_hflip: bool, random_mosaic_params: bool, lq_size: int, scale: int,
+        rotation_probability: float) -> list[dict]:
+    """Return the transforms' configs that :class:`MosaicVideoDataset` uses for these arguments."""
+    stored = not random_mosaic_params
+    steps = [dict(type='LoadClip', rendered_mosaic=stored), dict(type='DrawMosaic', stored_look=stored),
+             dict(type='ResizeClip', size=lq_size, scale=scale)]
+    if degrade:
+        steps.append(dict(type='DegradeClip'))
+    if use_hflip:
+        steps.append(dict(type='FlipClip'))
+    if rotation_probability:
+        steps.append(dict(type='RotateClip', prob=rotation_probability))
+    return [*steps, dict(type='PackClip')]
+
+
+def _build(step: dict):
+    try:
+        return TRANSFORMS.build(step)
+    except (TypeError, KeyError) as error:
+        raise LadaError(f'dataset pipeline: cannot build {step!r}: {" ".join(str(error).split())}') from error

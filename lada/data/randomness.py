@@ -1,0 +1,12 @@
+"""A sample's randomness as a function of what the sample is."""
+
+from numpy.random import Generator, Philox, SeedSequence
+
+
+def sample_rng(seed: int, index: int, epoch: int) -> Generator:
+    """Return the generator that everything random about one sample draws from.
+
+    It depends on nothing but its arguments (all >= 0), so that a sample is the same for any number of workers,
+    ranks and restarts. Philox is counter-based (Salmon et al., Parallel random numbers: as easy as 1, 2, 3, 2011).
+    """
+    return Generator(Philox(SeedSequence((seed, index, epoch))))

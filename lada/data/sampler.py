@@ -1,0 +1,82 @@
+"""The endless stream of draws a training run consumes, addressed by position."""
+
+from collections.abc import Iterator, Sized
+
+import numpy as np
+from mmengine.dist import get_dist_info, sync_random_seed
+from torch.utils.data import Sampler
+
+from lada.data.draw import ClipDraw
+from lada.errors import LadaError
+from lada.registry import DATA_SAMPLERS
+
+
+@DATA_SAMPLERS.register_module()
+class InfiniteSampler(Sampler):
+    """Yield :class:`ClipDraw` without end; where it stands is one number.
+
+    Position ``p`` of the stream is entry ``p % size`` of the permutation of epoch ``p // size``, which is drawn from
+    (seed, epoch) alone. The stream is the same for every world size ``W``: rank ``r`` takes positions ``start + r``,
+    ``start + r + W``, ...
+
+    Each iterator counts for itself. Workers that fetch ahead therefore leave :meth:`state_dict` alone; the loop that
+    consumes the batches knows how many samples were used and says so with :meth:`skip`, which concerns the
+    iterators made afterwards.
+
+    Args:
+        dataset: what is drawn from; only its length is used.
+        shuffle: permute each epoch, else keep the dataset's order.
+        seed: the same on every rank; None draws one and shares it between the ranks, as MMEngine does.
+    """
+
+    def __init__(self, dataset: Sized, shuffle: bool = True, seed: int | None = None) -> None:
+        self.size = len(dataset)
+        if self.size <= 0:
+            raise LadaError('sampler: the dataset is empty; check its folder and filters')
+        if seed is None:
+            seed = sync_random_seed()
+        if seed < 0:
+            raise LadaError(f'sampler: seed {seed} is negative; use a number >= 0')
+        self.rank, self.world_size = get_dist_info()
+        self.shuffle = shuffle
+        self.seed = int(seed)
+        self.consumed = 0
+
+    def __iter__(self) -> Iterator[ClipDraw]:
+        position = self.consumed + self.rank
+        while True:
+            epoch, offset = divmod(position, self.size)
+            order = self._order(epoch)
+            for index in order[offset::self.world_size]:
+                yield ClipDraw(int(index), epoch)
+                position += self.world_size
+
+    def __len__(self) -> int:
+        """The number of clips, an epoch over all ranks."""
+        return self.size
+
+    def skip(self, num_samples: int) -> None:
+        """Let the next iterator start after ``num_samples`` samples, counted over all ranks from the very beginning.
+
+        Costs nothing here and one permutation when iterating, however far the jump.
+        """
+        if num_samples < 0:
+            raise LadaError(f'sampler: cannot start at position {num_samples}; use a number >= 0')
+        self.consumed = int(num_samples)
+
+    def state_dict(self) -> dict[str, int]:
+        """Return ``{'consumed': n}``, the position that was last set."""
+        return {'consumed': self.consumed}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Continue where ``state`` says."""
+        self.skip(state['consumed'])
+
+    def set_epoch(self, epoch: int) -> None:
+        """Do nothing: MMEngine calls this on every sampler, and here epochs follow from the position."""
+
+    def _order(self, epoch: int) -> np.ndarray:
+        if not self.shuffle:
+            return np.arange(self.size)
+        seeds = np.random.SeedSequence((self.seed, epoch))
+        return np.random.Generator(np.random.Philox(seeds)).permutation(self.size)

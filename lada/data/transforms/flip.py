@@ -1,0 +1,43 @@
+"""Mirroring a clip."""
+
+import math
+
+import cv2
+import numpy as np
+
+from lada.registry import TRANSFORMS
+
+
+@TRANSFORMS.register_module()
+class FlipClip:
+    """Mirror the whole clip left to right with probability ``prob``."""
+
+    def __init__(self, prob: float = 0.5) -> None:
+        self.prob = prob
+
+    def __call__(self, results: dict) -> dict:
+        if results['rng'].random() >= self.prob:
+            return results
+        for key in ('inputs', 'gt', 'mask'):
+            results[key] = _mirror(results[key])
+        if results['origin'] is not None:
+            self._mirror_grid(results)
+        results['pads'] = results['pads'][:, [0, 1, 3, 2]]
+        return results
+
+    def _mirror_grid(self, results: dict) -> None:
+        width, block = results['gt'].shape[2], results['block'][1]
+        right_pads = results['pads'][:, 3] * (width / results['crop_shape'][1])
+        origin = results['origin'].copy()
+        for frame, right in enumerate(right_pads):
+            # The block cut short by the right edge is now the first one: its line lies at or left of the content.
+            columns = math.ceil((width - right - origin[frame, 1]) / block - 1e-9)
+            origin[frame, 1] = width - origin[frame, 1] - columns * block
+        results['origin'] = origin
+
+
+def _mirror(frames: np.ndarray) -> np.ndarray:
+    mirrored = np.empty_like(frames)
+    for source, target in zip(frames, mirrored, strict=True):
+        cv2.flip(source, 1, target)
+    return mirrored

@@ -1,0 +1,43 @@
+"""Drawing the mosaic that the network is to undo."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from lada.errors import LadaError
+from lada.mosaic import draw_mosaic, random_look
+from lada.registry import TRANSFORMS
+
+
+@TRANSFORMS.register_module()
+class DrawMosaic:
+    """Make ``inputs`` from ``gt``, unless a stored mosaic was loaded; ``mask`` becomes the pixels of drawn blocks.
+
+    Args:
+        stored_look: draw the look that the metadata holds instead of a random one.
+        size_scale, mod_probs, rect_ratio_range, feather_prob, feather_scale: see :func:`lada.mosaic.random_look`,
+            whose defaults stand for None.
+    """
+
+    def __init__(
+            self, stored_look: bool = False, size_scale: Sequence[float] | None = None,
+            mod_probs: Mapping[str, float] | None = None, rect_ratio_range: Sequence[float] | None = None,
+            feather_prob: float | None = None, feather_scale: Sequence[float] | None = None) -> None:
+        self.stored_look = stored_look
+        options = {'size_scale': size_scale, 'mod_probs': mod_probs, 'rect_ratio_range': rect_ratio_range,
+                   'feather_prob': feather_prob, 'feather_scale': feather_scale}
+        self.options = {name: value for name, value in options.items() if value is not None}
+
+    def __call__(self, results: dict) -> dict:
+        meta, pads = results['meta'], results['pads']
+        look = meta.mosaic
+        if 'inputs' not in results:
+            if not self.stored_look:
+                look = random_look(results['rng'], meta.block_size, **self.options)
+            elif look is None:
+                raise LadaError("the metadata holds neither a mosaic video nor a 'mosaic' look; use "
+                                'random_mosaic_params=True')
+            results['inputs'], results['mask'] = draw_mosaic(results['gt'], results['mask'], look, pads)
+        results['block'] = look and tuple(float(side) for side in look.block_shape)
+        results['origin'] = look and pads[:, [0, 2]].astype(np.float64)
+        return results

@@ -1,0 +1,34 @@
+"""Bringing a clip to the size the network takes."""
+
+from lada.data.transforms.geometry import resize, zero_pads
+from lada.errors import LadaError
+from lada.registry import TRANSFORMS
+
+
+@TRANSFORMS.register_module()
+class ResizeClip:
+    """Resize ``inputs`` to ``size`` and ``gt`` and ``mask`` to ``size * scale``; the padding becomes exact zeros.
+
+    Args:
+        size: pixels of both sides, or (height, width). Clips are square as a rule; others are stretched.
+        scale: how many times larger the ground truth is than the input.
+    """
+
+    def __init__(self, size: int | tuple[int, int] = 256, scale: int = 1) -> None:
+        height, width = (size, size) if isinstance(size, int) else size
+        if min(height, width, scale) < 1:
+            raise LadaError(f'ResizeClip: size {size} and scale {scale} must be at least 1')
+        self.height, self.width, self.scale = height, width, scale
+
+    def __call__(self, results: dict) -> dict:
+        large = self.height * self.scale, self.width * self.scale
+        results['inputs'] = resize(results['inputs'], self.height, self.width)
+        results['gt'] = resize(results['gt'], *large)
+        results['mask'] = resize(results['mask'], *large, mask=True)
+        for key in ('inputs', 'gt', 'mask'):
+            zero_pads(results[key], results['pads'], results['crop_shape'])
+        ratios = [new / old for new, old in zip(large, results['crop_shape'], strict=True)]
+        if results['block'] is not None:
+            results['block'] = tuple(side * ratio for side, ratio in zip(results['block'], ratios, strict=True))
+            results['origin'] = results['origin'] * ratios
+        return results
