@@ -1,0 +1,50 @@
+"""Sampling an image or feature map along an optical flow."""
+
+from functools import lru_cache
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def flow_warp(x: Tensor, flow: Tensor, interpolation: str = 'bilinear', padding_mode: str = 'zeros',
+              align_corners: bool = True) -> Tensor:
+    """Return ``x`` sampled at each pixel's position plus its flow.
+
+    ``x``: (N, C, H, W). ``flow``: (N, H, W, 2), horizontal then vertical, in pixels. ``padding_mode`` as in
+    ``torch.nn.functional.grid_sample``. The sampling runs in the flow's type (float32 under autocast) and the result
+    has the type of ``x``. Raises :class:`ValueError` when the sizes differ.
+    """
+    if x.shape[-2:] != flow.shape[1:3]:
+        raise ValueError(f'flow_warp: image {tuple(x.shape)} and flow {tuple(flow.shape)} differ in height or width; '
+                         'the flow must be (N, H, W, 2)')
+    if not align_corners or interpolation != 'bilinear':
+        # With align_corners=False MMagic still normalises by size - 1; kept, because the values are the contract.
+        grid = sampling_grid(flow)
+        return F.grid_sample(x.to(grid.dtype), grid, interpolation, padding_mode, align_corners).to(x.dtype)
+    return warp_with_grid(x, sampling_grid(flow), padding_mode)
+
+
+def sampling_grid(flow: Tensor) -> Tensor:
+    """Turn a flow (N, H, W, 2) in pixels into the grid of ``grid_sample(align_corners=True)``, float32 at least."""
+    height, width = flow.shape[1:3]
+    flow = flow if flow.dtype == torch.float64 else flow.float()
+    base, scale = _base_grid(height, width, flow.device, flow.dtype)
+    return torch.addcmul(base, flow, scale)
+
+
+def warp_with_grid(x: Tensor, grid: Tensor, padding_mode: str = 'zeros') -> Tensor:
+    """Sample ``x`` (N, C, H, W) bilinearly at ``grid`` (N, H, W, 2); the result has the type of ``x``."""
+    with torch.autocast(x.device.type, enabled=False):
+        return F.grid_sample(x.to(grid.dtype), grid, 'bilinear', padding_mode, True).to(x.dtype)
+
+
+@lru_cache(maxsize=16)
+def _base_grid(height: int, width: int, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    with torch.inference_mode(False), torch.no_grad():
+        x_scale, y_scale = 2.0 / max(width - 1, 1), 2.0 / max(height - 1, 1)
+        xs = torch.arange(width, dtype=torch.float64) * x_scale - 1
+        ys = torch.arange(height, dtype=torch.float64) * y_scale - 1
+        base = torch.stack(torch.meshgrid(xs, ys, indexing='xy'), dim=-1)[None]
+        scale = torch.tensor([x_scale, y_scale], dtype=torch.float64)
+        return base.to(device, dtype), scale.to(device, dtype)

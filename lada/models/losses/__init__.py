@@ -1,0 +1,5 @@
+"""Losses, under MMagic's names."""
+
+from lada.models.losses.pixel import CharbonnierLoss, L1Loss, MSELoss
+
+__all__ = ['CharbonnierLoss', 'L1Loss', 'MSELoss']

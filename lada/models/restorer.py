@@ -1,0 +1,152 @@
+"""The model that a Runner trains: a generator, a pixel loss, and what happens to a batch."""
+
+import torch
+from mmengine.model import BaseModel
+from mmengine.structures import BaseDataElement
+from torch import Tensor
+
+from lada.errors import LadaError
+from lada.models.samples import split_samples, stack_samples
+from lada.registry import MODELS
+
+# Parts that MMagic's `fix_iter` keeps at their pretrained weights.
+FIXED_PARTS = ('spynet', 'edvr')
+
+
+@MODELS.register_module()
+class BasicVSR(BaseModel):
+    """Restore clips with a recurrent generator trained by a pixel loss.
+
+    ``train_cfg``: ``fix_iter`` (iterations during which the flow network is kept) and ``mask_weight``
+    (``dict(inside=1.0, outside=0.1)``: how much a pixel inside and outside the sample's ``mosaic_mask`` counts; the
+    loss is the weighted mean, so its scale stays that of a mean error. Left out: every pixel counts the same).
+    ``ensemble``: ``dict(type='SpatialTemporalEnsemble', is_temporal_ensemble=...)`` for predictions. Without a
+    ``data_preprocessor``, uint8 frames are scaled to [0, 1].
+    """
+
+    def __init__(self, generator: dict, pixel_loss: dict, ensemble: dict | None = None, train_cfg: dict | None = None,
+                 test_cfg: dict | None = None, init_cfg: dict | None = None, data_preprocessor: dict | None = None):
+        data_preprocessor = data_preprocessor or dict(type='DataPreprocessor', mean=[0.0] * 3, std=[255.0] * 3)
+        if isinstance(data_preprocessor, dict):
+            data_preprocessor = MODELS.build(data_preprocessor)
+        super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
+        self.train_cfg, self.test_cfg = train_cfg, test_cfg
+        self.generator = MODELS.build(generator)
+        self.pixel_loss = MODELS.build(pixel_loss)
+        self.forward_ensemble = None if ensemble is None else MODELS.build(ensemble)
+        train_cfg = train_cfg or {}
+        self.fix_iter = train_cfg.get('fix_iter', 0)
+        self.mask_weight = _mask_weight(train_cfg.get('mask_weight'))
+        self.register_buffer('step_counter', torch.zeros(1))
+        self._steps: int | None = None
+
+    def forward(self, inputs: Tensor | dict, data_samples: BaseDataElement | list | None = None, mode: str = 'tensor',
+                **kwargs) -> Tensor | dict[str, Tensor] | list[BaseDataElement]:
+        """``inputs``: (N, T, 3, H, W) in [0, 1], or a dictionary with it under ``img``.
+
+        ``mode``: ``loss`` gives ``dict(loss=...)``, ``predict`` a list of samples, ``tensor`` the generator's output.
+        """
+        inputs = inputs['img'] if isinstance(inputs, dict) else inputs
+        if mode == 'tensor':
+            return self.forward_tensor(inputs, data_samples, **kwargs)
+        if mode == 'loss':
+            return self.forward_train(inputs, data_samples, **kwargs)
+        if mode == 'predict':
+            return self.forward_inference(inputs, data_samples, **kwargs)
+        raise ValueError(f"unknown mode {mode!r}; choose 'loss', 'predict' or 'tensor'")
+
+    def forward_tensor(self, inputs: Tensor, data_samples: BaseDataElement | list | None = None, **kwargs) -> Tensor:
+        """The generator's output, not clamped."""
+        return self.generator(inputs, **kwargs)
+
+    def forward_train(self, inputs: Tensor, data_samples: BaseDataElement | list | None = None,
+                      **kwargs) -> dict[str, Tensor]:
+        """``dict(loss=...)`` of one training step; ``data_samples`` holds ``gt_img`` of the output's shape."""
+        samples = _stacked(data_samples)
+        if samples is None or 'gt_img' not in samples:
+            raise LadaError('no gt_img in the training batch; check the pipeline')
+        self.fix_parts(self.steps_done < self.fix_iter)
+        output = self.forward_tensor(inputs, data_samples, **kwargs)
+        if output.shape != samples.gt_img.shape:
+            raise LadaError(f'output and gt_img differ in shape: {tuple(output.shape)} and '
+                            f'{tuple(samples.gt_img.shape)}; check scale, clip length and padding')
+        weight = self._pixel_weight(samples, output)
+        loss = self.pixel_loss(output, samples.gt_img) if weight is None else \
+            self.pixel_loss(output, samples.gt_img, weight=weight)
+        self.step_counter += 1
+        self._steps = self.steps_done + 1
+        return dict(loss=loss)
+
+    def forward_inference(self, inputs: Tensor, data_samples: BaseDataElement | list | None = None,
+                          **kwargs) -> list[BaseDataElement]:
+        """One sample per clip: what came in, plus ``pred_img`` and ``input``, (T, 3, H, W) float32 in [0, 255].
+
+        Where ``gt_img`` is one picture, ``pred_img`` is the centre frame's.
+        """
+        if self.forward_ensemble is None:
+            output = self.forward_tensor(inputs, data_samples, **kwargs)
+        else:
+            output = self.forward_ensemble(inputs, lambda clip: self.forward_tensor(clip, data_samples, **kwargs))
+        count = len(inputs)
+        samples = _stacked(data_samples)
+        samples = BaseDataElement() if samples is None else samples
+        output = self.data_preprocessor.destruct(output, samples).cpu()
+        frames = self.data_preprocessor.destruct(inputs, samples).cpu()
+        if 'gt_img' in samples and samples.gt_img.dim() == 4:
+            output = self._centre_frame(inputs, output)
+        results = split_samples(samples, count)
+        for sample, prediction, clip in zip(results, output, frames, strict=True):
+            sample.set_field(prediction, 'pred_img')
+            sample.set_field(clip, 'input')
+        return results
+
+    @property
+    def steps_done(self) -> int:
+        """Training steps so far, without asking the device each time."""
+        if self._steps is None:
+            self._steps = int(self.step_counter.item())
+        return self._steps
+
+    def fix_parts(self, fixed: bool) -> None:
+        """Keep or train the parts named in ``FIXED_PARTS``."""
+        for name, parameter in self.generator.named_parameters():
+            if any(part in name for part in FIXED_PARTS) and parameter.requires_grad == fixed:
+                parameter.requires_grad_(not fixed)
+
+    def _load_from_state_dict(self, *args, **kwargs) -> None:
+        self._steps = None
+        super()._load_from_state_dict(*args, **kwargs)
+
+    def _pixel_weight(self, samples: BaseDataElement, output: Tensor) -> Tensor | None:
+        if self.mask_weight is None:
+            return None
+        mask = samples.get('mosaic_mask')
+        expected = (*output.shape[:2], *output.shape[3:])
+        if mask is None or tuple(mask.shape) != expected:
+            found = None if mask is None else tuple(mask.shape)
+            raise LadaError(f'train_cfg.mask_weight needs mosaic_mask of shape {expected} in the batch, found {found}; '
+                            'check the pipeline or remove mask_weight')
+        inside, outside = self.mask_weight
+        return torch.where(mask > 0, inside, outside).to(output.device, torch.float32).unsqueeze(2)
+
+    @staticmethod
+    def _centre_frame(inputs: Tensor, output: Tensor) -> Tensor:
+        t = output.shape[1]
+        if t % 2 == 0 and torch.equal(inputs[:, :t // 2], inputs[:, t // 2:].flip(1)):
+            return 0.5 * (output[:, t // 4] + output[:, -1 - t // 4])
+        return output[:, t // 2]
+
+
+def _stacked(samples: BaseDataElement | list | None) -> BaseDataElement | None:
+    return stack_samples(samples) if isinstance(samples, (list, tuple)) else samples
+
+
+def _mask_weight(setting: dict | None) -> tuple[float, float] | None:
+    if setting is None:
+        return None
+    if not isinstance(setting, dict) or not set(setting) <= {'inside', 'outside'}:
+        raise LadaError(f'wrong train_cfg.mask_weight: {setting!r}; write dict(inside=1.0, outside=0.1)')
+    inside, outside = float(setting.get('inside', 1.0)), float(setting.get('outside', 1.0))
+    if inside < 0 or outside < 0 or inside + outside == 0:
+        raise LadaError(f'wrong train_cfg.mask_weight: {setting!r}; both weights must be >= 0, one of them > 0')
+    return inside, outside

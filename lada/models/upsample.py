@@ -1,0 +1,23 @@
+"""Upsampling by moving channels into space."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lada.models.initialization import he_normal_
+
+
+class PixelShufflePack(nn.Module):
+    """A convolution to ``out_channels * scale_factor²`` channels, then a pixel shuffle (Shi et al. 2016).
+
+    (N, in_channels, H, W) to (N, out_channels, H * scale_factor, W * scale_factor).
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, scale_factor: int, upsample_kernel: int):
+        super().__init__()
+        self.scale_factor = scale_factor
+        self.upsample_conv = nn.Conv2d(in_channels, out_channels * scale_factor ** 2, upsample_kernel,
+                                       padding=(upsample_kernel - 1) // 2)
+        he_normal_(self.upsample_conv)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.pixel_shuffle(self.upsample_conv(x), self.scale_factor)
