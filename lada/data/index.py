@@ -113,12 +113,13 @@ def _build(folder: Path, old: np.ndarray | None) -> np.ndarray:
                         'create the dataset first')
     rows = np.zeros(len(files), row_type(max(len(stem) for stem, _, _ in files)))
     known = {} if old is None else {stem: row for row, stem in enumerate(old['stem'].tolist())}
-    for row, (stem, size, mtime_ns) in zip(rows, files, strict=True):
+    for row, (stem, size, mtime_ns) in enumerate(files):
         before = known.get(stem)
         if before is not None and old[before]['size'] == size and old[before]['mtime_ns'] == mtime_ns:
-            row[...] = tuple(old[before])
+            rows[row] = old[before]
         else:
-            row[...] = stem, size, mtime_ns, *_columns(ClipMetadata.from_file(folder / os.fsdecode(stem + b'.json')))
+            clip = ClipMetadata.from_file(folder / os.fsdecode(stem + SUFFIX.encode()))
+            rows[row] = stem, size, mtime_ns, *_columns(clip)
     return rows
 
 
