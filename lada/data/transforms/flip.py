@@ -3,14 +3,13 @@
 import math
 
 import cv2
-import numpy as np
 
 from lada.registry import TRANSFORMS
 
 
 @TRANSFORMS.register_module()
 class FlipClip:
-    """Mirror the whole clip left to right with probability ``prob``."""
+    """Mirror the whole clip left to right with probability ``prob``, in place."""
 
     def __init__(self, prob: float = 0.5) -> None:
         self.prob = prob
@@ -19,7 +18,8 @@ class FlipClip:
         if results['rng'].random() >= self.prob:
             return results
         for key in ('inputs', 'gt', 'mask'):
-            results[key] = _mirror(results[key])
+            for frame in results[key]:
+                cv2.flip(frame, 1, frame)
         if results['origin'] is not None:
             self._mirror_grid(results)
         results['pads'] = results['pads'][:, [0, 1, 3, 2]]
@@ -34,10 +34,3 @@ class FlipClip:
             columns = math.ceil((width - right - origin[frame, 1]) / block - 1e-9)
             origin[frame, 1] = width - origin[frame, 1] - columns * block
         results['origin'] = origin
-
-
-def _mirror(frames: np.ndarray) -> np.ndarray:
-    mirrored = np.empty_like(frames)
-    for source, target in zip(frames, mirrored, strict=True):
-        cv2.flip(source, 1, target)
-    return mirrored
