@@ -10,13 +10,15 @@ from lada.video.colour import planes_to_rgb, rgb_to_yuv420p
 from lada.video.convert import plane_array
 from lada.video.errors import VideoError
 
+DECODERS = {'libx264': 'h264', 'libx265': 'hevc', 'libvpx-vp9': 'vp9', 'mpeg2video': 'mpeg2video'}
 # Untagged small video is BT.601 to most players, so that is the matrix artefacts come in.
 _MATRIX = 'bt601'
-_DECODERS = {'libx264': 'h264', 'libx265': 'hevc', 'libvpx-vp9': 'vp9', 'mpeg2video': 'mpeg2video'}
+_X265_QUIET_SINGLE_THREAD = 'log-level=none:pools=none:frame-threads=1:wpp=0'
+# The fastest settings whose artefacts are of the same kind and strength as slower ones' (benchmarks/codecs.py).
 _OPTIONS = {
     'libx264': {'preset': 'veryfast'},
-    'libx265': {'preset': 'ultrafast', 'x265-params': 'log-level=none:pools=none:frame-threads=1:wpp=0'},
-    'libvpx-vp9': {'deadline': 'realtime', 'cpu-used': '8', 'row-mt': '0', 'lag-in-frames': '0'},
+    'libx265': {'preset': 'ultrafast'},
+    'libvpx-vp9': {'deadline': 'realtime', 'cpu-used': '8', 'lag-in-frames': '0'},
     'mpeg2video': {},
 }
 
@@ -26,59 +28,68 @@ def recompress(
         fps: Fraction | float = 30) -> np.ndarray:
     """Encode and decode (T, H, W, 3) uint8 RGB and return what is left, same shape.
 
-    ``codec``: libx264, libx265, libvpx-vp9 or mpeg2video; quality by ``crf`` or by ``bits_per_frame``
-    (mpeg2video knows only the latter). One thread and the same bytes each time. Sizes are padded to even
-    ones by repeating the edge and cropped back.
+    ``codec``: libx264, libx265, libvpx-vp9 or mpeg2video; quality by ``crf`` or by ``bits_per_frame`` (mpeg2video
+    knows only the latter). One thread and the same bytes each time. Sizes are padded to even ones (to at least 16)
+    by repeating the edge and cropped back.
     """
-    if codec not in _DECODERS:
-        raise ValueError(f'unknown codec {codec!r}; one of {", ".join(_DECODERS)}')
-    if (crf is None) == (bits_per_frame is None) or (codec == 'mpeg2video' and crf is not None):
-        raise ValueError(f'{codec}: pass either crf or bits_per_frame (mpeg2video: bits_per_frame)')
-    height, width = frames.shape[1:3]
-    pad = ((0, height % 2), (0, width % 2))
-    encoder = _encoder(codec, width + width % 2, height + height % 2, crf, bits_per_frame, fps)
-    decoder = av.CodecContext.create(_DECODERS[codec], 'r')
+    count, height, width = frames.shape[:3]
+    bottom, right = _missing(height), _missing(width)
+    encoder = open_encoder(
+        codec, width + right, height + bottom, crf=crf, bits_per_frame=bits_per_frame, fps=fps)
+    decoder = av.CodecContext.create(DECODERS[codec], 'r')
     decoder.thread_count = 1
     out = np.empty_like(frames)
     done = 0
-
-    def decode(packets) -> None:
-        nonlocal done
-        for packet in packets:
-            for picture in decoder.decode(packet):
-                rgb = planes_to_rgb(*(plane_array(plane) for plane in picture.planes), _MATRIX)
-                out[done] = rgb[:height, :width]
-                done += 1
-
     try:
-        for index, frame in enumerate(frames):
-            if pad != ((0, 0), (0, 0)):
-                frame = cv2.copyMakeBorder(frame, 0, pad[0][1], 0, pad[1][1], cv2.BORDER_REPLICATE)
-            picture = av.VideoFrame.from_numpy_buffer(rgb_to_yuv420p(frame, _MATRIX), 'yuv420p')
-            picture.pts = index
-            picture.time_base = encoder.time_base
-            decode(encoder.encode(picture))
-        decode(encoder.encode(None))
-        decode([None])
-    except av.FFmpegError as error:
+        for index in range(count + 1):
+            picture = None
+            if index < count:
+                frame = frames[index]
+                if bottom or right:
+                    frame = cv2.copyMakeBorder(frame, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
+                picture = av.VideoFrame.from_numpy_buffer(rgb_to_yuv420p(frame, _MATRIX), 'yuv420p')
+                picture.pts, picture.time_base = index, encoder.time_base
+            packets = encoder.encode(picture)
+            for packet in [*packets, None] if picture is None else packets:
+                for decoded in decoder.decode(packet):
+                    planes = (plane_array(plane) for plane in decoded.planes)
+                    out[done] = planes_to_rgb(*planes, _MATRIX)[:height, :width]
+                    done += 1
+    except (av.FFmpegError, IndexError) as error:
         raise VideoError(f'{codec} failed on a clip of {width}x{height}: {error}') from error
-    if done != len(frames):
-        raise VideoError(f'{codec} gave back {done} of {len(frames)} frames of {width}x{height}')
+    if done != count:
+        raise VideoError(f'{codec} gave back {done} of {count} frames of {width}x{height}')
     return out
 
 
-def _encoder(codec, width, height, crf, bits_per_frame, fps) -> av.VideoCodecContext:
+def open_encoder(
+        codec: str, width: int, height: int, *, crf: float | None = None, bits_per_frame: float | None = None,
+        fps: Fraction | float = 30, options: dict[str, str] | None = None) -> av.VideoCodecContext:
+    """Return a single-threaded, silent, deterministic yuv420p encoder; ``options`` replace the usual ones."""
+    if codec not in DECODERS:
+        raise ValueError(f'unknown codec {codec!r}; one of {", ".join(DECODERS)}')
+    if (crf is None) == (bits_per_frame is None) or (codec == 'mpeg2video' and crf is not None):
+        raise ValueError(f'{codec}: pass either crf or bits_per_frame (mpeg2video: bits_per_frame)')
+    # MPEG-2 knows only a few frame rates; what counts is the size of a frame.
     rate = Fraction(30) if codec == 'mpeg2video' else Fraction(fps).limit_denominator(1001)
     encoder = av.CodecContext.create(codec, 'w')
     encoder.width, encoder.height, encoder.pix_fmt = width, height, 'yuv420p'
     encoder.framerate, encoder.time_base = rate, 1 / rate
     encoder.thread_count = 1
-    options = dict(_OPTIONS[codec])
-    if crf is not None:
-        options['crf'] = f'{crf:g}'
-        if codec == 'libvpx-vp9':
-            encoder.bit_rate = 0
-    else:
+    options = dict(_OPTIONS[codec] if options is None else options)
+    if codec == 'libx265':
+        options['x265-params'] = _X265_QUIET_SINGLE_THREAD
+    if crf is None:
         encoder.bit_rate = max(1000, round(bits_per_frame * rate))
+        if codec == 'mpeg2video':
+            # Without a small buffer its rate control would overspend on a clip of this length, twofold.
+            options |= {'maxrate': str(encoder.bit_rate), 'bufsize': str(4 * encoder.bit_rate // 30)}
+    else:
+        options['crf'] = f'{crf:g}'
+        encoder.bit_rate = 0
     encoder.options = options
     return encoder
+
+
+def _missing(size: int) -> int:
+    return max(16, size + size % 2) - size
