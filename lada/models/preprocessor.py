@@ -163,7 +163,7 @@ class EditDataPreprocessor(DataPreprocessor):
     """:class:`DataPreprocessor` under the name and arguments of MMEditing 1.0 configs.
 
     ``only_norm_gt_in_training``: leave the samples' pictures as they are outside training, as
-    :class:`DataPreprocessor` does; ``False`` normalises them always. ``pad_args``: the padding's ``mode`` and ``value``.
+    :class:`DataPreprocessor` does; ``False`` normalises them always. ``pad_args``: padding ``mode`` and ``value``.
     """
 
     def __init__(self, mean: Sequence[float] | float | None = (0, 0, 0),

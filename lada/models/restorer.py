@@ -17,9 +17,9 @@ FIXED_PARTS = ('spynet', 'edvr')
 class BasicVSR(BaseModel):
     """Restore clips with a recurrent generator trained by a pixel loss.
 
-    ``train_cfg``: ``fix_iter`` (iterations during which the flow network is kept) and ``mask_weight``
-    (``dict(inside=1.0, outside=0.1)``: how much a pixel inside and outside the sample's ``mosaic_mask`` counts; the
-    loss is the weighted mean, so its scale stays that of a mean error. Left out: every pixel counts the same).
+    ``train_cfg``: ``fix_iter`` (iterations during which the flow network is kept) and ``mask_weight`` (how much a pixel
+    outside the sample's ``mosaic_mask`` counts, one inside counting 1; the loss is the weighted mean, so its scale stays
+    that of a mean error; 0 looks at the mosaic only; left out, every pixel counts the same and no mask is needed).
     ``ensemble``: ``dict(type='SpatialTemporalEnsemble', is_temporal_ensemble=...)`` for predictions. Without a
     ``data_preprocessor``, uint8 frames are scaled to [0, 1].
     """
@@ -126,8 +126,7 @@ class BasicVSR(BaseModel):
             found = None if mask is None else tuple(mask.shape)
             raise LadaError(f'train_cfg.mask_weight needs mosaic_mask of shape {expected} in the batch, found {found}; '
                             'check the pipeline or remove mask_weight')
-        inside, outside = self.mask_weight
-        return torch.where(mask > 0, inside, outside).to(output.device, torch.float32).unsqueeze(2)
+        return torch.where(mask > 0, 1.0, self.mask_weight).to(output.device, torch.float32).unsqueeze(2)
 
     @staticmethod
     def _centre_frame(inputs: Tensor, output: Tensor) -> Tensor:
@@ -141,12 +140,10 @@ def _stacked(samples: BaseDataElement | list | None) -> BaseDataElement | None:
     return stack_samples(samples) if isinstance(samples, (list, tuple)) else samples
 
 
-def _mask_weight(setting: dict | None) -> tuple[float, float] | None:
+def _mask_weight(setting: float | None) -> float | None:
     if setting is None:
         return None
-    if not isinstance(setting, dict) or not set(setting) <= {'inside', 'outside'}:
-        raise LadaError(f'wrong train_cfg.mask_weight: {setting!r}; write dict(inside=1.0, outside=0.1)')
-    inside, outside = float(setting.get('inside', 1.0)), float(setting.get('outside', 1.0))
-    if inside < 0 or outside < 0 or inside + outside == 0:
-        raise LadaError(f'wrong train_cfg.mask_weight: {setting!r}; both weights must be >= 0, one of them > 0')
-    return inside, outside
+    if isinstance(setting, bool) or not isinstance(setting, (int, float)) or not 0 <= setting < float('inf'):
+        raise LadaError(f'wrong train_cfg.mask_weight: {setting!r}; give the weight of pixels outside the mosaic, a '
+                        'number >= 0, for example 0.05')
+    return float(setting)
