@@ -19,7 +19,7 @@ LOOPS = _child('loop', root.LOOPS, 'lada.engine')
 HOOKS = _child('hook', root.HOOKS, 'lada.engine')
 MODEL_WRAPPERS = _child('model_wrapper', root.MODEL_WRAPPERS, 'lada.engine')
 OPTIM_WRAPPERS = _child('optim_wrapper', root.OPTIM_WRAPPERS, 'lada.engine')
-VISUALIZERS = _child('visualizer', root.VISUALIZERS, 'lada.engine')
+VISUALIZERS = _child('visualizer', root.VISUALIZERS)
 
 DATASETS = _child('dataset', root.DATASETS, 'lada.data')
 DATA_SAMPLERS = _child('data sampler', root.DATA_SAMPLERS, 'lada.data')
@@ -29,3 +29,12 @@ MODELS = _child('model', root.MODELS, 'lada.models')
 
 METRICS = _child('metric', root.METRICS, 'lada.evaluation')
 EVALUATOR = _child('evaluator', root.EVALUATOR, 'lada.evaluation')
+
+# Nothing of Lada's own is in these; they exist so that MMEngine finds a registry of this scope for every kind.
+VISBACKENDS = _child('vis_backend', root.VISBACKENDS)
+OPTIMIZERS = _child('optimizer', root.OPTIMIZERS)
+OPTIM_WRAPPER_CONSTRUCTORS = _child('optimizer wrapper constructor', root.OPTIM_WRAPPER_CONSTRUCTORS)
+PARAM_SCHEDULERS = _child('parameter scheduler', root.PARAM_SCHEDULERS)
+LOG_PROCESSORS = _child('log_processor', root.LOG_PROCESSORS)
+FUNCTIONS = _child('function', root.FUNCTIONS)
+WEIGHT_INITIALIZERS = _child('weight initializer', root.WEIGHT_INITIALIZERS)

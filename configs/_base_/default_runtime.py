@@ -1,6 +1,5 @@
 # What every Lada config shares. Types without a scope are Lada's own or MMEngine's.
 default_scope = 'lada'
-runner_type = 'Runner'
 
 default_hooks = dict(
     timer=dict(type='IterTimerHook'),

@@ -1,11 +1,14 @@
 """Training: entry, loops, checkpoints, hooks, distributed launch."""
 
-from lada.engine.amp import AutocastOptimWrapper
+from lada.engine.bad_numbers_hook import BadNumbersHook
 from lada.engine.checkpoint_hook import CheckpointHook
 from lada.engine.loops import IterBasedTrainLoop, MultiTestLoop, MultiValLoop
+from lada.engine.optim_wrapper import AutocastOptimWrapper, OptimWrapper
 from lada.engine.pictures_hook import PicturesHook
 from lada.engine.runner import Runner
+from lada.engine.stop_hook import StopHook
 from lada.engine.wrappers import MMDistributedDataParallel
 
-__all__ = ['AutocastOptimWrapper', 'CheckpointHook', 'IterBasedTrainLoop', 'MMDistributedDataParallel', 'MultiTestLoop',
-           'MultiValLoop', 'PicturesHook', 'Runner']
+__all__ = ['AutocastOptimWrapper', 'BadNumbersHook', 'CheckpointHook', 'IterBasedTrainLoop',
+           'MMDistributedDataParallel', 'MultiTestLoop', 'MultiValLoop', 'OptimWrapper', 'PicturesHook', 'Runner',
+           'StopHook']

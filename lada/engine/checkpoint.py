@@ -61,7 +61,7 @@ def find_checkpoint(*folders: Path) -> tuple[Path | None, dict[Path, str]]:
 
 
 def load_training_checkpoint(path: Path) -> dict:
-    """Load a checkpoint to resume from, on the CPU. Raises :class:`LadaError` for a damaged one and for bare weights."""
+    """Load a checkpoint to resume from, on the CPU. Raises :class:`LadaError` for a damaged one or bare weights."""
     if not Path(path).is_file():
         raise LadaError(f'no checkpoint at {path}; give the path of an iter_<n>.pth file')
     damage = damage_of(Path(path))

@@ -47,6 +47,9 @@ class IterBasedTrainLoop(_IterBasedTrainLoop):
         """Launch training."""
         self.runner.call_hook('before_train')
         self.runner.call_hook('before_train_epoch')
+        if self._iter > 0:
+            # A checkpoint is written before the validation of its iteration, which may have been lost with the run.
+            self._validate_if_due()
         if self._iter >= self._max_iters:
             self.runner.logger.info(
                 f'The run already reached its last iteration ({self._max_iters}): nothing to do. '
@@ -56,13 +59,18 @@ class IterBasedTrainLoop(_IterBasedTrainLoop):
         while self._iter < self._max_iters and not self.stop_training:
             self.runner.model.train()
             self.run_iter(next(self.dataloader_iterator))
-            self._decide_current_val_interval()
-            if (self.runner.val_loop is not None and self._iter >= self.val_begin
-                    and (self._iter % self.val_interval == 0 or self._iter == self._max_iters)):
-                self.runner.val_loop.run()
+            # A run that was told to stop is resumed here, and validates then.
+            if not self.stop_training:
+                self._validate_if_due()
         self.runner.call_hook('after_train_epoch')
         self.runner.call_hook('after_train')
         return self.runner.model
+
+    def _validate_if_due(self) -> None:
+        self._decide_current_val_interval()
+        if (self.runner.val_loop is not None and self._iter >= self.val_begin
+                and (self._iter % self.val_interval == 0 or self._iter == self._max_iters)):
+            self.runner.val_loop.run()
 
     def _place_data(self) -> None:
         """Put the data stream where the resumed iteration needs it."""

@@ -1,13 +1,22 @@
 """MMEngine's Runner with safe loading and a data order that every rank and every restart shares."""
 
 import copy
+import io
+import time
+from pathlib import Path
 
+import mmengine
+import torch
 from mmengine.config import ConfigDict
+from mmengine.dist import is_main_process
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner as _Runner
+from mmengine.runner import weights_to_cpu
 
+import lada
 from lada.engine.checkpoint import fit_state_dict, load_generator_weights, load_training_checkpoint
 from lada.engine.loops import replays_batches
+from lada.files import write_atomically
 from lada.registry import RUNNERS
 
 DEFAULT_SEED = 42
@@ -25,6 +34,21 @@ class Runner(_Runner):
     @classmethod
     def from_cfg(cls, cfg):
         return super().from_cfg(share_seed(cfg))
+
+    def set_randomness(self, *args, **kwargs) -> None:
+        super().set_randomness(*args, **kwargs)
+        # PyTorch would also fill every new tensor with NaN, for code that reads memory it has not written.
+        torch.utils.deterministic.fill_uninitialized_memory = False
+
+    def build_logger(self, *args, **kwargs):
+        logger = super().build_logger(*args, **kwargs)
+        # MMEngine lists every parameter with a learning rate of its own: hundreds of lines at each start.
+        logger.addFilter(lambda record: not record.getMessage().startswith('paramwise_options'))
+        return logger
+
+    def register_default_hooks(self, hooks=None) -> None:
+        own = dict(bad_numbers=dict(type='BadNumbersHook'), stop=dict(type='StopHook'))
+        super().register_default_hooks({**own, **(hooks or {})})
 
     def load_or_resume(self) -> None:
         if self._resume or self._has_loaded:
@@ -49,9 +73,43 @@ class Runner(_Runner):
         self._has_loaded = True
         return checkpoint
 
+    def save_checkpoint(self, out_dir, filename, file_client_args=None, save_optimizer=True, save_param_scheduler=True,
+                        meta=None, by_epoch=True, backend_args=None) -> None:
+        """Write a checkpoint at once; the scheduled ones are written by the checkpoint hook."""
+        if is_main_process():
+            meta = meta or dict(epoch=self.epoch, iter=self.iter + (not by_epoch))
+            write_atomically(Path(out_dir) / filename, self.snapshot(meta, save_optimizer, save_param_scheduler))
+
+    def snapshot(self, meta: dict, save_optimizer: bool = True, save_param_scheduler: bool = True) -> bytes:
+        """Return the whole state as the bytes of a checkpoint file, with MMEngine's keys.
+
+        ``meta`` names ``epoch`` and ``iter``; seed, config, experiment name and versions are added.
+        """
+        checkpoint = dict(
+            meta={**meta, 'cfg': self.cfg.pretty_text, 'seed': self.seed, 'experiment_name': self.experiment_name,
+                  'time': time.strftime('%Y%m%d_%H%M%S'), 'mmengine_version': mmengine.__version__,
+                  'lada_version': lada.__version__,
+                  'dataset_meta': getattr(self.train_dataloader.dataset, 'metainfo', None)},
+            state_dict=weights_to_cpu(self._bare_model.state_dict()),
+            message_hub=self.message_hub.state_dict())
+        if save_optimizer:
+            checkpoint['optimizer'] = self.optim_wrapper.state_dict()
+        if save_param_scheduler and self.param_schedulers is not None:
+            checkpoint['param_schedulers'] = _scheduler_states(self.param_schedulers)
+        self.call_hook('before_save_checkpoint', checkpoint=checkpoint)
+        buffer = io.BytesIO()
+        torch.save(checkpoint, buffer)
+        return buffer.getvalue()
+
     @property
     def _bare_model(self):
         return self.model.module if is_model_wrapper(self.model) else self.model
+
+
+def _scheduler_states(schedulers):
+    if isinstance(schedulers, dict):
+        return {name: _scheduler_states(group) for name, group in schedulers.items()}
+    return [scheduler.state_dict() for scheduler in schedulers]
 
 
 def share_seed(cfg):

@@ -8,12 +8,13 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.dist import broadcast_object_list, get_rank
 from mmengine.logging import print_log
-from mmengine.registry import DATASETS, MODELS, RUNNERS, DefaultScope
+from mmengine.registry import DATASETS, MODELS, DefaultScope
 
 from lada.engine.checkpoint import LAST_CHECKPOINT, damage_of, find_checkpoint
 from lada.engine.config import config_errors, load_config
 from lada.engine.launch import check_launcher, default_backend, init_cpu_process_group
 from lada.engine.loops import RESUME_VARIABLE, replays_batches
+from lada.engine.runner import Runner
 from lada.errors import LadaError
 
 
@@ -55,7 +56,7 @@ def train(options: TrainOptions) -> None:
     if checkpoint is not None:
         config.resume, config.load_from = True, str(checkpoint)
     with config_errors(options.config):
-        RUNNERS.build(config).train()
+        Runner.from_cfg(config).train()
 
 
 def describe_run(options: TrainOptions) -> list[str]:
@@ -85,7 +86,6 @@ def prepare_config(options: TrainOptions) -> Config:
             raise LadaError(f'config {options.config} has no {key!r}; see configs/basicvsrpp/ for complete ones')
     config.launcher = options.launcher
     config.setdefault('default_scope', 'lada')
-    config.setdefault('runner_type', 'lada.Runner')
     _set_work_dir(config, options)
     config.load_from = options.load_from or config.get('load_from')
     config.setdefault('env_cfg', {}).setdefault('dist_cfg', {})
