@@ -1,0 +1,1 @@
+"""Creating, splitting and checking datasets of clips; what ``scripts/dataset_creation`` call."""

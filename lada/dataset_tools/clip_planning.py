@@ -1,0 +1,152 @@
+"""Which clips a source video gives: one look through its frames, then a pure function of what was seen."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from lada.dataset_tools.layout import clip_stem, printable
+from lada.dataset_tools.shots import Shot, ShotFinder, cut_into_pieces
+from lada.dataset_tools.sources import VIDEO_SUFFIXES, Source
+from lada.errors import LadaError
+from lada.video import iter_frames, probe
+
+
+@dataclass(frozen=True)
+class CreationSettings:
+    """What decides which clips a source gives, besides its content and name."""
+
+    seed: int = 42
+    min_frames: int = 30
+    max_frames: int = 150
+    clips_per_shot: int = 1
+    size_range: tuple[float, float] = (0.2, 0.45)
+    """Region diameter, as a fraction of the frame's short side."""
+    mask_dir: Path | None = None
+
+    def __post_init__(self):
+        if not 1 <= self.min_frames <= self.max_frames:
+            raise LadaError(f'not a range of frames: {self.min_frames} to {self.max_frames}; '
+                            'use 1 <= --min-frames <= --max-frames')
+        if self.clips_per_shot < 1:
+            raise LadaError(f'not a number of clips per shot: {self.clips_per_shot}; use 1 or more')
+        if not 0 < self.size_range[0] <= self.size_range[1] <= 0.7:
+            raise LadaError(f'not a range of region sizes: {self.size_range[0]} to {self.size_range[1]}; '
+                            'use fractions of the short side with 0 < low <= high <= 0.7')
+
+
+class PlannedClip(NamedTuple):
+    """A clip to cut: its number within the source, its frames, and which of the shot's regions it shows."""
+
+    number: int
+    shot: Shot
+    region: int
+
+    def stem(self, source: Source) -> str:
+        return clip_stem(source.name, self.number)
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What one look through a source found."""
+
+    frame_shape: tuple[int, int]
+    fps: Fraction
+    shots: list[Shot]
+    mask_path: Path | None = None
+    boxes: np.ndarray | None = None
+    """(T, 4) top, left, bottom, right of the given mask in each frame; all zero where it is empty."""
+    areas: np.ndarray | None = None
+    """(T,) pixels of the given mask."""
+
+
+def survey(source: Source, settings: CreationSettings, seen: Callable[[int], None] = lambda frames: None) -> Survey:
+    """Look through all frames of a source, one at a time. ``seen`` is told how many more frames were looked at.
+
+    Raises LadaError (VideoError) for a file that cannot be read to its end or whose mask video does not fit.
+    """
+    fps = probe(source.path).fps
+    mask_path = find_mask(settings.mask_dir, source.path) if settings.mask_dir is not None else None
+    masks = iter_frames(mask_path, gray=True) if mask_path else None
+    finder, shape, boxes, areas = ShotFinder(), None, [], []
+    for frame in iter_frames(source.path):
+        if shape is None:
+            shape = frame.shape[:2]
+        elif frame.shape[:2] != shape:
+            raise LadaError(
+                f'the frame size changes within the video: {printable(source.path)}, from {shape[1]}x{shape[0]} '
+                f'to {frame.shape[1]}x{frame.shape[0]} at frame {finder.frames}; re-encode it to one size')
+        if masks is not None:
+            mask = next(masks, None)
+            _check_mask(mask, shape, mask_path, finder.frames)
+            box, area = mask_box(mask)
+            boxes.append(box)
+            areas.append(area)
+        finder.add(frame)
+        seen(1)
+    if shape is None:
+        raise LadaError(f'no frames in the video: {printable(source.path)}; remove or replace the file')
+    if masks is None:
+        return Survey(shape, fps, finder.shots())
+    if next(masks, None) is not None:
+        raise LadaError(f'the mask video is longer than the video: {printable(mask_path)}, more than '
+                        f'{finder.frames} frames; make one mask frame per video frame')
+    return Survey(shape, fps, finder.shots(), mask_path, np.array(boxes), np.array(areas))
+
+
+def plan_clips(found: Survey, settings: CreationSettings) -> tuple[list[PlannedClip], Counter]:
+    """Return the clips to cut, numbered from 0, and why how many stretches were dropped."""
+    clips, dropped = [], Counter()
+    for shot in found.shots:
+        stretches = [shot] if found.areas is None else list(masked_runs(shot, found.areas))
+        if not stretches:
+            dropped['shot without a mask'] += 1
+        for stretch in stretches:
+            pieces = cut_into_pieces(stretch, settings.min_frames, settings.max_frames)
+            if not pieces:
+                dropped[f'shorter than {settings.min_frames} frames'] += 1
+            for piece in pieces:
+                regions = settings.clips_per_shot if found.areas is None else 1
+                clips += [PlannedClip(len(clips) + i, piece, i) for i in range(regions)]
+    return clips, dropped
+
+
+def masked_runs(shot: Shot, areas: np.ndarray) -> Iterator[Shot]:
+    """Yield the longest stretches of a shot in which every frame has a mask."""
+    present = areas[shot.start:shot.stop] > 0
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], present, [False]]).astype(np.int8)))
+    for start, stop in zip(edges[::2], edges[1::2], strict=True):
+        yield Shot(shot.start + int(start), shot.start + int(stop))
+
+
+def find_mask(mask_dir: Path, video: Path) -> Path:
+    """Return the mask video of ``video``: the file of the same stem in ``mask_dir``. Raises LadaError."""
+    for suffix in chain(['.mkv', video.suffix], sorted(VIDEO_SUFFIXES)):
+        path = mask_dir / f'{video.stem}{suffix}'
+        if path.is_file():
+            return path
+    raise LadaError(f'no mask video: {printable(video.stem)}.* is missing in {printable(mask_dir)}; '
+                    'add it or leave --mask-dir away')
+
+
+def mask_box(mask: np.ndarray) -> tuple[tuple[int, int, int, int], int]:
+    """Return the box (top, left, bottom, right) around all set pixels, and how many there are."""
+    on = mask > 127
+    rows, columns = np.flatnonzero(on.any(axis=1)), np.flatnonzero(on.any(axis=0))
+    if not len(rows):
+        return (0, 0, 0, 0), 0
+    return (int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1), int(np.count_nonzero(on))
+
+
+def _check_mask(mask: np.ndarray | None, shape: tuple[int, int], path: Path, number: int) -> None:
+    if mask is None:
+        raise LadaError(f'the mask video ends early: {printable(path)} has {number} frames; '
+                        'make one mask frame per video frame')
+    if mask.shape != shape:
+        raise LadaError(f'the mask video has another size: {printable(path)} is {mask.shape[1]}x{mask.shape[0]}, '
+                        f'the video {shape[1]}x{shape[0]}; make both the same')

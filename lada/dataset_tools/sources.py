@@ -1,0 +1,138 @@
+"""The source videos of a dataset: finding them, naming them, remembering which are finished."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lada.dataset_tools.layout import printable
+from lada.errors import LadaError
+
+VIDEO_SUFFIXES = frozenset({
+    '.3gp', '.asf', '.avi', '.flv', '.m2ts', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.mts', '.mxf', '.ogv',
+    '.ts', '.vob', '.webm', '.wmv'})
+INDEX_NAME = 'creation-index.jsonl'
+
+
+@dataclass(frozen=True)
+class Source:
+    """A source video: its path, the name its clips carry, and the SHA-256 of its content."""
+
+    path: Path
+    name: str
+    sha256: str
+
+
+def find_videos(inputs: Iterable[Path]) -> list[Path]:
+    """Return the files among ``inputs`` and the video files below the folders among them, sorted, each once.
+
+    Raises LadaError for a path that does not exist or a call that finds nothing.
+    """
+    found: dict[Path, None] = {}
+    inputs = [Path(p) for p in inputs]
+    for path in inputs:
+        if path.is_dir():
+            below = sorted(p for p in path.rglob('*') if p.suffix.lower() in VIDEO_SUFFIXES and p.is_file()
+                           and not any(part.startswith('.') for part in p.relative_to(path).parts))
+            found.update(dict.fromkeys(below))
+        elif path.is_file():
+            found[path] = None
+        else:
+            raise LadaError(f'no such file or folder: {printable(path)}; give a video file or a folder of videos')
+    if not found:
+        listed = ', '.join(printable(p) for p in inputs)
+        raise LadaError(f'no video files found: {listed}; known are the suffixes {" ".join(sorted(VIDEO_SUFFIXES))}')
+    return sorted(found)
+
+
+def file_sha256(path: Path, stopped: Callable[[], bool] = lambda: False) -> str:
+    """Return the SHA-256 of a file's content, in hexadecimal digits."""
+    digest = hashlib.sha256()
+    with open(path, 'rb', buffering=0) as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+            if stopped():
+                raise InterruptedError(f'stopped while reading {printable(path)}')
+    return digest.hexdigest()
+
+
+def name_sources(hashed: Iterable[tuple[Path, str]],
+                 known: dict[str, str]) -> tuple[list[Source], list[tuple[Path, Path]]]:
+    """Give every source the name its clips carry: the file's name.
+
+    A further file of the same name but other content gets a piece of its hash into the name. ``known`` maps the hashes
+    of sources of earlier runs to their names. Returns the sources, and pairs (path, path of the same content).
+    """
+    taken = {name: sha256 for sha256, name in known.items()}
+    sources: dict[str, Source] = {}
+    duplicates = []
+    for path, sha256 in hashed:
+        if sha256 in sources:
+            duplicates.append((path, sources[sha256].path))
+            continue
+        # A backslash would be read as a folder in the metadata's paths.
+        name = known.get(sha256, path.name.replace('\\', '_'))
+        if taken.setdefault(name, sha256) != sha256:
+            name = f'{path.stem}~{sha256[:8]}{path.suffix}'
+            taken[name] = sha256
+        sources[sha256] = Source(path, name, sha256)
+    return list(sources.values()), duplicates
+
+
+@dataclass
+class SourceIndex:
+    """The sources a dataset was made from, one JSON line each, appended when a source is finished."""
+
+    path: Path
+    finished: dict[str, dict] = field(default_factory=dict)
+    _stamps: dict[tuple[str, int, int], str] = field(default_factory=dict)
+
+    @classmethod
+    def open(cls, root: Path) -> 'SourceIndex':
+        """Read the index of a dataset; lines cut short by a kill are passed over."""
+        index = cls(root / INDEX_NAME)
+        if index.path.exists():
+            for line in index.path.read_bytes().splitlines():
+                try:
+                    entry = json.loads(line)
+                    index._remember(entry)
+                except (ValueError, KeyError, TypeError):
+                    continue
+        return index
+
+    def names(self) -> dict[str, str]:
+        """Return the name of each finished source by its SHA-256."""
+        return {sha256: entry['name'] for sha256, entry in self.finished.items()}
+
+    def sha256_of(self, path: Path) -> str | None:
+        """Return the hash of a finished source that is unchanged since, without reading it."""
+        return self._stamps.get(_stamp(path))
+
+    def add(self, source: Source, **facts: object) -> None:
+        """Append a finished source durably."""
+        path, size, mtime = _stamp(source.path)
+        entry = dict(name=source.name, sha256=source.sha256, path=path, size=size, mtime_ns=mtime, **facts)
+        # The leading newline ends a line that a kill may have cut short.
+        with open(self.path, 'ab') as file:
+            torn = file.tell() > 0 and not self._ends_with_newline()
+            file.write(b'\n' * torn + json.dumps(entry, sort_keys=True).encode() + b'\n')
+            file.flush()
+            os.fsync(file.fileno())
+        self._remember(entry)
+
+    def _ends_with_newline(self) -> bool:
+        with open(self.path, 'rb') as file:
+            file.seek(-1, os.SEEK_END)
+            return file.read(1) == b'\n'
+
+    def _remember(self, entry: dict) -> None:
+        stamp = entry['path'], int(entry['size']), int(entry['mtime_ns'])
+        self.finished[entry['sha256']] = {'name': entry['name'], **entry}
+        self._stamps[stamp] = entry['sha256']
+
+
+def _stamp(path: Path) -> tuple[str, int, int]:
+    status = path.stat()
+    return str(path.resolve()), status.st_size, status.st_mtime_ns
