@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+import torch
+
+from lada.data import DataSample
+from lada.errors import LadaError
+
+
+def sample(number: int, frames: int = 2) -> DataSample:
+    return DataSample(
+        gt_img=torch.full((frames, 3, 4, 5), number, dtype=torch.uint8),
+        mosaic_mask=torch.zeros(frames, 4, 5, dtype=torch.uint8),
+        metainfo=dict(key=f'clip {number}', fps=25.0, mosaic_block=(2.0, 3.0),
+                      mosaic_origin=np.zeros((2, 2)) if number else None))
+
+
+def test_stacking_and_splitting_are_inverse():
+    batch = DataSample.stack([sample(0), sample(1), sample(2)])
+    assert batch.gt_img.shape == (3, 2, 3, 4, 5) and batch.mosaic_mask.shape == (3, 2, 4, 5)
+    assert batch.key == ['clip 0', 'clip 1', 'clip 2']
+    parts = batch.split()
+    assert [part.key for part in parts] == batch.key
+    assert parts[0].mosaic_origin is None and parts[1].mosaic_origin.shape == (2, 2)
+    assert parts[2].mosaic_block == (2.0, 3.0)
+    assert torch.equal(parts[2].gt_img, sample(2).gt_img)
+
+
+def test_what_is_known_later_is_split_too():
+    batch = DataSample.stack([sample(0), sample(1)])
+    batch.pred_img = torch.arange(2.0)[:, None]
+    batch.set_metainfo(dict(padding=(1, 2)))
+    parts = batch.split()
+    assert [part.pred_img.item() for part in parts] == [0.0, 1.0]
+    assert parts[0].padding == parts[1].padding == (1, 2)
+
+
+def test_a_batch_of_one_and_moving_it():
+    batch = DataSample.stack([sample(3)]).to(torch.float32)
+    assert batch.gt_img.dtype == torch.float32
+    assert batch.split()[0].key == 'clip 3'
+
+
+def test_clips_of_different_lengths_do_not_stack():
+    with pytest.raises(LadaError, match=r'batch_size=1'):
+        DataSample.stack([sample(0), sample(1, frames=3)])
