@@ -46,7 +46,7 @@ def run(codec, planes, size, quality, options=None):
     for index in range(len(planes) + 1):
         picture = None
         if index < len(planes):
-            picture = av.VideoFrame.from_numpy_buffer(planes[index], 'yuv420p')
+            picture = av.VideoFrame.from_ndarray(planes[index], 'yuv420p')
             picture.pts, picture.time_base = index, encoder.time_base
         for packet in encoder.encode(picture):
             bits += 8 * packet.size

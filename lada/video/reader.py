@@ -5,6 +5,7 @@ needs no special case). Seeking is exact: the keyframe to start from comes from 
 from a scan of its packets, and where neither can be trusted the file is decoded from its beginning.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,12 +17,15 @@ import av
 import numpy as np
 from av.stream import Disposition
 
+from lada.video import ffv1
 from lada.video.convert import FrameConverter, quarter_turns
 from lada.video.errors import VideoError
 
 # Codecs some of whose packets show no frame, so that counting packets does not count frames.
 _HIDDEN_FRAMES = {'vp8'}
 _SEEK_ATTEMPTS = 3
+# Codecs reorder over at most 16 pictures; twice that, for fields.
+_REORDERED_AT_MOST = 32
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ class VideoInfo:
 def probe(path: str | Path) -> VideoInfo:
     """Describe a video file (its first frame is decoded). Raises :class:`VideoError`."""
     with _open(path) as (container, stream):
-        frame = next(_decode(container.demux(stream), path, 0), None)
+        frame = next(_decode(_packets(container, stream), path, 0), None)
         if frame is None:
             raise VideoError(f'no frames in the video: {path}; replace the file')
         width, height = frame.width, frame.height
@@ -62,7 +66,8 @@ def probe(path: str | Path) -> VideoInfo:
             path=Path(path), width=width, height=height,
             fps=stream.average_rate or stream.guessed_rate or Fraction(25),
             frames=stream.frames or None, duration=duration,
-            codec=stream.codec_context.name, pix_fmt=frame.format.name, rotation=frame.rotation,
+            codec=stream.codec_context.name, pix_fmt=frame.format.name,
+            rotation=180 if frame.rotation == -180 else frame.rotation,
             has_audio=bool(container.streams.audio))
 
 
@@ -70,7 +75,7 @@ def count_frames(path: str | Path) -> int:
     """Count the frames of a file from its index or packets, without decoding where these are enough."""
     with _open(path) as (container, stream):
         if _packets_hide_frames(stream):
-            count = sum(1 for _ in _decode(container.demux(stream), path, 0))
+            count = sum(1 for _ in _decode(_packets(container, stream), path, 0))
         elif _has_full_index(stream):
             count = sum(not entry.is_discard for entry in stream.index_entries)
         else:
@@ -89,25 +94,24 @@ def iter_frames(
     Each is a uint8 array of its own: (H, W, 3) RGB, or with ``gray`` the (H, W) luma as 0..255 (a mask
     written by this package comes back unchanged). ``threads``: decoder threads, 0 for as many as there are
     cores. Raises :class:`VideoError` if the file is missing, no video, damaged, or ends before ``stop``
-    (without ``stop``: before ``start``).
+    (without ``stop``: before or at ``start``).
     """
     if start < 0 or (stop is not None and stop < start):
         raise ValueError(f'no frame range: {start} to {stop}')
     if stop == start:
         return
     convert = FrameConverter(gray)
+    if start:
+        with _open(path, threads) as (container, stream):
+            position = _seek(container, stream, path, start)
+            if position is not None:
+                number, first_pts, packets = position
+                frames = _decode(packets, path, number, first_pts)
+                yield from _select(frames, path, number, start, stop, convert)
+                return
     with _open(path, threads) as (container, stream):
-        position = _seek(container, stream, path, start) if start else None
-        if position is not None:
-            number, first_pts, packets = position
-            frames = _decode(packets, path, number, first_pts)
-        elif start:
-            with _open(path, threads) as (container, stream):
-                yield from _select(_decode(container.demux(stream), path, 0), path, 0, start, stop, convert)
-            return
-        else:
-            number, frames = 0, _decode(container.demux(stream), path, 0)
-        yield from _select(frames, path, number, start, stop, convert)
+        frames = _decode(_packets(container, stream), path, 0)
+        yield from _select(frames, path, 0, start, stop, convert)
 
 
 def read_frames(
@@ -156,7 +160,7 @@ def _select(frames, path, number, start, stop, convert) -> Iterator[np.ndarray]:
         number += 1
         if number == stop:
             return
-    if number < start or stop is not None or number == 0:
+    if number <= start or stop is not None:
         wanted = f'frame {stop - 1 if stop is not None else start} was asked for'
         raise VideoError(f'the video ends early: {path} has {number} frames, {wanted}; '
                          'the file is cut short or its metadata is wrong')
@@ -193,6 +197,11 @@ def _reason(error: Exception) -> str:
     return getattr(error, 'strerror', None) or str(error)
 
 
+def _packets(container, stream) -> Iterator[av.Packet]:
+    packets = container.demux(stream)
+    return ffv1.verified(packets) if stream.codec_context.name == 'ffv1' else packets
+
+
 def _demux(container, stream, path) -> Iterator[av.Packet]:
     try:
         yield from container.demux(stream)
@@ -206,6 +215,8 @@ def _decode(packets, path, number, first_pts=None) -> Iterator[av.VideoFrame]:
         for packet in packets:
             for frame in packet.decode():
                 if first_pts is None or frame.pts is None or frame.pts >= first_pts:
+                    if frame.is_corrupt:
+                        raise ValueError('parts of the frame are missing')
                     yield frame
                     number += 1
     except (av.FFmpegError, ValueError) as error:
@@ -225,37 +236,58 @@ def _has_full_index(stream) -> bool:
 def _seek(container, stream, path, start):
     """Move to a keyframe from which frame ``start`` can be reached.
 
-    Returns (number of the keyframe's frame, its pts, packets from there on), or ``None`` if the file must
-    be decoded from its beginning. A keyframe that k packets precede in decoding order is shown as frame k +
-    l, where l counts the packets after it in decoding order that are shown before it (leading pictures of
-    an open GOP).
+    Returns (number of the keyframe's frame, its pts, packets from there on), or ``None`` if the file must be
+    decoded from its beginning.
     """
     if _packets_hide_frames(stream):
         return None
-    keyframes = _indexed_keyframes(stream, start) if _has_full_index(stream) \
-        else _scanned_keyframes(container, stream, path, start)
-    for position, stamp, clock in keyframes[:-_SEEK_ATTEMPTS - 1:-1]:
+    indexed = _has_full_index(stream)
+    keyframes = _indexed_keyframes(stream, start) if indexed else _scanned_keyframes(container, stream, path, start)
+    for number, stamp in keyframes[:-_SEEK_ATTEMPTS - 1:-1]:
         try:
             container.seek(stamp, stream=stream)
-            packets = container.demux(stream)
+            packets = _packets(container, stream)
             first = next(packets, None)
-            if first is None or not first.is_keyframe or first.pts is None or getattr(first, clock) != stamp:
+            if first is None or not first.is_keyframe or first.pts is None:
                 continue
-            ahead, leading = [first], 0
-            for packet in packets:
-                ahead.append(packet)
-                if packet.dts is None or packet.pts is None or packet.dts >= first.pts:
-                    break
-                leading += packet.pts < first.pts
+            if (first.dts if indexed else first.pts) != stamp:
+                continue
+            ahead = [first]
+            if indexed:
+                leading = _leading(packets, ahead)
+                if leading is None:
+                    return None
+                number += leading
         except (av.FFmpegError, ValueError):
             return None
-        if position + leading <= start:
-            return position + leading, first.pts, chain(ahead, packets)
+        if number <= start:
+            return number, first.pts, chain(ahead, packets)
     return None
 
 
-def _indexed_keyframes(stream, start) -> list[tuple[int, int, str]]:
-    """List (packets before it, dts, 'dts') of keyframes up to packet ``start``; empty if an edit cuts any."""
+def _leading(packets: Iterator[av.Packet], ahead: list[av.Packet]) -> int | None:
+    """Count the leading pictures of an open group of pictures: behind its keyframe in decoding order, shown before.
+
+    Packets taken on the way are appended to ``ahead``, which holds the keyframe's.
+    """
+    keyframe, count = ahead[0], 0
+    for packet in packets:
+        ahead.append(packet)
+        if not packet.size:
+            break
+        if packet.dts is None or packet.pts is None:
+            return None
+        if packet.dts >= keyframe.pts:
+            break
+        count += packet.pts < keyframe.pts
+    return count
+
+
+def _indexed_keyframes(stream, start) -> list[tuple[int, int]]:
+    """List (packets before it, dts) of keyframes up to packet ``start``; empty if an edit cuts any.
+
+    The frame a keyframe shows has as its number the packets before it, plus its leading pictures.
+    """
     keyframes = []
     for position, entry in enumerate(stream.index_entries):
         if position > start:
@@ -263,24 +295,24 @@ def _indexed_keyframes(stream, start) -> list[tuple[int, int, str]]:
         if entry.is_discard:
             return []
         if entry.is_keyframe:
-            keyframes.append((position, entry.timestamp, 'dts'))
+            keyframes.append((position, entry.timestamp))
     return keyframes
 
 
-def _scanned_keyframes(container, stream, path, start) -> list[tuple[int, int, str]]:
-    """As :func:`_indexed_keyframes` from the packets themselves, by pts; empty if any has no timestamp."""
-    keyframes = []
-    position = 0
+def _scanned_keyframes(container, stream, path, start) -> list[tuple[int, int]]:
+    """List (number of its frame, pts) of keyframes up to frame ``start``, from the packets; empty if that fails."""
+    stamps, keys = [], []
     for packet in _demux(container, stream, path):
-        if position > start:
+        if len(stamps) > start + _REORDERED_AT_MOST:
             break
         if not packet.size:
             continue
         if packet.pts is None or packet.is_discard:
             return []
         if packet.is_keyframe:
-            keyframes.append((position, packet.pts, 'pts'))
-        elif not keyframes:
-            continue
-        position += 1
-    return keyframes
+            keys.append(packet.pts)
+        if keys:
+            stamps.append(packet.pts)
+    stamps.sort()
+    numbered = ((bisect_left(stamps, key), key) for key in keys)
+    return sorted(pair for pair in numbered if pair[0] <= start)

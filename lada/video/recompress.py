@@ -47,7 +47,7 @@ def recompress(
                 frame = frames[index]
                 if bottom or right:
                     frame = cv2.copyMakeBorder(frame, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
-                picture = av.VideoFrame.from_numpy_buffer(rgb_to_yuv420p(frame, _MATRIX), 'yuv420p')
+                picture = av.VideoFrame.from_ndarray(rgb_to_yuv420p(frame, _MATRIX), 'yuv420p')
                 picture.pts, picture.time_base = index, encoder.time_base
             packets = encoder.encode(picture)
             for packet in [*packets, None] if picture is None else packets:

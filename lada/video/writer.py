@@ -110,10 +110,10 @@ class VideoWriter:
             self._container = av.open(
                 str(self._temporary), 'w', format=_CONTAINERS[self.path.suffix.lower()])
             stream = self._container.add_stream(self._codec, rate=self._fps, options=self._options)
+            context = stream.codec_context
+            context.width, context.height, context.pix_fmt = width, height, self._pix_fmt
         except (av.FFmpegError, OSError, ValueError) as error:
             raise self._failure(error) from error
-        context = stream.codec_context
-        context.width, context.height, context.pix_fmt = width, height, self._pix_fmt
         context.time_base = 1 / self._fps
         context.thread_count = self._threads
         if self._pix_fmt == 'gray':
@@ -131,7 +131,7 @@ class VideoWriter:
         if frame.ndim == 2:
             frame = cv2.cvtColor(frame, cv2.COLOR_GRAY2RGB)
         if self._pix_fmt == 'yuv420p':
-            picture = av.VideoFrame.from_numpy_buffer(rgb_to_yuv420p(frame), 'yuv420p')
+            picture = av.VideoFrame.from_ndarray(rgb_to_yuv420p(frame), 'yuv420p')
         elif self._pix_fmt == 'yuv444p':
             picture = av.VideoFrame.from_ndarray(rgb_to_yuv444p(frame), 'yuv444p')
         else:
