@@ -112,14 +112,16 @@ def _build(folder: Path, old: np.ndarray | None) -> np.ndarray:
         raise LadaError(f'dataset is empty: no metadata file (*{SUFFIX}) in {folder}; check metadata_root_dir or '
                         'create the dataset first')
     rows = np.zeros(len(files), row_type(max(len(stem) for stem, _, _ in files)))
-    known = {} if old is None else {stem: row for row, stem in enumerate(old['stem'].tolist())}
-    for row, (stem, size, mtime_ns) in enumerate(files):
-        before = known.get(stem)
-        if before is not None and old[before]['size'] == size and old[before]['mtime_ns'] == mtime_ns:
-            rows[row] = old[before]
-        else:
-            clip = ClipMetadata.from_file(folder / os.fsdecode(stem + SUFFIX.encode()))
-            rows[row] = stem, size, mtime_ns, *_columns(clip)
+    known = {} if old is None else {
+        file: row for row, file in enumerate(
+            zip(*(old[name].tolist() for name in ('stem', 'size', 'mtime_ns')), strict=True))}
+    before = np.array([known.get(file, -1) for file in files])
+    same = before >= 0
+    if old is not None:
+        rows[same] = old[before[same]]
+    for row in np.flatnonzero(~same):
+        stem = files[row][0]
+        rows[row] = *files[row], *_columns(ClipMetadata.from_file(folder / os.fsdecode(stem + SUFFIX.encode())))
     return rows
 
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PureWindowsPath
 from typing import Any, NoReturn
 
+import numpy as np
+
 from lada.data.files import whole_file
 from lada.errors import LadaError
 from lada.mosaic import MosaicLook
@@ -216,13 +218,14 @@ class _Reader:
         pads = self.get(data, 'pad')
         if not isinstance(pads, list) or len(pads) != frames:
             self.fail(f"has a 'pad' that is no list with one entry for each of its {frames} frames")
-        result = []
-        for pad in pads:
-            if not isinstance(pad, list) or len(pad) != 4 or \
-                    not all(_is_integer(side) and 0 <= side <= MAX_SIDE for side in pad):
-                self.fail("has a 'pad' whose entries are not all [top, bottom, left, right] in whole pixels")
-            result.append([int(side) for side in pad])
-        return result
+        try:
+            array = np.array(pads)
+        except ValueError:  # entries of different lengths
+            array = np.empty(0)
+        if array.shape != (frames, 4) or array.dtype.kind not in 'iuf' or array.min() < 0 or array.max() > MAX_SIDE \
+                or (array.dtype.kind == 'f' and (array % 1).any()):
+            self.fail("has a 'pad' whose entries are not all [top, bottom, left, right] in whole pixels")
+        return pads if array.dtype.kind != 'f' else array.astype(int).tolist()
 
     def source(self, data: dict) -> dict[str, Any] | None:
         source = self.section(data, 'source')

@@ -62,9 +62,10 @@ def any_json(leaves):
 
 scalars = (st.none() | st.booleans() | st.integers() | st.just(10 ** 400) | st.floats() | st.text()
            | st.sampled_from(['..', '../../x', '/', 'C:\\x', '\ud800', 'a\0b', 1e999, 2, 3]))
-KEYS = ['version', 'name', 'source', 'fps', 'frames_count', 'frame_count', 'orig_shape', 'scene_shape', 'pad',
-        'mosaic', 'base_mosaic_block_size', 'video_path', 'mask_path', 'mosaic_video_path',
-        'relative_nsfw_video_path', 'relative_mask_video_path', 'video_quality', 'watermark_detected', 'nudenet_nsfw_detected_classes', 'orig_width']
+KEYS = ['version', 'name', 'source', 'fps', 'frames_count', 'frame_count', 'orig_shape', 'scene_shape', 'pad', 'mosaic',
+        'base_mosaic_block_size', 'video_path', 'mask_path', 'mosaic_video_path', 'relative_nsfw_video_path',
+        'relative_mask_video_path', 'video_quality', 'watermark_detected', 'nudenet_nsfw_detected_classes',
+        'orig_width']
 
 
 @settings(deadline=None, max_examples=300)
