@@ -140,5 +140,5 @@ def default_pipeline(
 def _build(step: dict):
     try:
         return TRANSFORMS.build(step)
-    except (TypeError, KeyError) as error:
+    except (TypeError, KeyError, ValueError) as error:
         raise LadaError(f'dataset pipeline: cannot build {step!r}: {" ".join(str(error).split())}') from error

@@ -130,7 +130,11 @@ def _list(folder: Path) -> Iterator[tuple[bytes, int, int]]:
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.endswith(SUFFIX) and not entry.name.startswith('.'):
-                status = os.stat(entry.path)
+                try:
+                    status = os.stat(entry.path)
+                except OSError as error:
+                    raise LadaError(f'metadata cannot be read ({error.strerror}): {entry.path}; if it is a link, '
+                                    'restore what it points to, else delete it') from error
                 yield os.fsencode(entry.name.removesuffix(SUFFIX)), status.st_size, status.st_mtime_ns
 
 

@@ -158,3 +158,9 @@ def test_missing_empty_and_damaged_splits_are_named(split, edit, tmp_path):
     with pytest.raises(MetadataError, match='000002'):
         ClipCatalog.open(split)
     assert not (split.parent / '.lada_index').exists()
+
+
+def test_a_link_to_nothing_is_named(split, tmp_path):
+    (split / 'gone.json').symlink_to(tmp_path / 'nothing')
+    with pytest.raises(LadaError, match=r'gone\.json; if it is a link'):
+        ClipCatalog.open(split)

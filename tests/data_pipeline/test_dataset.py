@@ -201,6 +201,7 @@ def test_scale_enlarges_the_truth(split_v3):
     (dict(pipeline=[dict(type='FlipClip', probability=1)]), 'probability'),
     (dict(pipeline=[dict(type='DegradeClip', steps=[dict(type='Rain')])]), "'Rain'"),
     (dict(pipeline=[dict(type='DegradeClip', steps=[dict(type='GaussianBlur', q=1)])]), "'q'"),
+    (dict(pipeline=[dict(type='DegradeClip', steps=[dict(type='VideoCompression', p=1, codecs=[])])]), 'codec_probs'),
 ])
 def test_wrong_arguments_are_named(split_v3, arguments, words):
     with pytest.raises(LadaError, match=words):
