@@ -2,7 +2,7 @@
 
     python benchmarks/codecs.py
 
-For 30 frames of 256x256 from a sample video, one thread: milliseconds of `recompress`; of the same encode
+For 30 frames of 256x256 from a sample video, one thread: processor milliseconds of `recompress`; of the same encode
 and decode of frames that are already Y'CbCr and are not converted back (the floor); their ratio; and over
 the range of qualities used in training the PSNR that is left and the size, for the settings used and for
 settings chosen for quality.
@@ -58,9 +58,9 @@ def milliseconds(repeats, function, *args, **kwargs):
     function(*args, **kwargs)
     times = []
     for _ in range(repeats):
-        begin = time.perf_counter()
+        begin = time.process_time()
         function(*args, **kwargs)
-        times.append(1000 * (time.perf_counter() - begin))
+        times.append(1000 * (time.process_time() - begin))
     return statistics.median(times)
 
 

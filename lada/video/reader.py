@@ -24,6 +24,8 @@ from lada.video.errors import VideoError
 # Codecs some of whose packets show no frame, so that counting packets does not count frames.
 _HIDDEN_FRAMES = {'vp8'}
 _SEEK_ATTEMPTS = 3
+# What PyAV raises on damaged data; IndexError where a damaged stream seems to gain further streams.
+_FAULTS = (av.FFmpegError, ValueError, IndexError, OverflowError, MemoryError)
 # Codecs reorder over at most 16 pictures; twice that, for fields.
 _REORDERED_AT_MOST = 32
 
@@ -152,7 +154,7 @@ def _select(frames, path, number, start, stop, convert) -> Iterator[np.ndarray]:
         if number >= start:
             try:
                 array = convert(frame)
-            except (av.FFmpegError, ValueError) as error:
+            except _FAULTS as error:
                 raise VideoError(
                     f'cannot convert frame {number}: {path} ({frame.format.name}: {error}); re-encode it'
                 ) from error
@@ -177,7 +179,7 @@ def _open(path: str | Path, threads: int = 1):
     try:
         # 'file:' keeps a colon in a name from being read as a protocol, the list a playlist off the network.
         container = av.open(f'file:{path}', options={'protocol_whitelist': 'file'}, metadata_errors='replace')
-    except (av.FFmpegError, ValueError, OSError) as error:
+    except (*_FAULTS, OSError) as error:
         raise VideoError(f'not a readable video: {path} ({_reason(error)}); replace the file') from error
     with container:
         streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
@@ -205,7 +207,7 @@ def _packets(container, stream) -> Iterator[av.Packet]:
 def _demux(container, stream, path) -> Iterator[av.Packet]:
     try:
         yield from container.demux(stream)
-    except (av.FFmpegError, ValueError) as error:
+    except _FAULTS as error:
         raise VideoError(f'damaged video: {path} ({_reason(error)}); replace or re-encode it') from error
 
 
@@ -219,7 +221,7 @@ def _decode(packets, path, number, first_pts=None) -> Iterator[av.VideoFrame]:
                         raise ValueError('parts of the frame are missing')
                     yield frame
                     number += 1
-    except (av.FFmpegError, ValueError) as error:
+    except _FAULTS as error:
         raise VideoError(
             f'damaged video: {path}, at or after frame {number} ({_reason(error)}); replace or re-encode it'
         ) from error
@@ -258,7 +260,7 @@ def _seek(container, stream, path, start):
                 if leading is None:
                     return None
                 number += leading
-        except (av.FFmpegError, ValueError):
+        except _FAULTS:
             return None
         if number <= start:
             return number, first.pts, chain(ahead, packets)

@@ -53,7 +53,10 @@ def recompress(
             for packet in [*packets, None] if picture is None else packets:
                 for decoded in decoder.decode(packet):
                     planes = (plane_array(plane) for plane in decoded.planes)
-                    out[done] = planes_to_rgb(*planes, _MATRIX)[:height, :width]
+                    if bottom or right:
+                        out[done] = planes_to_rgb(*planes, _MATRIX)[:height, :width]
+                    else:
+                        planes_to_rgb(*planes, _MATRIX, out=out[done])
                     done += 1
     except (av.FFmpegError, IndexError) as error:
         raise VideoError(f'{codec} failed on a clip of {width}x{height}: {error}') from error

