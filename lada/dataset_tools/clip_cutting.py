@@ -11,8 +11,9 @@ import numpy as np
 from lada.data import ClipMetadata
 from lada.dataset_tools.clip_planning import CreationSettings, PlannedClip, Survey
 from lada.dataset_tools.layout import mask_path, metadata_path, video_path
+from lada.dataset_tools.randomness import keyed_rng
 from lada.dataset_tools.sources import Source
-from lada.dataset_tools.trajectories import MovingRegion, fill_outline, keyed_rng
+from lada.dataset_tools.trajectories import MovingRegion, fill_outline
 from lada.dataset_tools.windows import SMALLEST_SIDE, follow, square_padding, window_side
 from lada.mosaic import base_block_sizes
 from lada.video import VideoWriter, clip_encoding, iter_frames, mask_encoding

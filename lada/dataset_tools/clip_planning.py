@@ -23,7 +23,7 @@ class CreationSettings:
 
     seed: int = 42
     min_frames: int = 30
-    max_frames: int = 150
+    max_frames: int = 60
     clips_per_shot: int = 1
     size_range: tuple[float, float] = (0.2, 0.45)
     """Region diameter, as a fraction of the frame's short side."""

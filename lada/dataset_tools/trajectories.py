@@ -1,7 +1,5 @@
 """Regions that move smoothly through a frame, as a pure function of a seed and of time."""
 
-import hashlib
-
 import cv2
 import numpy as np
 
@@ -9,12 +7,6 @@ ELLIPSE_POINTS = 48
 SUBPIXEL_BITS = 4
 REACH = 1.45
 """No point of an outline is further from its centre than this many equivalent radii."""
-
-
-def keyed_rng(*key: object) -> np.random.Generator:
-    """Return a generator that depends on the values of ``key`` alone, on every machine and in every process."""
-    digest = hashlib.sha256('\0'.join(map(str, key)).encode('utf-8', 'surrogateescape')).digest()
-    return np.random.Generator(np.random.Philox(np.random.SeedSequence(int.from_bytes(digest[:16], 'little'))))
 
 
 class MovingRegion:

@@ -23,7 +23,7 @@ def build_parser():
                              'frames without a mask are left out. Without it regions move at random')
     parser.add_argument('--seed', type=int, default=42, help='regions are a function of this and of the file name')
     parser.add_argument('--min-frames', type=int, default=30, metavar='N', help='drop shots that are shorter')
-    parser.add_argument('--max-frames', type=int, default=150, metavar='N', help='divide shots that are longer')
+    parser.add_argument('--max-frames', type=int, default=60, metavar='N', help='divide shots that are longer')
     parser.add_argument('--clips-per-shot', type=int, default=1, metavar='N',
                         help='random regions cut from every shot, or part of a divided shot')
     parser.add_argument('--size-range', type=float, nargs=2, default=(0.2, 0.45), metavar=('LOW', 'HIGH'),

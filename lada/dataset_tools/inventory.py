@@ -1,0 +1,195 @@
+"""The clips of a dataset and the files of each, read fast: a hundred thousand clips in seconds.
+
+Only what splitting needs is read from the metadata; :class:`lada.data.ClipMetadata` checks the rest when a clip is
+used.
+"""
+
+import hashlib
+import json
+import math
+import os
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from lada.dataset_tools.layout import META_FOLDER, printable
+from lada.errors import LadaError
+
+BLOCK_SIZE_KEYS = ('mosaic_size_v1_normal', 'mosaic_size_v1_bounding', 'mosaic_size_v2', 'mosaic_size_v3')
+FILE_KEYS = ('video_path', 'mask_path', 'mosaic_video_path', 'mosaic_mask_path',
+             'relative_nsfw_video_path', 'relative_mask_video_path',
+             'relative_mosaic_nsfw_video_path', 'relative_mosaic_mask_video_path')
+SCENE_NUMBER = re.compile(r'-\d{6}$')
+
+
+class ClipFile(NamedTuple):
+    """A file of a clip: path relative to the dataset's root with ``/``, bytes, and SHA-256 where it is known."""
+
+    path: str
+    size: int
+    sha256: str | None = None
+
+
+@dataclass(slots=True)
+class Clip:
+    """A clip as splitting sees it."""
+
+    stem: str
+    name: str
+    """Source file name."""
+    source: str | None
+    """SHA-256 of the source's content, where the metadata knows it."""
+    kind: tuple[int, int]
+    """Half octaves of the crop's side and of the mosaic's block size: what splits are stratified by."""
+    files: list[ClipFile]
+    """All of them, metadata first."""
+
+    @property
+    def size(self) -> int:
+        return sum(file.size for file in self.files)
+
+
+@dataclass
+class Inventory:
+    """The clips of a dataset, sorted by stem, and what is wrong with others, as (stem, sentence)."""
+
+    root: Path
+    clips: list[Clip] = field(default_factory=list)
+    problems: list[tuple[str, str]] = field(default_factory=list)
+
+
+class BadClip(Exception):
+    """A clip that cannot be used, in a sentence without its name."""
+
+
+def metadata_folders(root: Path) -> list[str]:
+    """Return the names of the dataset's metadata folders, the usual one first. Raises LadaError if there is none."""
+    if not root.is_dir():
+        raise LadaError(f'no such dataset: {printable(root)}; give the folder that holds {META_FOLDER}')
+    names = sorted((entry.name for entry in os.scandir(root) if entry.name.endswith('_meta') and entry.is_dir()),
+                   key=lambda name: (name != META_FOLDER, name))
+    if not names:
+        raise LadaError(f'no dataset: {printable(root)} holds no folder {META_FOLDER}; give the root of a dataset')
+    return names
+
+
+def take_inventory(root: Path, seen: Callable[[int], None] = lambda clips: None) -> Inventory:
+    """Read the metadata of all clips and look up their files. ``seen`` is told how many more clips were read."""
+    inventory = Inventory(root)
+    reader = _Reader(root)
+    clips: dict[str, Clip] = {}
+    for folder in metadata_folders(root):
+        for name in sorted(reader.listing(folder)):
+            if not name.endswith('.json') or name.startswith('.'):
+                continue
+            stem = name.removesuffix('.json')
+            try:
+                clip = reader.read(folder, stem)
+            except BadClip as problem:
+                inventory.problems.append((stem, str(problem)))
+                continue
+            finally:
+                seen(1)
+            if stem in clips:  # the same clip in another form, for example scaled
+                clips[stem].files += clip.files
+            else:
+                clips[stem] = clip
+    bad = {stem for stem, _ in inventory.problems}
+    inventory.clips = [clips[stem] for stem in sorted(clips) if stem not in bad]
+    return inventory
+
+
+class _Reader:
+    """Reads clips of one dataset, remembering folders."""
+
+    def __init__(self, root: Path):
+        self._root = str(root)
+        self._real_root = os.path.realpath(root)
+        self._listings: dict[str, dict[str, int]] = {}
+        self._folders: dict[tuple[str, str], str] = {}
+        self._owners: dict[str, str] = {}
+
+    def listing(self, folder: str) -> dict[str, int]:
+        """Return the files of a folder below the root and their sizes."""
+        if folder not in self._listings:
+            try:
+                with os.scandir(os.path.join(self._root, folder)) as entries:
+                    self._listings[folder] = {e.name: e.stat().st_size for e in entries if e.is_file()}
+            except FileNotFoundError:
+                self._listings[folder] = {}
+        return self._listings[folder]
+
+    def read(self, folder: str, stem: str) -> Clip:
+        """Read a clip. Raises BadClip."""
+        metadata = f'{folder}/{stem}.json'
+        try:
+            with open(os.path.join(self._root, metadata), 'rb', buffering=0) as file:
+                content = file.read()
+        except OSError as error:
+            raise BadClip(f'its metadata cannot be read: {error.strerror}') from None
+        try:
+            data = json.loads(content)
+        except (ValueError, RecursionError):
+            raise BadClip('its metadata is no valid JSON, perhaps cut short') from None
+        if not isinstance(data, dict):
+            raise BadClip('its metadata holds no JSON object')
+        files = [ClipFile(metadata, len(content), hashlib.sha256(content).hexdigest())]
+        for path in self._file_paths(data, folder, stem):
+            parent, _, name = path.rpartition('/')
+            if name not in self.listing(parent):
+                raise BadClip(f'{path} is missing')
+            if self._owners.setdefault(path, metadata) != metadata:
+                raise BadClip(f'{path} belongs to {self._owners[path]} as well')
+            files.append(ClipFile(path, self._listings[parent][name]))
+        name = data.get('name')
+        if not isinstance(name, str) or not name:
+            name = SCENE_NUMBER.sub('', stem)
+        source = data.get('source')
+        sha256 = source.get('sha256') if isinstance(source, dict) else None
+        return Clip(stem, sys.intern(name), sys.intern(sha256) if isinstance(sha256, str) else None, _kind(data), files)
+
+    def _file_paths(self, data: dict, folder: str, stem: str) -> list[str]:
+        if 'version' not in data:
+            base = folder.removesuffix('meta')
+            return [f'{base}img/{stem}.mp4', f'{base}mask/{stem}.mkv']
+        paths = [self._inside(folder, data[key]) for key in FILE_KEYS if data.get(key) is not None]
+        if len(paths) < 2:
+            raise BadClip('its metadata names no video and mask')
+        return list(dict.fromkeys(paths))
+
+    def _inside(self, folder: str, text: object) -> str:
+        """Return a path of the metadata relative to the root. Raises BadClip where it leaves the dataset."""
+        if not isinstance(text, str) or not text or '\0' in text:
+            raise BadClip('its metadata holds a path that is none')
+        parent, _, name = text.replace('\\', '/').rpartition('/')
+        if (folder, parent) not in self._folders:
+            target = os.path.normpath(os.path.join(folder, parent))
+            real = os.path.realpath(os.path.join(self._root, target))
+            leaves = target.startswith(('..', '/')) or os.path.commonpath([real, self._real_root]) != self._real_root
+            self._folders[folder, parent] = '' if leaves else target
+        target = self._folders[folder, parent]
+        if not target or target == '.' or name in ('', '.', '..'):
+            raise BadClip(f'its metadata names a file outside the dataset: {printable(text)}')
+        return f'{target}/{name}'
+
+
+def _kind(data: dict) -> tuple[int, int]:
+    """Return the half octaves of the crop's longer side and of the block size; 0 for what is not known."""
+    shape = data.get('scene_shape')
+    sides = shape if isinstance(shape, list) else [data.get('height'), data.get('width')]
+    blocks = data.get('base_mosaic_block_size')
+    blocks = blocks if isinstance(blocks, dict) else {}
+    sizes = [blocks.get(key) for key in BLOCK_SIZE_KEYS]
+    return _half_octave(max(filter(_is_number, sides), default=0)), \
+        _half_octave(next(filter(_is_number, sizes), 0))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _half_octave(value: float) -> int:
+    return round(2 * math.log2(value)) if value > 0 else 0
