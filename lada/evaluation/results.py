@@ -1,0 +1,98 @@
+"""What an evaluation found: scores per clip and restoration, and their means."""
+
+import json
+import math
+import re
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from lada.errors import LadaError
+from lada.evaluation.clip_scores import SCORES
+from lada.evaluation.metrics.clip_metric import mean
+
+INPUT, BICUBIC = 'input', 'bicubic'
+"""The two restorations that every clip has: none at all, and interpolation of the block means."""
+FORMAT = 1
+
+
+@dataclass
+class ClipResult:
+    """The scores of one clip."""
+
+    key: str
+    frames: int
+    block: tuple[float, float] | None
+    """Height and width of a mosaic block in pixels of the ground truth, where known."""
+    region: float
+    """Share of the clip's pixels that lie in the mosaic, 0 to 1."""
+    scores: dict[str, dict[str, float]]
+    """Values by restoration and by name in :data:`~lada.evaluation.clip_scores.SCORES`; ``nan`` or absent: none."""
+
+    @property
+    def source(self) -> str:
+        """The source video's name: the clip's without its scene number."""
+        return re.sub(r'-\d{6}$', '', self.key)
+
+    def value(self, method: str, score: str) -> float:
+        """Return a score; ``gain`` is the mosaic PSNR above the input's. ``nan`` where there is none."""
+        if score == 'gain':
+            return self.value(method, 'psnr_mosaic') - self.value(INPUT, 'psnr_mosaic')
+        value = self.scores.get(method, {}).get(score)
+        return math.nan if value is None else value
+
+
+@dataclass
+class Evaluation:
+    """The results of one run over a validation set."""
+
+    config: str
+    data: str
+    checkpoints: dict[str, str]
+    """Path by label; the label names the restoration in every clip's scores."""
+    clips: list[ClipResult] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    """What a reader should know, such as a score that could not be computed."""
+
+    @property
+    def methods(self) -> list[str]:
+        """Input, bicubic and the checkpoints' labels."""
+        return [INPUT, BICUBIC, *self.checkpoints]
+
+    def total(self, method: str, score: str) -> float:
+        """Return the mean over the clips that have the score, ``nan`` without any."""
+        return mean([clip.value(method, score) for clip in self.clips])
+
+    def score_names(self) -> list[str]:
+        """Return the scores that at least one clip has, in their usual order."""
+        found = {name for clip in self.clips for values in clip.scores.values() for name, value in values.items()
+                 if value is not None and not math.isnan(value)}
+        return [score.name for score in SCORES if score.name in found]
+
+    def to_json(self) -> str:
+        """Return the results as JSON; ``nan`` becomes ``null``."""
+        totals = {method: {name: self.total(method, name) for name in ['gain', *self.score_names()]}
+                  for method in self.methods}
+        content = {'format': FORMAT, **asdict(self), 'totals': totals}
+        return json.dumps(_finite(content), indent=1, ensure_ascii=False, allow_nan=False)
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> 'Evaluation':
+        """Read what :meth:`to_json` wrote. Raises :class:`LadaError` for anything else."""
+        try:
+            content = json.loads(Path(path).read_text(encoding='utf-8'))
+            if content['format'] != FORMAT:
+                raise ValueError(f'format {content["format"]!r}')
+            clips = [ClipResult(**clip) for clip in content['clips']]
+            return cls(config=content['config'], data=content['data'], checkpoints=content['checkpoints'], clips=clips,
+                       notes=content['notes'])
+        except (ValueError, KeyError, TypeError) as error:
+            raise LadaError(f'not an evaluation: {path} ({type(error).__name__}: {error}); name the evaluation.json '
+                            'that the evaluation script wrote') from error
+
+
+def _finite(value):
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

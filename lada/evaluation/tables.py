@@ -1,0 +1,84 @@
+"""Results as text: a table for the terminal and CSV."""
+
+import csv
+import io
+import math
+
+from lada.evaluation.clip_scores import SCORES
+from lada.evaluation.results import BICUBIC, INPUT, ClipResult, Evaluation
+
+
+def summary_table(evaluation: Evaluation) -> str:
+    """Return the means over all clips, one line for each restoration."""
+    names = evaluation.score_names()
+    titles = {score.name: f'{score.title} ({score.unit})' if score.unit else score.title for score in SCORES}
+    header = ['', 'gain (dB)', *[titles[name] for name in names]]
+    rows = [[_method_title(method), _number(evaluation.total(method, 'gain'), 'gain'),
+             *[_number(evaluation.total(method, name), name) for name in names]] for method in evaluation.methods]
+    # Columns of methods read better than a line wider than the terminal.
+    return _align([list(column) for column in zip(header, *rows, strict=True)])
+
+
+def clip_table(evaluation: Evaluation, limit: int = 20) -> str:
+    """Return PSNR in the mosaic for each clip and restoration, the last checkpoint's worst gain first."""
+    labels = list(evaluation.checkpoints)
+    header = ['clip', 'block', 'mosaic', INPUT, BICUBIC, *[column for label in labels for column in (label, 'gain')]]
+    clips = sorted(evaluation.clips, key=lambda clip: _order(clip.value(labels[-1], 'gain')))
+    rows = []
+    for clip in clips[:limit]:
+        rows.append([clip.key, block_text(clip), f'{clip.region:.0%}',
+                     *[_number(clip.value(method, 'psnr_mosaic'), 'psnr') for method in (INPUT, BICUBIC)]])
+        for label in labels:
+            rows[-1] += [_number(clip.value(label, 'psnr_mosaic'), 'psnr'), _number(clip.value(label, 'gain'), 'gain')]
+    total = [f'all {len(clips)} clips', '', '',
+             *[_number(evaluation.total(method, 'psnr_mosaic'), 'psnr') for method in (INPUT, BICUBIC)]]
+    for label in labels:
+        total += [_number(evaluation.total(label, name), name) for name in ('psnr_mosaic', 'gain')]
+    hidden = f'\n({len(clips) - limit} more clips in the CSV file)' if len(clips) > limit else ''
+    return _align([header, *rows, total]) + hidden
+
+
+def to_csv(evaluation: Evaluation) -> str:
+    """Return one line for each clip and restoration, and empty cells where there is no value."""
+    names = ['gain', *evaluation.score_names()]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator='\n')
+    writer.writerow(['clip', 'source', 'frames', 'block_height', 'block_width', 'region', 'restoration', *names])
+    for clip in evaluation.clips:
+        for method in evaluation.methods:
+            values = [clip.value(method, name) for name in names]
+            about = [clip.key, clip.source, clip.frames, *(clip.block or ('', '')), f'{clip.region:.6g}']
+            writer.writerow([*about, method,
+                             *['' if math.isnan(value) else f'{value:.6g}' for value in values]])
+    return text.getvalue()
+
+
+def block_text(clip: ClipResult) -> str:
+    """Return a clip's block size, as height x width."""
+    return '' if clip.block is None else f'{clip.block[0]:.3g}x{clip.block[1]:.3g}'
+
+
+def _method_title(method: str) -> str:
+    return {INPUT: 'mosaic input', BICUBIC: 'bicubic'}.get(method, method)
+
+
+def _number(value: float, name: str) -> str:
+    if math.isnan(value):
+        return '-'
+    if name.startswith('gain'):
+        return f'{value:+.2f}'
+    return f'{value:.4f}' if name.startswith(('ssim', 'lpips')) else f'{value:.2f}'
+
+
+def _order(value: float) -> tuple[bool, float]:
+    return math.isnan(value), value
+
+
+def _align(rows: list[list[str]]) -> str:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        cells = [cell.rjust(width) if column else cell.ljust(width)
+                 for column, (cell, width) in enumerate(zip(row, widths, strict=True))]
+        lines.append('  '.join(cells).rstrip())
+    return '\n'.join([lines[0], '-' * len(lines[0]), *lines[1:]])

@@ -1,0 +1,119 @@
+"""Measuring checkpoints on a validation set."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+from mmengine.registry import DATASETS, DefaultScope
+from torch.utils.data import DataLoader, Subset
+from tqdm import tqdm
+
+from lada.data.worker import init_worker
+from lada.engine.config import config_errors
+from lada.engine.runner import share_seed
+from lada.errors import LadaError
+from lada.evaluation.clip_scores import ClipReference
+from lada.evaluation.frames import to_frames, to_masks
+from lada.evaluation.metrics.mosaic_gain import bicubic_baseline, enlarge
+from lada.evaluation.results import BICUBIC, INPUT, ClipResult, Evaluation
+from lada.inference.checkpoint import load_restorer
+
+METADATA_FOLDER = 'crop_unscaled_meta'
+
+
+def evaluate(config: Config, checkpoints: list[str], device: torch.device, *, data: str | None = None,
+             num_clips: int | None = None, perceptual: Callable | None = None,
+             on_clip: Callable[[ClipResult, dict[str, np.ndarray], np.ndarray, np.ndarray], None] | None = None
+             ) -> Evaluation:
+    """Measure every checkpoint, and the two baselines, on the clips of the config's validation set.
+
+    Args:
+        config: with ``model`` and ``val_dataloader``; the samples are those that validation while training sees.
+        checkpoints: training checkpoints or exported weights.
+        data: root or metadata folder of another dataset to use.
+        num_clips: how many clips, evenly spaced over the set; all of them when ``None``.
+        perceptual: see :class:`~lada.evaluation.clip_scores.ClipReference`.
+        on_clip: called after each clip with its result, the frames by restoration, the ground truth and the masks.
+    """
+    labels = dict(zip(label_checkpoints(checkpoints), map(str, checkpoints), strict=True))
+    dataset = build_dataset(config, data)
+    models = {label: load_restorer(config, path, device) for label, path in labels.items()}
+    evaluation = Evaluation(config=str(config.filename), data=str(dataset.metainfo['metadata_root_dir']),
+                            checkpoints=labels)
+    clips = pick(len(dataset), num_clips)
+    for batch in tqdm(_samples(dataset, clips), total=len(clips), desc='evaluating', unit='clip', disable=None):
+        restored, sample = {}, None
+        for label, model in models.items():
+            sample = _predict(model, batch)
+            restored[label] = to_frames(sample['pred_img'])
+        gt, masks = to_frames(sample['gt_img']), to_masks(sample['mosaic_mask'])
+        mosaic = enlarge(to_frames(batch['inputs'][0]), gt.shape[1:3])
+        bicubic = bicubic_baseline(mosaic, masks, sample)
+        frames = {INPUT: mosaic, **({} if bicubic is None else {BICUBIC: bicubic}), **restored}
+        reference = ClipReference(gt, masks, perceptual)
+        result = ClipResult(
+            key=str(sample['key']), frames=len(gt), block=sample.get('mosaic_block'), region=float(masks.mean()),
+            scores={method: reference.measure(clip) for method, clip in frames.items()})
+        evaluation.clips.append(result)
+        if on_clip is not None:
+            on_clip(result, frames, gt, masks)
+    if any(BICUBIC not in clip.scores for clip in evaluation.clips):
+        evaluation.notes.append('Clips without an upright block grid have no bicubic baseline.')
+    return evaluation
+
+
+def label_checkpoints(checkpoints: list[str]) -> list[str]:
+    """Return a short name for each path: the file's stem, preceded by folders as far as needed to tell them apart."""
+    paths = [Path(path).absolute() for path in checkpoints]
+    if len(set(paths)) < len(paths):
+        raise LadaError('a checkpoint is named twice; name each once')
+    for depth in range(1, max(len(path.parts) for path in paths) + 1):
+        labels = ['/'.join([*path.parts[-depth:-1], path.stem]) for path in paths]
+        if len(set(labels)) == len(labels) and not set(labels) & {INPUT, BICUBIC}:
+            return labels
+    return [str(path) for path in paths]
+
+
+def build_dataset(config: Config, data: str | None = None):
+    """Return the dataset of the config's ``val_dataloader``, on another root when ``data`` names one."""
+    if config.get('val_dataloader') is None:
+        raise LadaError(f'config {config.filename} has no val_dataloader; use a config with a validation set')
+    settings = share_seed(config).val_dataloader.dataset
+    if data is not None:
+        root = Path(data)
+        settings['metadata_root_dir'] = str(root / METADATA_FOLDER if (root / METADATA_FOLDER).is_dir() else root)
+    with config_errors(str(config.filename)), DefaultScope.overwrite_default_scope(config.get('default_scope', 'lada')):
+        return DATASETS.build(settings)
+
+
+def pick(length: int, count: int | None) -> list[int]:
+    """Return ``count`` indices evenly spaced below ``length``; all of them when ``None`` or more than there are."""
+    count = length if count is None else min(count, length)
+    return [(2 * number + 1) * length // (2 * count) for number in range(count)]
+
+
+def _samples(dataset, clips: list[int]) -> Iterator[dict]:
+    """Yield batches of one clip, decoded ahead in one worker process."""
+    loader = DataLoader(Subset(dataset, clips), batch_size=1, num_workers=1, collate_fn=pseudo_collate,
+                        worker_init_fn=init_worker)
+    batches = iter(loader)
+    for number in range(len(clips)):
+        try:
+            batch = next(batches)
+        except LadaError as error:
+            # The worker's error carries its traceback as text: loading the clip here gives the plain one.
+            with contextlib.suppress(IndexError):
+                dataset[clips[number]]
+            raise error
+        yield batch
+
+
+def _predict(model, batch: dict) -> dict:
+    # val_step works on the batch's own samples: hand over copies, so that each model sees the same.
+    batch = {'inputs': list(batch['inputs']), 'data_samples': [sample.clone() for sample in batch['data_samples']]}
+    with torch.no_grad():
+        return model.val_step(batch)[0].to_dict()

@@ -1,0 +1,63 @@
+"""The folder that an evaluation leaves behind: JSON, CSV and pictures."""
+
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+
+from lada.evaluation.pictures import encode_picture, grid, spread
+from lada.evaluation.results import INPUT, ClipResult, Evaluation
+from lada.evaluation.tables import clip_table, summary_table, to_csv
+from lada.files import write_atomically
+
+RESULTS, TABLE = 'evaluation.json', 'evaluation.csv'
+FRAMES_SHOWN = 3
+
+
+def existing_files(folder: Path) -> list[Path]:
+    """Return what an earlier evaluation wrote into ``folder``."""
+    return [path for path in (folder / RESULTS, folder / TABLE) if path.exists()]
+
+
+class EvaluationFiles:
+    """Collects pictures of the clips with the lowest and the highest gain, and writes everything at the end.
+
+    Args:
+        folder: created when :meth:`write` is called.
+        pictures: how many clips to show.
+    """
+
+    def __init__(self, folder: Path, pictures: int):
+        self.folder, self.limit = folder, pictures
+        self._shown: dict[str, tuple[float, bytes]] = {}
+
+    def add_clip(self, result: ClipResult, frames: dict[str, np.ndarray], gt: np.ndarray, masks: np.ndarray) -> None:
+        """Keep the clip's pictures while it is among the worst or best so far."""
+        gain = result.value(list(frames)[-1], 'gain')
+        if self.limit < 1 or math.isnan(gain):
+            return
+        columns = {'mosaic' if method == INPUT else method: clip for method, clip in frames.items()}
+        columns['ground truth'] = gt
+        rows = [[clip[index] for clip in columns.values()] for index in spread(len(gt), FRAMES_SHOWN)]
+        self._shown[result.key] = gain, encode_picture(grid(rows, list(columns)), '.png')
+        ranking = sorted(self._shown, key=lambda key: self._shown[key][0])
+        best = self.limit // 2
+        for key in ranking[self.limit - best:len(ranking) - best]:
+            del self._shown[key]
+
+    def write(self, evaluation: Evaluation) -> str:
+        """Write all files and return the text for the terminal."""
+        for key, (_, picture) in self._shown.items():
+            write_atomically(self.folder / 'pictures' / f'{safe_name(key)}.png', picture)
+        write_atomically(self.folder / TABLE, to_csv(evaluation).encode())
+        write_atomically(self.folder / RESULTS, evaluation.to_json().encode())
+        return '\n'.join([
+            'PSNR in dB over the mosaic of each clip:', clip_table(evaluation), '',
+            'Means over all clips:', summary_table(evaluation), '',
+            *evaluation.notes, f'Tables and pictures: {self.folder}'])
+
+
+def safe_name(key: str) -> str:
+    """Return a clip's name as a file name."""
+    return re.sub(r'[^\w.-]', '_', key)

@@ -1,0 +1,53 @@
+#!/usr/bin/env python3
+"""Measure checkpoints on a validation set, against the mosaic input and an interpolation of its blocks."""
+
+import argparse
+from pathlib import Path
+
+from mmengine.config import DictAction
+
+from lada.cli import make_parser, run_script
+from lada.engine.config import load_config
+from lada.errors import LadaError
+from lada.inference.checkpoint import choose_device
+from lada.inference.evaluate import evaluate
+from lada.inference.evaluation_files import EvaluationFiles, existing_files
+
+
+def parse() -> argparse.ArgumentParser:
+    parser = make_parser(__doc__)
+    parser.add_argument('config', help='the config that the checkpoints were trained with')
+    parser.add_argument('checkpoints', nargs='+', metavar='checkpoint', help='checkpoints or exported weights')
+    parser.add_argument('--data', metavar='ROOT', help="another dataset than the config's validation set")
+    parser.add_argument('--out', metavar='DIR', type=Path,
+                        help='folder for tables, pictures and report (none: "evaluation" beside the last checkpoint)')
+    parser.add_argument('--overwrite', action='store_true', help='replace an earlier evaluation in the folder')
+    parser.add_argument('--device', help='cpu, cuda or cuda:N (none: cuda where there is one)')
+    parser.add_argument('--num-clips', type=positive, metavar='N',
+                        help='measure only N clips, evenly spaced over the set (none: all)')
+    parser.add_argument('--pictures', type=int, default=12, metavar='N',
+                        help='show at most N clips, half of them the worst, half the best')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='override the config')
+    return parser
+
+
+def positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError('must be at least 1')
+    return value
+
+
+def main(args: argparse.Namespace) -> None:
+    out = args.out or Path(args.checkpoints[-1]).absolute().parent / 'evaluation'
+    if existing_files(out) and not args.overwrite:
+        raise LadaError(f'there is an evaluation in {out}; choose another folder with --out, or add --overwrite')
+    config = load_config(args.config, args.cfg_options)
+    files = EvaluationFiles(out, args.pictures)
+    evaluation = evaluate(config, args.checkpoints, choose_device(args.device), data=args.data,
+                          num_clips=args.num_clips, on_clip=files.add_clip)
+    print(files.write(evaluation))
+
+
+if __name__ == '__main__':
+    run_script(main, parse())
