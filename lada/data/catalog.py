@@ -77,7 +77,7 @@ class ClipCatalog:
 
 
 def _digest(rows: np.ndarray) -> int:
-    return zlib.crc32(rows)
+    return zlib.crc32(rows.data)
 
 
 def _reopen(folder: Path, digest: int) -> ClipCatalog:

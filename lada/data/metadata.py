@@ -192,7 +192,7 @@ class _Reader:
             self.fail(f'has a {key!r} that is no JSON object')
         return value
 
-    def shapes(self, data: dict, version: int) -> dict[str, tuple[int, int]]:
+    def shapes(self, data: dict, version: int) -> dict[str, Any]:
         if version == 1:
             return {'orig_shape': (self.integer(data, 'orig_height', 1, MAX_SIDE),
                                    self.integer(data, 'orig_width', 1, MAX_SIDE)),
@@ -262,7 +262,7 @@ class _Reader:
             self.fail("has 'nudenet_nsfw_detected_classes' that are no list of names")
         return classes
 
-    def paths(self, data: dict, version: int) -> dict[str, Path | None]:
+    def paths(self, data: dict, version: int) -> dict[str, Any]:
         if version == 1:
             return {key: self.beside(kind, suffix)
                     for key, kind, suffix in (('video_path', 'img', '.mp4'), ('mask_path', 'mask', '.mkv'))}

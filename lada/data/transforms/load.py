@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 
+from lada.data.metadata import ClipMetadata
 from lada.errors import LadaError
 from lada.registry import TRANSFORMS
 from lada.video import read_frames
@@ -21,19 +22,20 @@ class LoadClip:
         self.rendered_mosaic = rendered_mosaic
 
     def __call__(self, results: dict) -> dict:
-        meta, window = results['meta'], (results['start'], results['stop'])
+        meta: ClipMetadata = results['meta']
+        window = results['start'], results['stop']
         gt = read_frames(meta.video_path, *window)
-        rendered = self.rendered_mosaic and meta.mosaic_video_path is not None
+        rendered = meta.mosaic_video_path if self.rendered_mosaic else None
         mask_path = (rendered and meta.mosaic_mask_path) or meta.mask_path
         mask = read_frames(mask_path, *window, gray=True)
         _check_size(mask_path, mask, gt)
         # Masks of other tools may come back from a lossy codec.
         rows = mask.reshape(-1, mask.shape[-1])
         cv2.threshold(rows, 127, 255, cv2.THRESH_BINARY, rows)
-        if rendered:
+        if rendered is not None:
             results['rendered'] = True
-            results['inputs'] = read_frames(meta.mosaic_video_path, *window)
-            _check_size(meta.mosaic_video_path, results['inputs'], gt)
+            results['inputs'] = read_frames(rendered, *window)
+            _check_size(rendered, results['inputs'], gt)
         pads = np.array(meta.pad[slice(*window)])
         height, width = gt.shape[1:3]
         if (pads[:, :2].sum(1) >= height).any() or (pads[:, 2:].sum(1) >= width).any():
