@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from lada.models.deform_conv import modulated_deform_conv2d
 from lada.models.initialization import LEAKY_SLOPE, he_normal_, init_convs_, zero_
+from lada.models.layout import planes
 
 
 class SecondOrderDeformableAlignment(nn.Module):
@@ -45,12 +46,12 @@ class SecondOrderDeformableAlignment(nn.Module):
     def align(self, x: Tensor, raw: Tensor, flow_1: Tensor, flow_2: Tensor) -> Tensor:
         """Align ``x`` given the output of ``conv_offset``."""
         with torch.autocast(x.device.type, enabled=False):
-            if raw.dtype != torch.float64:
-                raw, flow_1, flow_2 = raw.float(), flow_1.float(), flow_2.float()
+            raw = planes(raw if raw.dtype == torch.float64 else raw.float())
             batch, channels, height, width = raw.shape
             residual, mask = raw.split((2 * channels // 3, channels // 3), dim=1)
-            residual = (self.max_residue_magnitude * torch.tanh(residual)).view(batch, 2, -1, 2, height, width)
-            flows = torch.stack((flow_1.flip(1), flow_2.flip(1)), dim=1)[:, :, None]
-            offset = (residual + flows).view(batch, -1, height, width)
-            return modulated_deform_conv2d(x, offset, torch.sigmoid(mask), self.weight, self.bias, stride=self.stride,
-                                           padding=self.padding, dilation=self.dilation)
+            residual = torch.tanh(residual).view(batch, 2, -1, 2, height, width)
+            flows = torch.stack((flow_1.flip(1), flow_2.flip(1)), dim=1)[:, :, None].to(raw.dtype)
+            offset = torch.add(flows, residual, alpha=self.max_residue_magnitude)
+            return modulated_deform_conv2d(x, offset.view(batch, -1, height, width), torch.sigmoid(mask), self.weight,
+                                           self.bias, stride=self.stride, padding=self.padding,
+                                           dilation=self.dilation)

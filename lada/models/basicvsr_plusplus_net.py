@@ -1,20 +1,26 @@
 """BasicVSR++ (Chan et al. 2022, "BasicVSR++: Improving Video Super-Resolution with Enhanced Propagation and
 Alignment")."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from lada.models.alignment import SecondOrderDeformableAlignment
-from lada.models.flow_warp import flow_warp
+from lada.models.flow_warp import sampling_grid, warp_with_grid
 from lada.models.initialization import LEAKY_SLOPE, init_convs_, zero_
 from lada.models.inputs import check_clip
+from lada.models.layout import channels_last, join_frames, planes, split_frames
 from lada.models.residual import ResidualBlocksWithInputConv
 from lada.models.spynet import SPyNet
 from lada.models.upsample import PixelShufflePack
 from lada.registry import MODELS
 
+# Without a graph, so many pixels of frame pairs go through the flow network at once.
+FLOW_PIXELS = 2 ** 20
 BRANCHES = ('backward_1', 'forward_1', 'backward_2', 'forward_2')
 
 
@@ -66,13 +72,13 @@ class BasicVSRPlusPlusNet(BaseModule):
         check_clip(lqs, downsampled=not self.is_low_res_input, device=self.conv_last.weight.device)
         caching = lqs.shape[1] > self.cpu_cache_length and lqs.is_cuda
         self.check_if_mirror_extended(lqs)
-        frames = lqs.transpose(0, 1)
-        spatial = self._extract(frames, caching)
+        feats = {'spatial': _Frames(self._extract(lqs, caching), caching)}
         flows_forward, flows_backward = self.compute_flow(self._flow_input(lqs))
-        feats = {'spatial': spatial}
+        motion = {'backward': Motion.of(flows_backward.transpose(0, 1).flip(0)),
+                  'forward': Motion.of(flows_forward.transpose(0, 1))}
         for branch in BRANCHES:
-            flows = flows_backward if branch.startswith('backward') else flows_forward
-            feats[branch] = self._propagate(feats, flows, branch, caching)
+            frames = self._propagate(feats, motion[branch.split('_')[0]], branch, caching)
+            feats[branch] = _Frames(frames, caching)
         return self._upsample(lqs, feats, caching)
 
     def check_if_mirror_extended(self, lqs: Tensor) -> None:
@@ -87,10 +93,20 @@ class BasicVSRPlusPlusNet(BaseModule):
         n, t, c, h, w = lqs.shape
         here, there = lqs[:, :-1].reshape(-1, c, h, w), lqs[:, 1:].reshape(-1, c, h, w)
         if self.is_mirror_extended:
-            backward = self.spynet(here, there).view(n, t - 1, 2, h, w)
+            backward = self._flow(here, there).view(n, t - 1, 2, h, w)
             return backward.flip(1), backward
-        both = self.spynet(torch.cat([there, here]), torch.cat([here, there])).view(2, n, t - 1, 2, h, w)
+        both = self._flow(torch.cat([there, here]), torch.cat([here, there])).view(2, n, t - 1, 2, h, w)
         return both[0], both[1]
+
+    def _flow(self, ref: Tensor, supp: Tensor) -> Tensor:
+        """Flow of all pairs at once; without a graph while the flow network is frozen, and then in parts."""
+        trains = torch.is_grad_enabled() and (
+            ref.requires_grad or any(parameter.requires_grad for parameter in self.spynet.parameters()))
+        if trains or len(ref) == 0:
+            return self.spynet(ref, supp) if len(ref) else ref[:, :2]
+        pairs = max(1, FLOW_PIXELS // (ref.shape[2] * ref.shape[3]))
+        with torch.no_grad():
+            return torch.cat([self.spynet(*pair) for pair in zip(ref.split(pairs), supp.split(pairs), strict=True)])
 
     def _flow_input(self, lqs: Tensor) -> Tensor:
         if self.is_low_res_input:
@@ -98,53 +114,124 @@ class BasicVSRPlusPlusNet(BaseModule):
         n, t, c, h, w = lqs.shape
         return F.interpolate(lqs.reshape(-1, c, h, w), scale_factor=0.25, mode='bicubic').view(n, t, c, h // 4, w // 4)
 
-    def _extract(self, frames: Tensor, caching: bool) -> list[Tensor]:
+    def _extract(self, lqs: Tensor, caching: bool) -> list[Tensor]:
+        """Features of each frame, T × (N, C, h, w)."""
         if caching:
-            return [self.feat_extract(frame).cpu() for frame in frames]
-        feats = self.feat_extract(frames.flatten(0, 1))
-        return list(feats.view(*frames.shape[:2], *feats.shape[1:]).unbind(0))
+            return [self.feat_extract(channels_last(frame)).cpu() for frame in lqs.unbind(1)]
+        frames = lqs.transpose(0, 1).flatten(0, 1)
+        return split_frames(channels_last(self.feat_extract(channels_last(frames))), lqs.shape[1])
 
-    def _propagate(self, feats: dict[str, list[Tensor]], flows: Tensor, branch: str, caching: bool) -> list[Tensor]:
-        t = len(feats['spatial'])
-        device = self.conv_last.weight.device
-        order = list(range(t))
-        if branch.startswith('backward'):
-            order.reverse()
+    def _propagate(self, feats: dict[str, '_Frames'], motion: 'Motion', branch: str, caching: bool) -> list[Tensor]:
+        """Carry features from frame to frame in the branch's direction; T × (N, C, h, w) in the order of time.
+
+        Convolutions are linear, so that what their inputs' parts contribute is added up: the parts known before
+        the recursion starts are convolved for all frames at once, and nothing is concatenated.
+        """
+        t = len(feats['spatial'].frames)
+        order = range(t)[::-1] if branch.startswith('backward') else range(t)
         align, backbone = self.deform_align[branch], self.backbone[branch]
+        device = align.weight.device
+
+        *known_weights, prop_weight = backbone.main[0].weight.split(self.mid_channels, 1)
+        known = _KnownPart(list(feats.values()), known_weights, backbone.main[0].bias, device)
+        first, *rest = align.conv_offset
+        warped_1, current, warped_2, flow_weight = first.weight.split([self.mid_channels] * 3 + [4], 1)
+        warped_weight = torch.cat([warped_1, warped_2], 1)
+        current_part = _KnownPart([feats['spatial']], [current], first.bias, device)
+        flow_part = split_frames(F.conv2d(motion.both, flow_weight, padding=1), t - 1) if t > 1 else []
+
         out: list[Tensor] = [None] * t
-        prop = torch.zeros_like(feats['spatial'][0], device=device)
-        before = torch.zeros_like(prop)
-        flow_before = None
+        prop, before = None, None
         for step, i in enumerate(order):
-            current = feats['spatial'][i].to(device)
-            if step > 0:
-                flow_1 = flows[:, i if branch.startswith('backward') else i - 1]
-                cond_1 = flow_warp(prop, flow_1.permute(0, 2, 3, 1))
-                if step > 1:
-                    grid = flow_1.permute(0, 2, 3, 1)
-                    flow_2 = flow_1 + flow_warp(flow_before, grid)
-                    cond_2 = flow_warp(before, flow_2.permute(0, 2, 3, 1))
-                else:
-                    flow_2 = torch.zeros_like(flow_1)
-                    cond_2 = torch.zeros_like(cond_1)
-                previous = prop
-                prop = align(torch.cat([prop, before], 1), torch.cat([cond_1, current, cond_2], 1), flow_1, flow_2)
-                before, flow_before = previous, flow_1
-            inputs = [feats[name][i].to(device) for name in feats] + [prop]
-            prop = prop + backbone(torch.cat(inputs, 1))
+            if step == 0:
+                prop = backbone.main[2](F.leaky_relu_(known[i].clone(), LEAKY_SLOPE))
+            else:
+                here = planes(prop)
+                pair = torch.cat([here, torch.zeros_like(here) if before is None else before], 1)
+                warped = warp_with_grid(pair.view(-1, self.mid_channels, *pair.shape[2:]), motion.grids[step - 1])
+                hidden = F.conv2d(channels_last(warped.view_as(pair)), warped_weight, padding=1)
+                hidden = F.leaky_relu_(hidden + current_part[i] + flow_part[step - 1], LEAKY_SLOPE)
+                for layer in rest[1:]:
+                    hidden = layer(hidden)
+                aligned = align.align(pair, hidden, motion.first[step - 1], motion.second[step - 1])
+                feat = F.conv2d(aligned, prop_weight, padding=1)
+                feat = F.leaky_relu_(feat + known[i], LEAKY_SLOPE)
+                prop, before = aligned + backbone.main[2](feat), here
             out[i] = prop.cpu() if caching else prop
         return out
 
-    def _upsample(self, lqs: Tensor, feats: dict[str, list[Tensor]], caching: bool) -> Tensor:
+    def _upsample(self, lqs: Tensor, feats: dict[str, '_Frames'], caching: bool) -> Tensor:
+        conv, _, blocks = self.reconstruction.main
+        weights = conv.weight.split(self.mid_channels, 1)
         outputs = []
-        for i in range(lqs.shape[1]):
-            hr = self.reconstruction(torch.cat([feats[name][i].to(lqs.device) for name in feats], 1))
-            hr = F.leaky_relu_(self.upsample1(hr), LEAKY_SLOPE)
-            hr = F.leaky_relu_(self.upsample2(hr), LEAKY_SLOPE)
+        for i, frame in enumerate(lqs.unbind(1)):
+            parts = [feat.frames[i].to(frame.device) for feat in feats.values()]
+            hr = F.leaky_relu_(_conv_parts(parts, weights, conv.bias), LEAKY_SLOPE)
+            hr = self.upsample1(blocks(hr), LEAKY_SLOPE)
+            hr = self.upsample2(hr, LEAKY_SLOPE)
             hr = self.conv_last(F.leaky_relu_(self.conv_hr(hr), LEAKY_SLOPE))
-            frame = lqs[:, i]
             if self.is_low_res_input:
                 frame = F.interpolate(frame, scale_factor=4, mode='bilinear', align_corners=False)
-            hr = hr + frame
+            hr = frame + hr
             outputs.append(hr.cpu() if caching else hr)
         return torch.stack(outputs, 1)
+
+
+@dataclass
+class Motion:
+    """The flows of one direction, in the order in which its branches visit the frames.
+
+    ``first``, ``second``: T-1 flows (N, 2, h, w) to the last and the last but one visited frame (zero where there is
+    none). ``grids``: T-1 sampling grids (2N, h, w, 2), for each clip the one of its first flow, then of its second.
+    ``both``: all flows, ((T-1)·N, 4, h, w).
+    """
+
+    first: tuple[Tensor, ...]
+    second: tuple[Tensor, ...]
+    grids: tuple[Tensor, ...]
+    both: Tensor
+
+    @classmethod
+    def of(cls, flows: Tensor) -> 'Motion':
+        """``flows``: (T-1, N, 2, h, w)."""
+        steps, n, _, h, w = flows.shape
+        second = torch.zeros_like(flows)
+        if steps > 1:
+            grid = sampling_grid(flows[1:].flatten(0, 1).permute(0, 2, 3, 1))
+            further = warp_with_grid(flows[:-1].flatten(0, 1), grid).view_as(flows[1:])
+            second = torch.cat([second[:1], flows[1:] + further])
+        both = torch.stack([flows, second], 2)
+        grids = sampling_grid(both.flatten(0, 2).permute(0, 2, 3, 1)).view(steps, 2 * n, h, w, 2)
+        return cls(flows.unbind(0), second.unbind(0), grids.unbind(0), channels_last(both.view(steps * n, 4, h, w)))
+
+
+class _Frames:
+    """Features of all frames: T × (N, C, h, w), and joined to (T·N, C, h, w) unless they are cached elsewhere."""
+
+    def __init__(self, frames: list[Tensor], caching: bool):
+        self.joined = None if caching else join_frames(frames)
+        self.frames = frames
+
+
+class _KnownPart:
+    """What known features contribute to a convolution, by frame: for all frames at once, or on demand when caching."""
+
+    def __init__(self, feats: Sequence[_Frames], weights: Sequence[Tensor], bias: Tensor, device: torch.device):
+        self.feats, self.weights, self.bias, self.device = feats, weights, bias, device
+        self.parts = None
+        if feats[0].joined is not None:
+            joined = _conv_parts([feat.joined for feat in feats], weights, bias)
+            self.parts = split_frames(joined, len(feats[0].frames))
+
+    def __getitem__(self, i: int) -> Tensor:
+        if self.parts is not None:
+            return self.parts[i]
+        return _conv_parts([feat.frames[i].to(self.device) for feat in self.feats], self.weights, self.bias)
+
+
+def _conv_parts(parts: Sequence[Tensor], weights: Sequence[Tensor], bias: Tensor) -> Tensor:
+    """The 3×3 convolution of the concatenated ``parts``, computed part by part."""
+    out = F.conv2d(parts[0], weights[0], bias, padding=1)
+    for part, weight in zip(parts[1:], weights[1:], strict=True):
+        out = out.add_(F.conv2d(part, weight, padding=1))
+    return out

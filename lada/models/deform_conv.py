@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -76,61 +77,107 @@ def _check(x: Tensor, offset: Tensor, mask: Tensor, weight: Tensor, groups: int,
 
 
 class _SampledConv(torch.autograd.Function):
+    """Saves its inputs only; the columns, nine times larger, are computed again for the backward pass.
+
+    Groups are handled a few at a time, so that the columns stay small enough for the caches. Multiplications run in the
+    input's type (bfloat16 under autocast), positions and interpolation in float32 at least.
+    """
+
     @staticmethod
     def forward(ctx, x, offset, mask, weight, bias, stride, padding, dilation):
         ctx.geometry = (stride, padding, dilation)
         ctx.save_for_backward(x, offset, mask, weight)
         ctx.has_bias = bias is not None
-        grid = _grid(offset, x.shape[2:], weight.shape[2:], ctx.geometry)
-        columns = _columns(x, grid, mask)[1]
-        out = torch.matmul(weight.reshape(weight.shape[0], -1).to(columns.dtype), columns)
+        out_channels, out_size = weight.shape[0], offset.shape[2:]
+        flat = weight.reshape(out_channels, -1).to(x.dtype)
+        rows = x.new_empty(x.shape[0], out_size[0] * out_size[1], out_channels)
+        grids = _grid(offset, x.shape[2:], weight.shape[2:], ctx.geometry)
+        for part in _parts(x, grids, mask, weight):
+            columns = part.weighted_(part.samples()).to(x.dtype)
+            if part.is_first:
+                torch.mm(columns.t(), flat[:, part.rows].t(), out=rows[part.sample])
+            else:
+                rows[part.sample].addmm_(columns.t(), flat[:, part.rows].t())
         if bias is not None:
-            out += bias.to(out.dtype)[:, None]
-        return out.view(x.shape[0], weight.shape[0], *offset.shape[2:]).to(x.dtype)
+            rows += bias.to(rows.dtype)
+        # Rows of channels are the channels-last layout that the next convolution wants.
+        return rows.view(-1, *out_size, out_channels).permute(0, 3, 1, 2)
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad_out):
         x, offset, mask, weight = ctx.saved_tensors
         batch, channels, height, width = x.shape
-        out_size = offset.shape[2:]
+        out_channels, out_size = weight.shape[0], offset.shape[2:]
         kernel = weight.shape[2] * weight.shape[3]
         groups = mask.shape[1] // kernel
-        grid = _grid(offset, (height, width), weight.shape[2:], ctx.geometry)
-        samples, columns = _columns(x, grid, mask)
+        grids = _grid(offset, (height, width), weight.shape[2:], ctx.geometry)
+        flat = weight.reshape(out_channels, -1).to(x.dtype)
+        rows = grad_out.permute(0, 2, 3, 1).reshape(batch, -1, out_channels).to(x.dtype)
 
-        grad = grad_out.reshape(batch, weight.shape[0], -1).to(columns.dtype)
-        flat = weight.reshape(weight.shape[0], -1).to(columns.dtype)
-        grad_weight = torch.matmul(grad, columns.transpose(1, 2)).sum(0).view_as(weight).to(weight.dtype)
-        grad_bias = grad.sum((0, 2)) if ctx.has_bias else None
-        grad_columns = torch.matmul(flat.t(), grad)
-
-        by_group = (batch, groups, channels // groups, kernel, -1)
-        grad_columns = grad_columns.view(by_group)
-        grad_mask = (grad_columns * samples.view(by_group)).sum(2)
-        grad_samples = grad_columns.mul_(mask.reshape(batch, groups, 1, kernel, -1))
-        grad_x, grad_grid = torch.ops.aten.grid_sampler_2d_backward(
-            grad_samples.view(samples.shape), _grouped(x, groups, grid.dtype), grid, 0, 0, False, [True, True])
-
-        grad_grid = grad_grid.view(batch, groups, kernel, *out_size, 2)
-        grad_offset = torch.stack((grad_grid[..., 1] * (2 / height), grad_grid[..., 0] * (2 / width)), dim=3)
-        return (grad_x.reshape(x.shape).to(x.dtype), grad_offset.reshape(offset.shape).to(offset.dtype),
-                grad_mask.reshape(mask.shape).to(mask.dtype), grad_weight, grad_bias, None, None, None)
-
-
-def _columns(x: Tensor, grid: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the raw samples (N·G, C/G, K·Ho, Wo) and the weighted columns (N, C·K, Ho·Wo)."""
-    batch, channels = x.shape[:2]
-    groups = grid.shape[0] // batch
-    kernel = mask.shape[1] // groups
-    samples = torch.grid_sampler_2d(_grouped(x, groups, grid.dtype), grid, 0, 0, False)
-    columns = samples.view(batch, groups, channels // groups, kernel, -1) * mask.reshape(batch, groups, 1, kernel, -1)
-    return samples, columns.view(batch, channels * kernel, -1)
+        grad_x = x.new_empty(batch, groups, channels // groups, height, width, dtype=grids.dtype)
+        grad_mask = torch.empty_like(mask, memory_format=torch.contiguous_format).view(batch, groups, -1)
+        grad_offset = offset.new_empty(batch, groups, kernel, 2, *out_size)
+        grad_weight = torch.zeros_like(flat, dtype=weight.dtype)
+        for part in _parts(x, grids, mask, weight):
+            here = (part.sample, part.groups)
+            samples = part.samples()
+            grad_columns = torch.mm(flat[:, part.rows].t(), rows[part.sample].t()).to(samples.dtype)
+            grad_columns = grad_columns.view(samples.shape)
+            grad_mask[here] = (grad_columns * samples).sum(1).view(grad_mask[here].shape)
+            columns = part.weighted_(samples).to(x.dtype)
+            grad_weight[:, part.rows] += torch.mm(rows[part.sample].t(), columns.t())
+            part.weighted_(grad_columns)
+            part_grad_x, grad_grid = torch.ops.aten.grid_sampler_2d_backward(
+                grad_columns, part.image, part.grid, 0, 0, False, [ctx.needs_input_grad[0], True])
+            if part_grad_x is not None:
+                grad_x[here] = part_grad_x
+            grad_grid = grad_grid.view(-1, kernel, *out_size, 2)
+            torch.mul(grad_grid[..., 1], 2 / height, out=grad_offset[here][:, :, 0])
+            torch.mul(grad_grid[..., 0], 2 / width, out=grad_offset[here][:, :, 1])
+        grad_bias = rows.sum((0, 1), dtype=weight.dtype) if ctx.has_bias else None
+        return (grad_x.view(x.shape).to(x.dtype) if ctx.needs_input_grad[0] else None, grad_offset.view(offset.shape),
+                grad_mask.view(mask.shape), grad_weight.view(weight.shape), grad_bias, None, None, None)
 
 
-def _grouped(x: Tensor, groups: int, dtype: torch.dtype) -> Tensor:
+class _Part(NamedTuple):
+    """Some groups of one sample: ``image`` (g, C/G, H, W), ``grid`` (g, K·Ho, Wo, 2) and ``mask`` (g, 1, K·Ho, Wo)."""
+
+    sample: int
+    groups: slice
+    rows: slice
+    image: Tensor
+    grid: Tensor
+    mask: Tensor
+
+    @property
+    def is_first(self) -> bool:
+        return self.groups.start == 0
+
+    def samples(self) -> Tensor:
+        return torch.grid_sampler_2d(self.image, self.grid, 0, 0, False)
+
+    def weighted_(self, samples: Tensor) -> Tensor:
+        """Multiply by the mask in place and return the columns (g·C/G·K, Ho·Wo)."""
+        kernel_area = self.rows.stop - self.rows.start
+        return samples.mul_(self.mask).view(kernel_area, -1)
+
+
+def _parts(x: Tensor, grids: Tensor, mask: Tensor, weight: Tensor) -> Iterator[_Part]:
     batch, channels, height, width = x.shape
-    return x.reshape(batch * groups, channels // groups, height, width).to(dtype)
+    kernel = weight.shape[2] * weight.shape[3]
+    groups = mask.shape[1] // kernel
+    depth = channels // groups
+    grids = grids.view(batch, groups, *grids.shape[1:])
+    mask = mask.reshape(batch, groups, 1, *grids.shape[2:4]).to(grids.dtype)
+    # grid_sample works on groups in parallel.
+    size = max(4, torch.get_num_threads())
+    for sample in range(batch):
+        image = x[sample].reshape(groups, depth, height, width).to(grids.dtype)
+        for start in range(0, groups, size):
+            chosen = slice(start, min(start + size, groups))
+            rows = slice(chosen.start * depth * kernel, chosen.stop * depth * kernel)
+            yield _Part(sample, chosen, rows, image[chosen], grids[sample, chosen], mask[sample, chosen])
 
 
 def _grid(offset: Tensor, size: tuple[int, int], kernel_size: tuple[int, int],

@@ -29,8 +29,9 @@ def sampling_grid(flow: Tensor) -> Tensor:
     """Turn a flow (N, H, W, 2) in pixels into the grid of ``grid_sample(align_corners=True)``, float32 at least."""
     height, width = flow.shape[1:3]
     flow = flow if flow.dtype == torch.float64 else flow.float()
-    base, scale = _base_grid(height, width, flow.device, flow.dtype)
-    return torch.addcmul(base, flow, scale)
+    pixels, scale, minus_one = _pixel_grid(height, width, flow.device, flow.dtype)
+    # Adding in pixels first and scaling in one fused step keeps positions closest to those of exact arithmetic.
+    return torch.addcmul(minus_one, pixels + flow, scale)
 
 
 def warp_with_grid(x: Tensor, grid: Tensor, padding_mode: str = 'zeros') -> Tensor:
@@ -40,11 +41,9 @@ def warp_with_grid(x: Tensor, grid: Tensor, padding_mode: str = 'zeros') -> Tens
 
 
 @lru_cache(maxsize=16)
-def _base_grid(height: int, width: int, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+def _pixel_grid(height: int, width: int, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
     with torch.inference_mode(False), torch.no_grad():
-        x_scale, y_scale = 2.0 / max(width - 1, 1), 2.0 / max(height - 1, 1)
-        xs = torch.arange(width, dtype=torch.float64) * x_scale - 1
-        ys = torch.arange(height, dtype=torch.float64) * y_scale - 1
-        base = torch.stack(torch.meshgrid(xs, ys, indexing='xy'), dim=-1)[None]
-        scale = torch.tensor([x_scale, y_scale], dtype=torch.float64)
-        return base.to(device, dtype), scale.to(device, dtype)
+        x, y = torch.arange(width, dtype=dtype), torch.arange(height, dtype=dtype)
+        pixels = torch.stack(torch.meshgrid(x, y, indexing='xy'), dim=-1)[None]
+        scale = torch.tensor([2 / max(width - 1, 1), 2 / max(height - 1, 1)], dtype=dtype)
+        return pixels.to(device), scale.to(device), torch.tensor(-1, dtype=dtype, device=device)

@@ -18,8 +18,8 @@ class BasicVSR(BaseModel):
     """Restore clips with a recurrent generator trained by a pixel loss.
 
     ``train_cfg``: ``fix_iter`` (iterations during which the flow network is kept) and ``mask_weight`` (how much a pixel
-    outside the sample's ``mosaic_mask`` counts, one inside counting 1; the loss is the weighted mean, so its scale stays
-    that of a mean error; 0 looks at the mosaic only; left out, every pixel counts the same and no mask is needed).
+    outside the sample's ``mosaic_mask`` counts, one inside counting 1; the loss is the weighted mean, so its scale
+    stays that of a mean error; 0 looks at the mosaic only; left out, every pixel counts the same, no mask is needed).
     ``ensemble``: ``dict(type='SpatialTemporalEnsemble', is_temporal_ensemble=...)`` for predictions. Without a
     ``data_preprocessor``, uint8 frames are scaled to [0, 1].
     """
