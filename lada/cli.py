@@ -36,5 +36,8 @@ def run_script(main: Callable[[argparse.Namespace], int | None], parser: argpars
 
 
 def describe(error: Exception) -> str:
-    """Return the error's message on one line."""
-    return ' '.join(str(error).split()) or type(error).__name__
+    """Return the error's message on one line; of an error that a loader worker passed on, without its traceback."""
+    text = str(error)
+    if 'Original Traceback' in text:
+        text = text.strip().splitlines()[-1].partition(': ')[2]
+    return ' '.join(text.split()) or type(error).__name__

@@ -16,7 +16,8 @@ _MATRIX = 'bt601'
 _X265_QUIET_SINGLE_THREAD = 'log-level=none:pools=none:frame-threads=1:wpp=0'
 # The fastest settings whose artefacts are of the same kind and strength as slower ones' (benchmarks/codecs.py).
 _OPTIONS = {
-    'libx264': {'preset': 'veryfast'},
+    # Its macroblock tree reads memory it has not written when frames are small.
+    'libx264': {'preset': 'veryfast', 'x264-params': 'mbtree=0'},
     'libx265': {'preset': 'ultrafast'},
     'libvpx-vp9': {'deadline': 'realtime', 'cpu-used': '8', 'lag-in-frames': '0'},
     'mpeg2video': {},
@@ -29,7 +30,7 @@ def recompress(
     """Encode and decode (T, H, W, 3) uint8 RGB and return what is left, same shape.
 
     ``codec``: libx264, libx265, libvpx-vp9 or mpeg2video; quality by ``crf`` or by ``bits_per_frame`` (mpeg2video
-    knows only the latter). One thread and the same bytes each time. Sizes are padded to even ones (to at least 16)
+    knows only the latter). One thread and the same bytes each time. Sizes are padded to even ones (to at least 64)
     by repeating the edge and cropped back.
     """
     count, height, width = frames.shape[:3]
@@ -95,4 +96,5 @@ def open_encoder(
 
 
 def _missing(size: int) -> int:
-    return max(16, size + size % 2) - size
+    # x265 writes outside its buffers when a side is shorter than its largest coding unit of 64.
+    return max(64, size + size % 2) - size

@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -65,3 +69,17 @@ def test_wrong_arguments(clip):
         recompress(clip, 'mpeg2video', crf=20)
     with pytest.raises(ValueError, match='unknown codec'):
         recompress(clip, 'libnone', crf=20)
+
+
+@pytest.mark.parametrize('codec', ['libx264', 'libx265', 'libvpx-vp9', 'mpeg2video'])
+def test_same_bytes_whatever_the_memory_held_before(codec, bikes):
+    """Small frames: x264 would read memory that it has not written."""
+    program = (
+        'import hashlib, sys; from lada.video import read_frames, recompress;'
+        'frames = read_frames(sys.argv[1], 0, 8)[:, :64, :64];'
+        'rate = dict(bits_per_frame=4000) if "m" in sys.argv[2][:1] or "vpx" in sys.argv[2] else dict(crf=24);'
+        'print(hashlib.sha256(recompress(frames, sys.argv[2], **rate).tobytes()).hexdigest())')
+    hashes = {
+        subprocess.run([sys.executable, '-c', program, str(bikes), codec], capture_output=True, text=True, check=True,
+                       env={**os.environ, 'MALLOC_PERTURB_': value}).stdout for value in ('0', '85', '170')}
+    assert len(hashes) == 1
