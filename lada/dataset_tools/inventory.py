@@ -164,7 +164,8 @@ class _Reader:
         """Return a path of the metadata relative to the root. Raises BadClip where it leaves the dataset."""
         if not isinstance(text, str) or not text or '\0' in text:
             raise BadClip('its metadata holds a path that is none')
-        parent, _, name = text.replace('\\', '/').rpartition('/')
+        text = text.replace('\\', '/')
+        parent, name = os.path.split(text)
         if (folder, parent) not in self._folders:
             target = os.path.normpath(os.path.join(folder, parent))
             real = os.path.realpath(os.path.join(self._root, target))

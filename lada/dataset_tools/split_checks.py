@@ -76,8 +76,10 @@ def as_options(arguments: SplitArguments) -> str:
         value, name = getattr(arguments, option.name), f'--{option.name.replace("_", "-")}'
         if option.name == 'remove':
             words += [] if arguments.mode == 'move' else ['--remove-from-train' if value else '--keep-in-train']
+        elif option.name == 'stratify':
+            words += [] if value else ['--no-stratify']
         elif isinstance(value, bool):
-            words += [name] if value else (['--no-stratify'] if option.name == 'stratify' else [])
+            words += [name] if value else []
         elif value is not None:
             words.append(f'{name} {value}')
     return ' '.join(words)

@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# Gives a part of a dataset of clips to validation, after showing what would be done.
+#
+#   ./create_validation_set.sh [DATASET] [--yes] [options of split-train-val-dataset.py]
+#
+# DATASET: by default $LADA_DATA_ROOT, or else datasets/mosaic_removal_vid. The validation set: $LADA_VAL_ROOT, or else
+# DATASET_val. Unless told otherwise (--val-size, --val-ratio, --mode) a tenth of the clips is moved. VALIDATION_SET_GUIDE.md
+# explains the choices; --undo takes the split back.
+set -euo pipefail
+HERE="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+SPLIT="$HERE/scripts/dataset_creation/split-train-val-dataset.py"
+
+fail() { printf 'error: %s\n' "$*" >&2; exit 1; }
+
+PY="$HERE/.venv/bin/python"
+[ -x "$PY" ] || PY=python3
+command -v "$PY" > /dev/null || fail "no Python found: install Python 3.11 or newer, then run ./run_tests.sh once to set up .venv"
+(cd "$HERE" && "$PY" -c 'import lada' 2> /dev/null) || fail "$PY cannot import lada: run ./run_tests.sh once to set up .venv, or: $PY -m pip install -e ."
+
+YES=no UNDO=no SIZED=no MODE=no
+DATASET="" EXTRA=()
+VALUED=" --val-root --val-size --val-ratio --seed --group-by --mode --report "
+while [ $# -gt 0 ]; do
+    case "$1" in
+        -h|--help) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p;}' "${BASH_SOURCE[0]}"; exit 0 ;;
+        -y|--yes) YES=yes ;;
+        --undo) UNDO=yes ;;
+        --val-root) LADA_VAL_ROOT="${2:?--val-root needs a folder}"; shift ;;
+        --val-root=*) LADA_VAL_ROOT="${1#*=}" ;;
+        -*)
+            case "$1" in --val-size*|--val-ratio*) SIZED=yes ;; --mode*) MODE=yes ;; esac
+            EXTRA+=("$1")
+            if [[ "$VALUED" == *" $1 "* ]]; then EXTRA+=("${2:?$1 needs a value}"); shift; fi ;;
+        *) [ -z "$DATASET" ] || fail "more than one dataset: $DATASET and $1; give one"
+           DATASET="$1" ;;
+    esac
+    shift
+done
+
+DATASET="${DATASET:-${LADA_DATA_ROOT:-datasets/mosaic_removal_vid}}"
+while [ "$DATASET" != / ] && [ "${DATASET%/}" != "$DATASET" ]; do DATASET="${DATASET%/}"; done
+VAL="${LADA_VAL_ROOT:-${DATASET}_val}"
+[ -d "$DATASET" ] || fail "no dataset: $DATASET; create one with scripts/dataset_creation/create-mosaic-restoration-dataset.py, or give its folder or set LADA_DATA_ROOT"
+[ -d "$DATASET/crop_unscaled_meta" ] || fail "no dataset: $DATASET holds no crop_unscaled_meta; give the root of a dataset"
+
+count() { find "$1/crop_unscaled_meta" -maxdepth 1 -name '*.json' -print0 2> /dev/null | tr -dc '\0' | wc -c | tr -d ' '; }
+ask() {
+    [ "$YES" = yes ] && return 0
+    local answer=""
+    printf '%s [y/N] ' "$1"
+    read -r answer || true
+    case "$answer" in y|Y|yes|Yes|YES) return 0 ;; esac
+    printf 'Nothing was changed.\n'
+    exit 1
+}
+
+if [ "$UNDO" = yes ]; then
+    ARGS=(--src-root "$DATASET" --val-root "$VAL" --undo)
+    "$PY" "$SPLIT" "${ARGS[@]}" --dry-run
+    ask "Take the validation set back?"
+    exec "$PY" "$SPLIT" "${ARGS[@]}" --yes
+fi
+
+[ "$SIZED" = yes ] || EXTRA+=(--val-ratio 0.1)
+[ "$MODE" = yes ] || EXTRA+=(--mode move)
+ARGS=(--src-root "$DATASET" --val-root "$VAL" "${EXTRA[@]}")
+
+printf 'Dataset %s: %s clips.\nThis would be done:\n\n' "$DATASET" "$(count "$DATASET")"
+"$PY" "$SPLIT" "${ARGS[@]}" --dry-run
+printf '\n'
+ask "Go ahead?"
+"$PY" "$SPLIT" "${ARGS[@]}" --yes > /dev/null
+
+absolute() { (cd "$1" && pwd); }
+printf '\nTraining: %s clips, validation: %s clips.\n' "$(count "$DATASET")" "$(count "$VAL")"
+printf 'The stage 1 config reads these two variables; export them before training:\n\n'
+printf 'export LADA_DATA_ROOT=%q\nexport LADA_VAL_ROOT=%q\n' "$(absolute "$DATASET")" "$(absolute "$VAL")"
