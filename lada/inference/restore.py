@@ -1,0 +1,133 @@
+"""Restoring the mosaic regions of a stream of frames in bounded memory."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from torch import nn
+
+from lada.dataset_tools.shots import ShotFinder
+from lada.errors import LadaError
+from lada.inference.crops import Crop, plan_crops
+from lada.inference.planar import Picture
+
+
+@dataclass
+class Item:
+    """A frame on its way: what was decoded, what the network sees, and what it made of it."""
+
+    picture: Picture
+    rgb: np.ndarray
+    """uint8 (H, W, 3), upright, with the mosaic."""
+    mask: np.ndarray
+    """bool (H, W)."""
+    clean: np.ndarray | None = None
+    """The frame without mosaic, where it is known."""
+    restored: np.ndarray | None = None
+    """float32 (h, w, 3), 0 to 255: the mask's bounding box, ``rgb`` outside the mask. ``None``: nothing is masked."""
+
+    def box(self) -> tuple[slice, slice]:
+        """Return rows and columns of the mask's bounding box."""
+        x, y, width, height = cv2.boundingRect(self.mask.astype(np.uint8))
+        return slice(y, y + height), slice(x, x + width)
+
+
+class Restorer:
+    """Runs a network over windows of frames, which end at cuts.
+
+    Args:
+        generator: takes (1, T, 3, S, S) in [0, 1] and returns the same shape, or a multiple of it.
+        device: of the generator.
+        window: frames the network sees at once.
+        overlap: frames that two windows share; their results are cross-faded.
+        size: side S in pixels to which crops are resized, that of the training clips.
+    """
+
+    def __init__(self, generator: nn.Module, device: torch.device, *, window: int = 30, overlap: int = 6,
+                 size: int = 256):
+        if not 0 <= overlap <= window // 2:
+            raise LadaError(f'windows of {window} frames cannot overlap by {overlap}; use at most {window // 2}')
+        self.generator, self.device = generator, device
+        self.window, self.overlap, self.size = window, overlap, size
+
+    def run(self, items: Iterable[Item]) -> Iterator[Item]:
+        """Yield the items in order, restored. At most ``window`` of them are held at a time."""
+        held: list[Item] = []
+        shared = 0
+        shot = ShotFinder()
+        for item in items:
+            shot.add(item.rgb)
+            if len(shot.shots()) > 1:
+                # Nothing may be carried across a cut.
+                shot = ShotFinder()
+                shot.add(item.rgb)
+                if len(held) > shared:
+                    self._restore(held, shared)
+                yield from held
+                held, shared = [], 0
+            held.append(item)
+            if len(held) == self.window:
+                self._restore(held, shared)
+                done = self.window - self.overlap
+                yield from held[:done]
+                held, shared = held[done:], self.overlap
+        if len(held) > shared:
+            self._restore(held, shared)
+        yield from held
+
+    def _restore(self, items: list[Item], shared: int) -> None:
+        """Restore a window, the first ``shared`` frames of which carry the previous window's result."""
+        for crop in plan_crops([item.mask for item in items]):
+            squares = self._network([crop.cut(item.rgb, number) for number, item in enumerate(items)])
+            for number, (item, square) in enumerate(zip(items, squares, strict=True)):
+                # The weight of this window rises from frame to frame while the previous window's falls.
+                _keep(item, crop, number, square, (number + 1) / (shared + 1) if number < shared else 1)
+
+    def _network(self, squares: list[np.ndarray]) -> list[np.ndarray]:
+        """Return the restored squares, float32 0 to 255, of the given uint8 squares."""
+        side = squares[0].shape[0]
+        clip = torch.from_numpy(np.stack([_resize(square, self.size) for square in squares])).to(self.device)
+        with torch.inference_mode():
+            output = self.generator(clip.permute(0, 3, 1, 2)[None].float() / 255)[0]
+        output = (output.float().clamp(0, 1) * 255).permute(0, 2, 3, 1).cpu().numpy()
+        return [_resize(square, side) for square in output]
+
+
+def feathered(mask: np.ndarray, feather: int) -> np.ndarray:
+    """Return float32 weights (H, W): 0 outside the mask, 1 further than ``feather`` pixels inside its edge.
+
+    The picture's border is no edge.
+    """
+    if feather < 1:
+        return mask.astype(np.float32)
+    framed = cv2.copyMakeBorder(mask.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_REPLICATE)
+    distance = cv2.distanceTransform(framed, cv2.DIST_L2, cv2.DIST_MASK_5)[1:-1, 1:-1]
+    return np.minimum(distance / (feather + 1), 1) * mask
+
+
+def _keep(item: Item, crop: Crop, number: int, square: np.ndarray, weight: float) -> None:
+    """Mix a restored square into the item's result, inside the crop's region."""
+    if not item.mask.any():
+        return
+    box, window = item.box(), crop.window(number)
+    seen = tuple(slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(box, window, strict=True))
+    if any(part.stop <= part.start for part in seen):
+        return
+    if item.restored is None:
+        item.restored = item.rgb[box].astype(np.float32)
+    target = item.restored[_within(seen, box)]
+    patch = crop.uncut(square)[_within(seen, window)]
+    np.copyto(target, target + weight * (patch - target), where=(item.mask & crop.region)[seen][..., None])
+
+
+def _within(part: tuple[slice, ...], whole: tuple[slice, ...]) -> tuple[slice, ...]:
+    return tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(part, whole, strict=True))
+
+
+def _resize(square: np.ndarray, side: int) -> np.ndarray:
+    if square.shape[0] == side:
+        return square
+    method = cv2.INTER_AREA if side < square.shape[0] else cv2.INTER_CUBIC
+    return cv2.resize(square, (side, side), interpolation=method)

@@ -1,0 +1,85 @@
+"""From a video file with a mosaic to one without."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from lada.errors import LadaError
+from lada.inference.restore import Item, Restorer, feathered
+from lada.inference.rewrite import VideoRewriter
+from lada.inference.self_test import SyntheticMosaic
+
+
+@dataclass
+class Summary:
+    """What a restoration did."""
+
+    frames: int
+    seconds: float
+    notes: list[str]
+
+
+def restore_video(rewriter: VideoRewriter, restorer: Restorer, masks: Iterator[np.ndarray], *, feather: int = 4,
+                  total: int | None = None, synthetic: SyntheticMosaic | None = None) -> Summary:
+    """Restore the masked pixels of every frame and write the video.
+
+    Args:
+        rewriter: entered; its files get their names when the caller leaves it.
+        masks: one (H, W) bool for each frame, upright.
+        feather: pixels within the mask over which the restoration fades in from its edge.
+        total: number of frames, for the progress bar.
+        synthetic: draw the mosaic first and measure the result; its pixels take the place of the masks'.
+    """
+    started, frames = time.monotonic(), 0
+    with tqdm(total=total, desc='restoring', unit='frame', disable=None) as progress:
+        for item in restorer.run(_items(rewriter, masks, synthetic)):
+            before = list(item.picture.planes)
+            alpha = None
+            if item.restored is not None:
+                box = item.box()
+                alpha = feathered(item.mask, feather)[box]
+                item.picture.blend(item.restored, alpha, box[0].start, box[1].start)
+            rewriter.write(item.picture, before)
+            if synthetic is not None:
+                synthetic.measure(item.clean, item.rgb, _blended(item, alpha), item.mask)
+            frames += 1
+            progress.update()
+    return Summary(frames, time.monotonic() - started, rewriter.notes)
+
+
+def compare_path(output: Path) -> Path:
+    """Return the name of the file that shows input and output side by side."""
+    return output.with_name(f'{output.stem}-compare{output.suffix}')
+
+
+def _items(rewriter: VideoRewriter, masks: Iterator[np.ndarray], synthetic: SyntheticMosaic | None) -> Iterator[Item]:
+    for number, picture in enumerate(rewriter.pictures()):
+        mask = next(masks, None)
+        if mask is None:
+            raise LadaError(f'the mask ends after {number} frames, before the video: {rewriter.source}; make one mask '
+                            'frame for each')
+        if mask.shape != picture.shape:
+            raise LadaError(f'the mask of frame {number} is {mask.shape[1]}x{mask.shape[0]} and the picture '
+                            f'{picture.shape[1]}x{picture.shape[0]}: {rewriter.source}; make masks of the same size')
+        rgb = picture.rgb()
+        if synthetic is None:
+            yield Item(picture, rgb, mask)
+            continue
+        mosaic, covered = synthetic.draw(rgb, mask)
+        picture.blend(mosaic, covered.astype(np.float32), 0, 0)
+        yield Item(picture, mosaic, covered, clean=rgb)
+
+
+def _blended(item: Item, alpha: np.ndarray | None) -> np.ndarray:
+    """The restored frame in RGB."""
+    if alpha is None:
+        return item.rgb
+    frame = item.rgb.copy()
+    box = item.box()
+    mixed = frame[box] + alpha[..., None] * (item.restored - frame[box])
+    frame[box] = np.clip(np.rint(mixed), 0, 255)
+    return frame

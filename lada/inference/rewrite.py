@@ -1,0 +1,272 @@
+"""Changing the pictures of a video file and nothing else about it."""
+
+import os
+import secrets
+from collections import deque
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+import av
+import numpy as np
+from av.stream import Disposition
+from av.video.reformatter import VideoReformatter
+
+from lada.errors import LadaError
+from lada.inference.planar import TAGS, Picture
+from lada.video import VideoError
+from lada.video.convert import FrameConverter
+
+_FORMATS = {'.mp4': 'mp4', '.m4v': 'mp4', '.mov': 'mov', '.mkv': 'matroska', '.webm': 'webm', '.avi': 'avi',
+            '.ts': 'mpegts'}
+_QUALITY = {'libx264': {'preset': 'medium', 'crf': '16'},
+            'libx265': {'preset': 'medium', 'crf': '18', 'x265-params': 'log-level=error'},
+            'libvpx-vp9': {'crf': '24', 'b': '0', 'row-mt': '1', 'deadline': 'good', 'cpu-used': '4'}}
+
+
+class VideoRewriter:
+    """Hands out a video's pictures in order and writes them, changed or not, into a new file.
+
+    Timestamps, frame count, aspect ratio, rotation and colour tags stay; audio, subtitles, attachments, chapters and
+    metadata are copied without decoding. The new file gets its name when the block ends without an error; until then,
+    and after an interruption, nothing of it is under that name.
+
+    Args:
+        source: the video.
+        target: file to write, whose suffix names the container.
+        codec: encoder; x264 for 8 bits, x265 for more, VP9 in WebM unless given.
+        options: of the encoder, in place of nearly lossless ones.
+        compare: a second file with the original on the left of the new picture.
+        threads: of decoder and encoders, 0: as many as there are cores.
+    """
+
+    def __init__(self, source: str | Path, target: str | Path, *, codec: str | None = None,
+                 options: dict[str, str] | None = None, compare: str | Path | None = None, threads: int = 0):
+        self.source = Path(source)
+        self.threads = threads
+        self._paths = [Path(target)] + ([Path(compare)] if compare else [])
+        self._codec, self._options = codec, options
+        self._sinks: list[_Sink] = []
+        self._pending: deque[av.Packet] = deque()
+        self._stack = ExitStack()
+        self.notes: list[str] = []
+
+    def __enter__(self) -> 'VideoRewriter':
+        for path in self._paths:
+            if path.suffix.lower() not in _FORMATS:
+                raise VideoError(f'unknown kind of video file: {path}; use one of {", ".join(_FORMATS)}')
+        if not self.source.is_file() or not self.source.stat().st_size:
+            raise VideoError(f'no video at {self.source}; check the path')
+        try:
+            self._input = self._stack.enter_context(av.open(
+                f'file:{self.source}', options={'protocol_whitelist': 'file'}, metadata_errors='replace'))
+        except (av.FFmpegError, ValueError, OSError) as error:
+            raise VideoError(f'not a readable video: {self.source} ({_reason(error)}); replace the file') from error
+        videos = [stream for stream in self._input.streams.video
+                  if not stream.disposition & Disposition.attached_pic]
+        if not videos or videos[0].codec_context is None:
+            self._stack.close()
+            raise VideoError(f'no video stream that can be decoded: {self.source}; re-encode the file')
+        self.video = videos[0]
+        self.video.codec_context.thread_count = self.threads
+        self.video.codec_context.thread_type = 'AUTO'
+        return self
+
+    def __exit__(self, kind, error, traceback) -> None:
+        with self._stack:
+            try:
+                if kind is None:
+                    if not self._sinks:
+                        raise VideoError(f'no frames in the video: {self.source}; replace the file')
+                    for sink in self._sinks:
+                        sink.finish()
+                    for sink in self._sinks:
+                        sink.publish()
+            finally:
+                for sink in self._sinks:
+                    sink.discard()
+
+    def pictures(self) -> Iterator[Picture]:
+        """Yield the pictures in the order they are shown; what lies between them in the file is copied on the way."""
+        reformatter, converter = VideoReformatter(), FrameConverter()
+        number, last, shape = 0, None, None
+        try:
+            for packet in self._input.demux():
+                if packet.stream is not self.video:
+                    self._copy(packet)
+                    continue
+                for frame in packet.decode():
+                    if shape not in (None, (frame.width, frame.height, frame.format.name)):
+                        raise VideoError(f'the frame size or format changes: {self.source}, frame {number}; '
+                                         're-encode it to one size first')
+                    shape = frame.width, frame.height, frame.format.name
+                    picture = Picture(frame, reformatter, converter)
+                    picture.pts = last = self._time(frame, last)
+                    yield picture
+                    number += 1
+        except (av.FFmpegError, ValueError) as error:
+            raise VideoError(f'damaged video: {self.source}, at or after frame {number} ({_reason(error)}); replace or '
+                             're-encode it') from error
+
+    def write(self, picture: Picture, original: list[np.ndarray] | None = None) -> None:
+        """Encode a picture; ``original``: its planes before, for the file that shows both."""
+        if not self._sinks:
+            self._open(picture)
+        self._sinks[0].encode(picture.to_frame())
+        if len(self._sinks) > 1:
+            self._sinks[1].encode(picture.to_frame(picture.beside(picture.planes if original is None else original)))
+
+    def _time(self, frame: av.VideoFrame, last: int | None) -> int:
+        """The frame's timestamp, or where there is none one a frame duration after the last."""
+        if frame.pts is not None and (last is None or frame.pts > last):
+            return frame.pts
+        if frame.pts is not None:
+            raise VideoError(f'timestamps do not increase: {self.source} at {float(frame.time or 0):.3f} s; remux or '
+                             're-encode it first')
+        rate = self.video.average_rate or self.video.guessed_rate or 25
+        return 0 if last is None else last + max(1, round(1 / rate / self.video.time_base))
+
+    def _open(self, picture: Picture) -> None:
+        for number, path in enumerate(self._paths):
+            planes = picture.planes if number == 0 else picture.beside(picture.planes)
+            self._sinks.append(_Sink(path, self, picture, planes[0].shape))
+        while self._pending:
+            self._copy(self._pending.popleft())
+
+    def _copy(self, packet: av.Packet) -> None:
+        if not self._sinks:
+            # The file's header needs the first picture.
+            self._pending.append(packet)
+            return
+        for sink in self._sinks:
+            sink.copy(packet)
+
+
+class _Sink:
+    """One output file."""
+
+    def __init__(self, path: Path, rewriter: VideoRewriter, picture: Picture, shape: tuple[int, int]):
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._temporary = path.with_name(f'.{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp')
+        self._durations: dict[int, int] = {}
+        source, video = rewriter._input, rewriter.video
+        self._container = av.open(str(self._temporary), 'w', format=_FORMATS[path.suffix.lower()])
+        try:
+            codec = rewriter._codec or default_codec(path.suffix, picture.depth)
+            _check_codec(codec, picture.format, path)
+            options = _QUALITY.get(codec, {}) if rewriter._options is None else rewriter._options
+            rate = video.average_rate or video.guessed_rate or 25
+            self._video = self._container.add_stream(codec, rate=rate, options=dict(options))
+            context = self._video.codec_context
+            context.height, context.width = shape
+            context.pix_fmt = picture.format
+            context.time_base = self._video.time_base = video.time_base
+            context.thread_count = rewriter.threads
+            for name in TAGS:
+                setattr(context, name, picture.tags[name])
+            if video.sample_aspect_ratio:
+                context.sample_aspect_ratio = video.sample_aspect_ratio
+            if codec == 'libx265' and path.suffix.lower() in ('.mp4', '.m4v', '.mov'):
+                context.codec_tag = 'hvc1'  # what players of these files look for
+            if picture.turns:
+                self._video.set_display_rotation(picture.turns * 90)
+            self._video.metadata.update(video.metadata)
+            self._container.metadata.update(source.metadata)
+            self._streams = {}
+            for stream in source.streams:
+                if stream is not video:
+                    self._add(stream, rewriter)
+            with suppress(av.FFmpegError, ValueError):
+                self._container.set_chapters(source.chapters())
+            self._container.start_encoding()
+        except (av.FFmpegError, ValueError, OSError) as error:
+            self.discard()
+            raise VideoError(f'cannot write the video: {path} ({_reason(error)}); a file with the suffix '
+                             f'{rewriter.source.suffix} takes the streams of the input') from error
+        except LadaError:
+            self.discard()
+            raise
+
+    def _add(self, stream, rewriter: VideoRewriter) -> None:
+        if stream.type == 'attachment':
+            self._container.add_attachment(stream.name or 'attachment', stream.mimetype or '', stream.data)
+        elif stream.type in ('audio', 'subtitle', 'video'):
+            copy = self._container.add_stream_from_template(stream)
+            copy.time_base = stream.time_base
+            copy.metadata.update(stream.metadata)
+            copy.disposition = stream.disposition
+            self._streams[stream.index] = copy
+        else:
+            note = f'stream {stream.index} ({stream.type}) is not copied'
+            if note not in rewriter.notes:
+                rewriter.notes.append(note)
+
+    def encode(self, frame: av.VideoFrame) -> None:
+        frame.time_base = self._video.codec_context.time_base
+        self._durations[frame.pts] = frame.duration
+        self._mux(lambda: self._video.encode(frame))
+
+    def copy(self, packet: av.Packet) -> None:
+        stream = self._streams.get(packet.stream.index)
+        if stream is None or packet.dts is None:
+            return
+        original = packet.stream
+        packet.stream = stream
+        try:
+            self._mux(lambda: packet)
+        finally:
+            packet.stream = original
+
+    def finish(self) -> None:
+        self._mux(lambda: self._video.encode(None))
+        container, self._container = self._container, None
+        try:
+            container.close()
+            with open(self._temporary, 'rb') as file:
+                os.fsync(file.fileno())
+        except (av.FFmpegError, OSError) as error:
+            raise self._failure(error) from error
+
+    def publish(self) -> None:
+        os.replace(self._temporary, self.path)
+
+    def discard(self) -> None:
+        container, self._container = self._container, None
+        if container is not None:
+            with suppress(av.FFmpegError, OSError, ValueError):
+                container.close()
+        self._temporary.unlink(missing_ok=True)
+
+    def _mux(self, make) -> None:
+        try:
+            packets = make()
+            for packet in packets if isinstance(packets, list) else [packets]:
+                if packet.stream is self._video:
+                    packet.duration = self._durations.pop(packet.pts, None) or packet.duration
+                self._container.mux(packet)
+        except (av.FFmpegError, OSError) as error:
+            raise self._failure(error) from error
+
+    def _failure(self, error: Exception) -> VideoError:
+        return VideoError(f'cannot write the video: {self.path} ({_reason(error)}); check folder, disk space and codec')
+
+
+def default_codec(suffix: str, depth: int) -> str:
+    """Return the encoder for a container and a number of bits."""
+    if suffix.lower() == '.webm':
+        return 'libvpx-vp9'
+    return 'libx264' if depth == 8 else 'libx265'
+
+
+def _check_codec(codec: str, pix_fmt: str, path: Path) -> None:
+    try:
+        known = av.codec.Codec(codec, 'w').video_formats or []
+    except (av.FFmpegError, ValueError) as error:
+        raise LadaError(f'unknown encoder: {codec}; use libx264, libx265 or libvpx-vp9') from error
+    if pix_fmt not in {form.name for form in known}:
+        raise LadaError(f'{codec} does not take {pix_fmt}: {path}; name another encoder with --codec')
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, 'strerror', None) or str(error)
