@@ -13,8 +13,8 @@ def summary_table(evaluation: Evaluation) -> str:
     names = evaluation.score_names()
     titles = {score.name: f'{score.title} ({score.unit})' if score.unit else score.title for score in SCORES}
     header = ['', 'gain (dB)', *[titles[name] for name in names]]
-    rows = [[_method_title(method), _number(evaluation.total(method, 'gain'), 'gain'),
-             *[_number(evaluation.total(method, name), name) for name in names]] for method in evaluation.methods]
+    rows = [[method_title(method), number_text(evaluation.total(method, 'gain'), 'gain'),
+             *[number_text(evaluation.total(method, name), name) for name in names]] for method in evaluation.methods]
     # Columns of methods read better than a line wider than the terminal.
     return _align([list(column) for column in zip(header, *rows, strict=True)])
 
@@ -27,13 +27,13 @@ def clip_table(evaluation: Evaluation, limit: int = 20) -> str:
     rows = []
     for clip in clips[:limit]:
         rows.append([clip.key, block_text(clip), f'{clip.region:.0%}',
-                     *[_number(clip.value(method, 'psnr_mosaic'), 'psnr') for method in (INPUT, BICUBIC)]])
+                     *[number_text(clip.value(method, 'psnr_mosaic'), 'psnr') for method in (INPUT, BICUBIC)]])
         for label in labels:
-            rows[-1] += [_number(clip.value(label, 'psnr_mosaic'), 'psnr'), _number(clip.value(label, 'gain'), 'gain')]
-    total = [f'all {len(clips)} clips', '', '',
-             *[_number(evaluation.total(method, 'psnr_mosaic'), 'psnr') for method in (INPUT, BICUBIC)]]
+            rows[-1] += [number_text(clip.value(label, name), name) for name in ('psnr_mosaic', 'gain')]
+    total = ['all clips', '', '',
+             *[number_text(evaluation.total(method, 'psnr_mosaic'), 'psnr') for method in (INPUT, BICUBIC)]]
     for label in labels:
-        total += [_number(evaluation.total(label, name), name) for name in ('psnr_mosaic', 'gain')]
+        total += [number_text(evaluation.total(label, name), name) for name in ('psnr_mosaic', 'gain')]
     hidden = f'\n({len(clips) - limit} more clips in the CSV file)' if len(clips) > limit else ''
     return _align([header, *rows, total]) + hidden
 
@@ -58,11 +58,13 @@ def block_text(clip: ClipResult) -> str:
     return '' if clip.block is None else f'{clip.block[0]:.3g}x{clip.block[1]:.3g}'
 
 
-def _method_title(method: str) -> str:
+def method_title(method: str) -> str:
+    """Return how a restoration is called in tables."""
     return {INPUT: 'mosaic input', BICUBIC: 'bicubic'}.get(method, method)
 
 
-def _number(value: float, name: str) -> str:
+def number_text(value: float, name: str) -> str:
+    """Return a score's value with the digits it deserves; ``-`` for none."""
     if math.isnan(value):
         return '-'
     if name.startswith('gain'):

@@ -1,23 +1,26 @@
-"""The folder that an evaluation leaves behind: JSON, CSV and pictures."""
+"""The folder that an evaluation leaves behind: JSON, CSV, report and pictures."""
 
 import math
 import re
 from pathlib import Path
 
+import cv2
 import numpy as np
 
+from lada.evaluation.bootstrap import compare
 from lada.evaluation.pictures import encode_picture, grid, spread
+from lada.evaluation.report import Shot, report
 from lada.evaluation.results import INPUT, ClipResult, Evaluation
 from lada.evaluation.tables import clip_table, summary_table, to_csv
 from lada.files import write_atomically
 
-RESULTS, TABLE = 'evaluation.json', 'evaluation.csv'
+RESULTS, TABLE, REPORT = 'evaluation.json', 'evaluation.csv', 'report.html'
 FRAMES_SHOWN = 3
 
 
 def existing_files(folder: Path) -> list[Path]:
     """Return what an earlier evaluation wrote into ``folder``."""
-    return [path for path in (folder / RESULTS, folder / TABLE) if path.exists()]
+    return [path for path in (folder / RESULTS, folder / TABLE, folder / REPORT) if path.exists()]
 
 
 class EvaluationFiles:
@@ -30,7 +33,7 @@ class EvaluationFiles:
 
     def __init__(self, folder: Path, pictures: int):
         self.folder, self.limit = folder, pictures
-        self._shown: dict[str, tuple[float, bytes]] = {}
+        self._shown: dict[str, tuple[Shot, bytes]] = {}
 
     def add_clip(self, result: ClipResult, frames: dict[str, np.ndarray], gt: np.ndarray, masks: np.ndarray) -> None:
         """Keep the clip's pictures while it is among the worst or best so far."""
@@ -40,22 +43,36 @@ class EvaluationFiles:
         columns = {'mosaic' if method == INPUT else method: clip for method, clip in frames.items()}
         columns['ground truth'] = gt
         rows = [[clip[index] for clip in columns.values()] for index in spread(len(gt), FRAMES_SHOWN)]
-        self._shown[result.key] = gain, encode_picture(grid(rows, list(columns)), '.png')
-        ranking = sorted(self._shown, key=lambda key: self._shown[key][0])
+        middle = len(gt) // 2
+        before, after, truth = (encode_picture(clip[middle], '.jpg', cv2.IMWRITE_JPEG_QUALITY, 90)
+                                for clip in (frames[INPUT], frames[list(frames)[-1]], gt))
+        self._shown[result.key] = (Shot(result.key, gain, before, after, truth),
+                                   encode_picture(grid(rows, list(columns)), '.png'))
+        ranking = self._ranking()
         best = self.limit // 2
         for key in ranking[self.limit - best:len(ranking) - best]:
             del self._shown[key]
+
+    def _ranking(self) -> list[str]:
+        return sorted(self._shown, key=lambda key: self._shown[key][0].gain)
 
     def write(self, evaluation: Evaluation) -> str:
         """Write all files and return the text for the terminal."""
         for key, (_, picture) in self._shown.items():
             write_atomically(self.folder / 'pictures' / f'{safe_name(key)}.png', picture)
+        shots = [self._shown[key][0] for key in self._ranking()]
+        write_atomically(self.folder / REPORT, report(evaluation, shots).encode())
         write_atomically(self.folder / TABLE, to_csv(evaluation).encode())
         write_atomically(self.folder / RESULTS, evaluation.to_json().encode())
         return '\n'.join([
             'PSNR in dB over the mosaic of each clip:', clip_table(evaluation), '',
             'Means over all clips:', summary_table(evaluation), '',
-            *evaluation.notes, f'Tables and pictures: {self.folder}'])
+            *_comparisons(evaluation), *evaluation.notes, f'Report: {self.folder / REPORT}'])
+
+
+def _comparisons(evaluation: Evaluation) -> list[str]:
+    first, *others = evaluation.checkpoints
+    return [f'{label} against {first}: {compare(evaluation, first, evaluation, label)}' for label in others]
 
 
 def safe_name(key: str) -> str:
