@@ -70,7 +70,7 @@ class BasicVSRPlusPlusNet(BaseModule):
         Raises :class:`lada.errors.LadaError` for inputs described in :func:`lada.models.inputs.check_clip`.
         """
         check_clip(lqs, downsampled=not self.is_low_res_input, device=self.conv_last.weight.device)
-        caching = lqs.shape[1] > self.cpu_cache_length and lqs.is_cuda
+        caching = self.caches_on_cpu(lqs)
         self.check_if_mirror_extended(lqs)
         feats = {'spatial': _Frames(self._extract(lqs, caching), caching)}
         flows_forward, flows_backward = self.compute_flow(self._flow_input(lqs))
@@ -80,6 +80,10 @@ class BasicVSRPlusPlusNet(BaseModule):
             frames = self._propagate(feats, motion[branch.split('_')[0]], branch, caching)
             feats[branch] = _Frames(frames, caching)
         return self._upsample(lqs, feats, caching)
+
+    def caches_on_cpu(self, lqs: Tensor) -> bool:
+        """Whether the features of these clips are kept in main memory."""
+        return lqs.shape[1] > self.cpu_cache_length and lqs.is_cuda
 
     def check_if_mirror_extended(self, lqs: Tensor) -> None:
         """Remember whether the second half of the clip is its first half backwards."""

@@ -47,6 +47,7 @@ def test_flow(golden, name):
     np.testing.assert_allclose(flow[..., ::4, ::4], data['flow'], atol=1e-4)
 
 
+@pytest.mark.slow
 def test_training_trajectory(golden, make_sample):
     data = golden.load('training_trajectory')
     meta = data['meta']
