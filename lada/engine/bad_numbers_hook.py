@@ -28,5 +28,5 @@ class BadNumbersHook(Hook):
         runner.logger.warning(f'Iteration {runner.iter + 1}: loss or gradient is not finite, update skipped ({names})')
         if self._consecutive > self.max_consecutive:
             last = runner.message_hub.runtime_info.get('last_ckpt')
-            raise LadaError(f'{self._consecutive} updates in a row had a non-finite loss or gradient, last with {names}; '
-                            f'lower the learning rate or look at these clips, then resume from {last}')
+            raise LadaError(f'{self._consecutive} updates in a row had a non-finite loss or gradient, last with '
+                            f'{names}; lower the learning rate or look at these clips, then resume from {last}')

@@ -2,7 +2,7 @@
 
 from mmengine.hooks import Hook
 
-from lada.evaluation.pictures import make_strip
+from lada.evaluation.pictures import make_strip, spread
 from lada.registry import HOOKS
 
 
@@ -29,13 +29,7 @@ class PicturesHook(Hook):
         for sample in outputs or ():
             if self._shown >= self.num_clips:
                 return
-            frames = _spread(len(sample.pred_img), self.num_frames)
+            frames = spread(len(sample.pred_img), self.num_frames)
             strip = make_strip(sample.input, sample.pred_img, sample.gt_img, frames)
-            runner.visualizer.add_image(f'validation/clip_{self._shown}', strip, step=runner.iter)
+            runner.visualizer.add_image(f'validation_clip_{self._shown}', strip, step=runner.iter)
             self._shown += 1
-
-
-def _spread(length: int, count: int) -> list[int]:
-    """Return ``count`` evenly spaced indices below ``length``, fewer when there are not as many."""
-    count = min(count, length)
-    return [(2 * i + 1) * length // (2 * count) for i in range(count)]
