@@ -115,7 +115,7 @@ def _expanded_tail(count: int) -> float:
 
 
 def _student_quantile(probability: float, freedom: int) -> float:
-    """The quantile of Student's distribution above one half; its density is integrated in the angle atan(t / sqrt(n))."""
+    """The quantile of Student's distribution above one half: its density is integrated over atan(t / sqrt(n))."""
     angles = np.linspace(0, math.pi / 2, 20_001)
     density = np.cos(angles) ** (freedom - 1)
     mass = np.concatenate([[0], np.cumsum((density[1:] + density[:-1]) / 2)])

@@ -7,7 +7,7 @@ from html import escape
 
 COLOURS = ('#2f6fde', '#d9622b', '#2c9a5b', '#a04bc4', '#c09300', '#c2334d', '#1497a5', '#7a6a58')
 WIDTH, HEIGHT = 640, 300
-_LEFT, _RIGHT, _TOP, _BOTTOM = 58, 12, 12, 40
+_LEFT, _RIGHT, _TOP, _BOTTOM = 76, 20, 12, 52
 
 
 @dataclass
@@ -50,7 +50,7 @@ def chart(series: Sequence[Series], x_label: str, y_label: str, *, log_y: bool =
                      f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{_tick(tick)}</text>')
     for tick in x_ticks:
         x = place(tick, y_low)[0]
-        parts.append(f'<text x="{x:.1f}" y="{HEIGHT - _BOTTOM + 16}" text-anchor="middle">{_tick(tick)}</text>')
+        parts.append(f'<text x="{x:.1f}" y="{HEIGHT - _BOTTOM + 20}" text-anchor="middle">{_tick(tick)}</text>')
     for x, text in marks:
         at = place(x, y_low)[0]
         if _LEFT <= at <= WIDTH - _RIGHT:
@@ -80,7 +80,7 @@ def _ticks(low: float, high: float) -> tuple[list[float], float, float]:
     """Return round numbers from at or below ``low`` to at or above ``high``, and the first and last of them."""
     span = high - low or abs(high) or 1.0
     power = 10 ** math.floor(math.log10(span / 4))
-    step = next(factor * power for factor in (1, 2, 5, 10) if span / (factor * power) <= 6)
+    step = next(factor * power for factor in (1, 2, 5, 10) if span / (factor * power) <= 5)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     last = max(last, first + 1)
     ticks = [number * step for number in range(first, last + 1)]

@@ -15,12 +15,12 @@ h1{font-size:1.5rem;margin:.4em 0}h2{font-size:1.15rem;margin:1.8em 0 .5em}
 .card{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:12px}
 .card b{display:block;font-size:1.7rem;line-height:1.2}
 .two{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,420px),1fr));gap:16px}
-figure{margin:0}svg.chart{width:100%;height:auto;display:block}
-svg text{fill:var(--soft);font-size:12px}.grid{stroke:var(--line)}
+figure{margin:0}svg.chart{width:100%;max-width:720px;height:auto;display:block}
+svg text{fill:var(--soft);font-size:13px}@media(max-width:600px){svg text{font-size:19px}}.grid{stroke:var(--line)}
 .mark{stroke:var(--soft);stroke-dasharray:4 4}
 .legend{display:flex;flex-wrap:wrap;gap:4px 14px}.legend i{display:inline-block;width:10px;height:10px;
 border-radius:5px;margin-right:5px}
-.scroll{overflow-x:auto;border:1px solid var(--line);border-radius:10px}
+.scroll{overflow:auto;max-height:75vh;border:1px solid var(--line);border-radius:10px}
 table{border-collapse:collapse;width:100%;font-size:.875rem;font-variant-numeric:tabular-nums}
 th,td{padding:6px 10px;text-align:right;white-space:nowrap;border-bottom:1px solid var(--line)}
 th:first-child,td:first-child{text-align:left}tr:last-child td{border-bottom:0}

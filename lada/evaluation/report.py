@@ -35,7 +35,7 @@ def report(evaluation: Evaluation, shots: list[Shot]) -> str:
     last = list(evaluation.checkpoints)[-1]
     return page(
         'Mosaic restoration: evaluation', _about(evaluation), _cards(evaluation), _means(evaluation),
-        _curves(evaluation), _breakdown(evaluation), _clips(evaluation), _pictures(shots, last), _meanings(evaluation))
+        _curves(evaluation), _pictures(shots, last), _breakdown(evaluation), _clips(evaluation), _meanings(evaluation))
 
 
 def _about(evaluation: Evaluation) -> str:

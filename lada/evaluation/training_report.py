@@ -1,0 +1,98 @@
+"""Curves of training runs as a picture and as an HTML page."""
+
+import io
+import math
+from html import escape
+
+from lada.evaluation.charts import COLOURS, Series, chart
+from lada.evaluation.page import page, table
+from lada.evaluation.training_log import Advice, Curve, TrainingLog, advise
+
+PANELS = (
+    ('loss', 'training', ('loss',), True),
+    ('learning rate', 'training', ('base_lr', 'lr'), True),
+    ('gain in the mosaic (dB)', 'validation', ('mosaic/gain',), False),
+    ('PSNR in the mosaic (dB)', 'validation', ('mosaic/psnr_model', 'PSNR_mosaic'), False),
+    ('PSNR of the frame (dB)', 'validation', ('PSNR',), False),
+    ('SSIM', 'validation', ('SSIM_mosaic', 'SSIM'), False),
+)
+"""Title, which curves, the first of these names that a run has, logarithmic."""
+BASELINES = {'gain in the mosaic (dB)': None, 'PSNR in the mosaic (dB)': ('mosaic/psnr_input', 'mosaic/psnr_bicubic')}
+
+
+def to_html(logs: list[TrainingLog]) -> str:
+    """Return one page with all runs overlaid."""
+    cards = ''.join(f'<div class="card">{escape(log.name)}<b>{_state(advice)}</b>'
+                    f'<span class="muted">{escape(advice.text)}</span></div>'
+                    for log, advice in ((log, advise(log)) for log in logs))
+    charts = []
+    for title, series, log_scale, marks in _panels(logs):
+        charts.append(f'<div><h2>{escape(title)}</h2>'
+                      + chart([Series(name, curve.points) for name, curve in series], 'iteration', title,
+                              log_y=log_scale, marks=marks) + '</div>')
+    names = sorted({name for log in logs for name in log.validation})
+    rows = [[log.name, *[_last(log.validation.get(name)) for name in names]] for log in logs]
+    last = '<h2>Last validation</h2>' + table(['run', *names], rows) if names else ''
+    note = '<p class="muted">Dashed lines: the run was continued there by another process.</p>'
+    return page('Training', f'<div class="cards">{cards}</div>', f'<div class="two">{"".join(charts)}</div>', note,
+                last)
+
+
+def to_png(logs: list[TrainingLog]) -> bytes:
+    """Return the same curves as a PNG picture."""
+    # Imported here: MMEngine brings it along, and nothing else in Lada needs its half second.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    panels = list(_panels(logs))
+    rows = max(1, math.ceil(len(panels) / 2))
+    figure = Figure(figsize=(12, 3.6 * rows), layout='constrained')
+    FigureCanvasAgg(figure)
+    for number, (title, series, log_scale, marks) in enumerate(panels, 1):
+        axes = figure.add_subplot(rows, 2, number)
+        for index, (name, curve) in enumerate(series):
+            marker = 'o' if len(curve.steps) <= 60 else None
+            axes.plot(curve.steps, curve.values, label=name, color=COLOURS[index % len(COLOURS)], marker=marker,
+                      markersize=3)
+        for step, _ in marks:
+            axes.axvline(step, color='gray', linestyle='--', linewidth=0.8)
+        axes.set_title(title)
+        axes.set_xlabel('iteration')
+        if log_scale:
+            axes.set_yscale('log')
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize='small')
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format='png', dpi=110)
+    return buffer.getvalue()
+
+
+def _panels(logs: list[TrainingLog]):
+    """Yield (title, [(name, curve)], logarithmic, marks) of each panel for which a run has values."""
+    marks = [(step, f'{log.name} resumed after iteration {step}') for log in logs for step in log.resumes]
+    for title, kind, names, log_scale in PANELS:
+        series = []
+        for log in logs:
+            curves = getattr(log, kind)
+            name = next((name for name in names if name in curves), None)
+            if name is not None:
+                series.append((log.name, curves[name]))
+        if not series:
+            continue
+        for log in logs:
+            # What there is to beat does not depend on the run when both use the same clips.
+            for name in BASELINES.get(title) or ():
+                label = name.removeprefix('mosaic/psnr_')
+                if name in log.validation and label not in [other for other, _ in series]:
+                    series.append((label, log.validation[name]))
+        yield title, series, log_scale, marks
+
+
+def _state(advice: Advice) -> str:
+    words = {'improving': 'still improving', 'flat': 'flat', 'overfitting': 'overfitting', 'worsening': 'getting worse',
+             'unknown': 'too early to tell'}[advice.state]
+    return words if advice.since is None else f'{words} since {advice.since}'
+
+
+def _last(curve: Curve | None) -> str:
+    return '-' if curve is None or not curve.values else f'{curve.values[-1]:.4g}'
