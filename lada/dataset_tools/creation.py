@@ -1,24 +1,18 @@
 """Creating a dataset of clips from videos: one process per source, stopped and continued at will."""
 
-import fcntl
-import multiprocessing
-import os
 import shutil
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tqdm import tqdm
-
 from lada.dataset_tools.clip_cutting import cut_clips
 from lada.dataset_tools.clip_planning import CreationSettings, plan_clips, survey
 from lada.dataset_tools.layout import counted, metadata_path, printable
+from lada.dataset_tools.locking import only_run
 from lada.dataset_tools.sources import Source, SourceIndex, file_sha256, find_videos, name_sources
+from lada.dataset_tools.workers import Watch, worker_pool
 from lada.errors import LadaError
 
 STAGING_FOLDER = '.creating'
@@ -46,40 +40,6 @@ class SourceResult:
         return line + ''.join(f'; {n} dropped: {reason}' for reason, n in sorted(self.dropped.items()))
 
 
-class Watch:
-    """How workers and the main process see each other: frames done, clips done, and whether to stop."""
-
-    def __init__(self, context=None):
-        make = (context or multiprocessing.get_context('spawn')).Value
-        self._frames, self._clips, self._stop = make('q', 0), make('q', 0), make('b', 0)
-        self._main_process = os.getpid()
-
-    def frames_done(self, count: int) -> None:
-        """Count frames; raises InterruptedError when the run is to stop or its main process is gone."""
-        with self._frames.get_lock():
-            self._frames.value += count
-        if self.stopped():
-            raise InterruptedError('stopped')
-
-    def clip_done(self) -> None:
-        with self._clips.get_lock():
-            self._clips.value += 1
-
-    def stopped(self) -> bool:
-        return bool(self._stop.value) or self._main_process not in (os.getpid(), os.getppid())
-
-    def stop(self) -> None:
-        self._stop.value = 1
-
-    @property
-    def frames(self) -> int:
-        return self._frames.value
-
-    @property
-    def clips(self) -> int:
-        return self._clips.value
-
-
 def create_dataset(inputs: list[Path], root: Path, settings: CreationSettings, workers: int = 1, dry_run: bool = False,
                    say: Callable[[str], None] = print) -> list[SourceResult]:
     """Cut the videos among ``inputs`` into clips below ``root``; returns what became of each unfinished source.
@@ -92,7 +52,7 @@ def create_dataset(inputs: list[Path], root: Path, settings: CreationSettings, w
     if settings.mask_dir is not None and not settings.mask_dir.is_dir():
         raise LadaError(f'no such folder of masks: {printable(settings.mask_dir)}; check --mask-dir')
     if not dry_run:
-        with _only_run(root) as staging:
+        with _staging(root) as staging:
             return _create(paths, root, settings, workers, staging, say)
     return _create(paths, root, settings, workers, None, say)
 
@@ -101,7 +61,7 @@ def _create(paths: list[Path], root: Path, settings: CreationSettings, workers: 
             say: Callable[[str], None]) -> list[SourceResult]:
     index = SourceIndex.open(root)
     results: list[SourceResult] = []
-    with _workers(workers) as run:
+    with worker_pool(workers) as run:
         sources = _hash_sources(paths, index, run, results, say)
         skipped = [s for s in sources if s.sha256 in index.finished]
         todo = [s for s in sources if s.sha256 not in index.finished]
@@ -184,20 +144,12 @@ def _summarise(results: list[SourceResult], skipped: int, say: Callable[[str], N
 
 
 @contextmanager
-def _only_run(root: Path) -> Iterator[Path]:
-    """Yield an empty staging folder in ``root`` that this process alone writes to.
-
-    The system gives the lock back when the process ends, however it ends.
-    """
+def _staging(root: Path) -> Iterator[Path]:
+    """Yield an empty folder for unfinished files in ``root``, which this process alone works on."""
     existed = root.exists()
     root.mkdir(parents=True, exist_ok=True)
     staging = root / STAGING_FOLDER
-    descriptor = os.open(root, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise LadaError(f'another run is writing here: {printable(root)}; wait for it or stop it') from None
+    with only_run(root):
         shutil.rmtree(staging, ignore_errors=True)
         staging.mkdir()
         try:
@@ -206,66 +158,3 @@ def _only_run(root: Path) -> Iterator[Path]:
             shutil.rmtree(staging, ignore_errors=True)
             if not existed and not any(root.iterdir()):
                 root.rmdir()
-    finally:
-        os.close(descriptor)
-
-
-_watch: Watch | None = None
-"""Set once in each worker process: shared counters can only be handed over when the process starts."""
-
-
-def _start_worker(watch: Watch) -> None:
-    import signal
-
-    import cv2
-    global _watch
-    _watch = watch
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process tells workers to stop
-    cv2.setNumThreads(0)
-
-
-def _in_worker(function: Callable, *args):
-    return function(*args, _watch)
-
-
-@contextmanager
-def _workers(count: int) -> Iterator[Callable]:
-    """Yield ``run(jobs, label)``, which yields the jobs' results in order, in this process or in others."""
-    context = multiprocessing.get_context('spawn')
-    watch = Watch(context)
-    if count <= 1:
-        def run_here(jobs, label):
-            with _bar(jobs, label) as bar:
-                for function, *args in jobs:
-                    yield function(*args, watch)
-                    _advance(bar, watch, 1)
-        yield run_here
-        return
-
-    with ProcessPoolExecutor(count, mp_context=context, initializer=_start_worker, initargs=(watch,)) as pool:
-        def run_there(jobs, label):
-            futures: list[Future] = [pool.submit(_in_worker, *job) for job in jobs]
-            with _bar(jobs, label) as bar:
-                for future in futures:
-                    while not wait([future], timeout=0.5).done:
-                        _advance(bar, watch, 0)
-                    yield future.result()
-                    _advance(bar, watch, 1)
-        try:
-            yield run_there
-        except BrokenProcessPool:
-            raise LadaError('a worker process was killed, perhaps for lack of memory: use fewer --workers, and run '
-                            'the same command again to continue') from None
-        except BaseException:
-            watch.stop()
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
-
-
-def _bar(jobs: list, label: str) -> tqdm:
-    return tqdm(total=len(jobs), desc=label, unit='file', disable=not sys.stderr.isatty(), leave=False)
-
-
-def _advance(bar: tqdm, watch: Watch, jobs: int) -> None:
-    bar.set_postfix_str(f'{counted(watch.clips, "clip")}, {counted(watch.frames, "frame")}', refresh=not jobs)
-    bar.update(jobs)

@@ -62,7 +62,11 @@ class Inventory:
 
 
 class BadClip(Exception):
-    """A clip that cannot be used, in a sentence without its name."""
+    """What is wrong with a clip, in a sentence without its name; ``kind``: ``metadata``, ``missing`` or ``shared``."""
+
+    def __init__(self, sentence: str, kind: str = 'metadata'):
+        super().__init__(sentence)
+        self.kind = kind
 
 
 def metadata_folders(root: Path) -> list[str]:
@@ -79,13 +83,10 @@ def metadata_folders(root: Path) -> list[str]:
 def take_inventory(root: Path, seen: Callable[[int], None] = lambda clips: None) -> Inventory:
     """Read the metadata of all clips and look up their files. ``seen`` is told how many more clips were read."""
     inventory = Inventory(root)
-    reader = _Reader(root)
+    reader = DatasetReader(root)
     clips: dict[str, Clip] = {}
     for folder in metadata_folders(root):
-        for name in sorted(reader.listing(folder)):
-            if not name.endswith('.json') or name.startswith('.'):
-                continue
-            stem = name.removesuffix('.json')
+        for stem in reader.stems(folder):
             try:
                 clip = reader.read(folder, stem)
             except BadClip as problem:
@@ -102,8 +103,8 @@ def take_inventory(root: Path, seen: Callable[[int], None] = lambda clips: None)
     return inventory
 
 
-class _Reader:
-    """Reads clips of one dataset, remembering folders."""
+class DatasetReader:
+    """Reads the clips of one dataset, remembering its folders and which clip each file belongs to."""
 
     def __init__(self, root: Path):
         self._root = str(root)
@@ -111,6 +112,11 @@ class _Reader:
         self._listings: dict[str, dict[str, int]] = {}
         self._folders: dict[tuple[str, str], str] = {}
         self._owners: dict[str, str] = {}
+
+    def stems(self, folder: str) -> list[str]:
+        """Return the sorted stems of the metadata files in a folder."""
+        return sorted(name.removesuffix('.json') for name in self.listing(folder)
+                      if name.endswith('.json') and not name.startswith('.'))
 
     def listing(self, folder: str) -> dict[str, int]:
         """Return the files of a folder below the root and their sizes."""
@@ -140,9 +146,9 @@ class _Reader:
         for path in self._file_paths(data, folder, stem):
             parent, _, name = path.rpartition('/')
             if name not in self.listing(parent):
-                raise BadClip(f'{path} is missing')
+                raise BadClip(f'{path} is missing', 'missing')
             if self._owners.setdefault(path, metadata) != metadata:
-                raise BadClip(f'{path} belongs to {self._owners[path]} as well')
+                raise BadClip(f'{path} belongs to {self._owners[path]} as well', 'shared')
             files.append(ClipFile(path, self._listings[parent][name]))
         name = data.get('name')
         if not isinstance(name, str) or not name:

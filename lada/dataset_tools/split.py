@@ -4,7 +4,6 @@ While a split runs, a journal in the training root holds all of its plan; what h
 system says. The manifests appear in both roots when all files are in their places, then the journal goes.
 """
 
-import fcntl
 import os
 import shutil
 import sys
@@ -17,6 +16,7 @@ from tqdm import tqdm
 
 from lada.dataset_tools.inventory import Inventory, take_inventory
 from lada.dataset_tools.layout import counted, printable
+from lada.dataset_tools.locking import only_run
 from lada.dataset_tools.manifest import MANIFEST_NAME, Entry, Manifest, SplitArguments
 from lada.dataset_tools.split_checks import as_options, check_arguments, check_roots, check_target, check_val_root
 from lada.dataset_tools.split_plan import SplitPlan, describe, plan_split
@@ -39,7 +39,7 @@ def split_dataset(train_root: Path, val_root: Path, arguments: SplitArguments, *
     """
     check_roots(train_root, val_root)
     check_arguments(arguments)
-    with _only_run(train_root):
+    with only_run(train_root):
         journal = _Journal(train_root)
         if journal.undo.exists():
             raise LadaError(f'an undo of a split was interrupted: {printable(train_root)}; finish it with --undo')
@@ -80,7 +80,7 @@ def undo_split(train_root: Path, val_root: Path | None = None, *, dry_run: bool 
     """Take the last run of a split back, finished or not; or finish doing so. Returns whether it is taken back."""
     if not train_root.is_dir():
         raise LadaError(f'no such dataset: {printable(train_root)}; give the root that was split')
-    with _only_run(train_root):
+    with only_run(train_root):
         journal = _Journal(train_root)
         path = next((p for p in (journal.undo, journal.plan, train_root / MANIFEST_NAME) if p.exists()), None)
         if path is None:
@@ -243,20 +243,6 @@ def _anything_new(previous: Manifest, inventory: Inventory, arguments: SplitArgu
     say(f'split already: {counted(len(known) - val, "training clip")}, {counted(val, "validation clip")}; nothing to do'
         + (f'. {counted(new, "new clip")} without a side: use --extend' if new else ''))
     return False
-
-
-@contextmanager
-def _only_run(root: Path) -> Iterator[None]:
-    """Let one process at a time work on a dataset; the system gives the lock back however the process ends."""
-    descriptor = os.open(root, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise LadaError(f'another run works on this dataset: {printable(root)}; wait for it') from None
-        yield
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

@@ -150,14 +150,13 @@ def state(root):
             for c in clips_of(root)}
 
 
-@pytest.mark.parametrize('number', range(2))
-def test_killed_creation_continues(created, bikes, tmp_path, repo_root, number):
+def test_killed_creation_continues(created, bikes, tmp_path, repo_root):
     root = tmp_path / 'set'
     call = [sys.executable, repo_root / 'scripts' / 'dataset_creation' / CREATE, '--input', bikes,
             '--output-root', root, '--min-frames', '20', '--max-frames', '32', '--workers', '1']
     process = subprocess.Popen(list(map(str, call)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
-    wait_for = random.Random(number).randint(1, 6)
+    wait_for = random.Random().randint(1, 6)
     while len(list(root.glob('crop_unscaled_meta/*.json'))) < wait_for and time.monotonic() < deadline:
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
@@ -258,7 +257,7 @@ def test_missing_mask(small, tmp_path):
 
 # ---- bad input -----------------------------------------------------------------------------------------------------
 
-def test_broken_files_do_not_stop_the_rest(small, tmp_path, script):
+def test_broken_files_do_not_stop_the_rest(small, tmp_path):
     folder = tmp_path / 'in'
     folder.mkdir()
     good = small.read_bytes()
@@ -268,14 +267,13 @@ def test_broken_files_do_not_stop_the_rest(small, tmp_path, script):
     (folder / 'd same.mp4').write_bytes(good)
     (folder / 'e same.mp4').write_bytes(good)
     (folder / 'notes.txt').write_text('not looked at')
-    result = script(CREATE, '--input', folder, '--output-root', tmp_path / 'set', '--min-frames', 20, '--workers', 2)
-    assert result.returncode == 0, result.stderr
-    lines = {line.split(': ')[0].split('/')[-1]: line for line in result.stdout.splitlines()}
+    said = []
+    create_dataset([folder], tmp_path / 'set', CreationSettings(min_frames=20), workers=2, say=said.append)
+    lines = {line.split(': ')[0].split('/')[-1]: line for line in said}
     assert 'nothing, ' in lines['a empty.mp4'] and '0 bytes' in lines['a empty.mp4']
     assert 'nothing, ' in lines['b text.mkv'] and 'nothing, ' in lines['c cut.mp4']
     assert 'the same content as' in lines['e same.mp4'] and '2 clips' in lines['d same.mp4']
-    assert '2 clips of 70 frames from 1 of 5 sources' in result.stdout
-    assert 'Traceback' not in result.stderr
+    assert '2 clips of 70 frames from 1 of 5 sources' in said
     with pytest.raises(LadaError, match='no clip could be created from 1 file'):
         create_dataset([folder / 'b text.mkv'], tmp_path / 'none', SETTINGS, say=quiet)
     assert not (tmp_path / 'none').exists()

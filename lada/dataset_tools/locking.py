@@ -1,0 +1,24 @@
+"""One process at a time on a dataset."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lada.dataset_tools.layout import printable
+from lada.errors import LadaError
+
+
+@contextmanager
+def only_run(root: Path) -> Iterator[None]:
+    """Hold a dataset for this process, however it ends. Raises LadaError if another holds it."""
+    descriptor = os.open(root, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LadaError(f'another run works on this dataset: {printable(root)}; wait for it or stop it') from None
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,110 @@
+"""Work spread over processes that stop when they are told to, or when their main process is gone."""
+
+import multiprocessing
+import os
+import signal
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+
+import cv2
+from tqdm import tqdm
+
+from lada.dataset_tools.layout import counted
+from lada.errors import LadaError
+
+
+class Watch:
+    """How workers and the main process see each other: frames done, clips done, and whether to stop."""
+
+    def __init__(self, context=None):
+        make = (context or multiprocessing.get_context('spawn')).Value
+        self._frames, self._clips, self._stop = make('q', 0), make('q', 0), make('b', 0)
+        self._main_process = os.getpid()
+
+    def frames_done(self, count: int) -> None:
+        """Count frames; raises InterruptedError when the run is to stop or its main process is gone."""
+        with self._frames.get_lock():
+            self._frames.value += count
+        if self.stopped():
+            raise InterruptedError('stopped')
+
+    def clip_done(self) -> None:
+        with self._clips.get_lock():
+            self._clips.value += 1
+
+    def stopped(self) -> bool:
+        return bool(self._stop.value) or self._main_process not in (os.getpid(), os.getppid())
+
+    def stop(self) -> None:
+        self._stop.value = 1
+
+    @property
+    def frames(self) -> int:
+        return self._frames.value
+
+    @property
+    def clips(self) -> int:
+        return self._clips.value
+
+
+_watch: Watch | None = None
+"""Set once in each worker process: shared counters can only be handed over when the process starts."""
+
+
+def _start_worker(watch: Watch) -> None:
+    global _watch
+    _watch = watch
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process tells workers to stop
+    cv2.setNumThreads(0)
+
+
+def _in_worker(function: Callable, *args):
+    return function(*args, _watch)
+
+
+@contextmanager
+def worker_pool(count: int) -> Iterator[Callable]:
+    """Yield ``run(jobs, label)``, which yields the jobs' results in order, in this process or in others."""
+    context = multiprocessing.get_context('spawn')
+    watch = Watch(context)
+    if count <= 1:
+        def run_here(jobs, label):
+            with _bar(jobs, label) as bar:
+                for function, *args in jobs:
+                    yield function(*args, watch)
+                    _advance(bar, watch, 1)
+        yield run_here
+        return
+
+    with ProcessPoolExecutor(count, mp_context=context, initializer=_start_worker, initargs=(watch,)) as pool:
+        def run_there(jobs, label):
+            futures: deque[Future] = deque(pool.submit(_in_worker, *job) for job in jobs)
+            with _bar(jobs, label) as bar:
+                while futures:
+                    future = futures.popleft()
+                    while not wait([future], timeout=0.5).done:
+                        _advance(bar, watch, 0)
+                    yield future.result()
+                    _advance(bar, watch, 1)
+        try:
+            yield run_there
+        except BrokenProcessPool:
+            raise LadaError('a worker process was killed, perhaps for lack of memory: use fewer --workers, and run '
+                            'the same command again to continue') from None
+        except BaseException:
+            watch.stop()
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+
+
+def _bar(jobs: list, label: str) -> tqdm:
+    return tqdm(total=len(jobs), desc=label, unit='file', disable=not sys.stderr.isatty(), leave=False)
+
+
+def _advance(bar: tqdm, watch: Watch, jobs: int) -> None:
+    bar.set_postfix_str(f'{counted(watch.clips, "clip")}, {counted(watch.frames, "frame")}', refresh=not jobs)
+    bar.update(jobs)
