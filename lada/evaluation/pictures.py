@@ -27,6 +27,13 @@ def make_strip(mosaic: torch.Tensor | np.ndarray, restored: torch.Tensor | np.nd
     return grid([[clip[index] for clip in columns] for index in frame_indices], COLUMNS)
 
 
+def side_by_side(mosaic: torch.Tensor | np.ndarray, restored: torch.Tensor | np.ndarray,
+                 truth: torch.Tensor | np.ndarray) -> np.ndarray:
+    """Return a short video, uint8 (T, h, w, 3), of the three clips :func:`make_strip` takes; h and w are even."""
+    rows = [grid([images], COLUMNS) for images in zip(*map(to_frames, (mosaic, restored, truth)), strict=True)]
+    return np.stack(rows)[:, :len(rows[0]) // 2 * 2, :rows[0].shape[1] // 2 * 2]
+
+
 def save_strip(path: str | Path, sample, frames: Sequence[int] | None = None) -> None:
     """Write the strip of a predicted sample (``input``, ``pred_img``, ``gt_img``) as PNG; ``frames``: indices."""
     save_picture(path, make_strip(sample.input, sample.pred_img, sample.gt_img, frames))

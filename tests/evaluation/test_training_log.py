@@ -1,0 +1,86 @@
+"""Reading logs across resumes, advice, plots."""
+
+import json
+import math
+
+import pytest
+
+from lada.errors import LadaError
+from lada.evaluation.training_log import advise, read_log
+from lada.evaluation.training_report import to_html, to_png
+
+
+def write(work_dir, name, first, last, gain, loss=lambda step: 1 / step, tail=''):
+    folder = work_dir / name / 'vis_data'
+    folder.mkdir(parents=True)
+    lines = []
+    for step in range(first, last + 1):
+        lines.append(dict(base_lr=1e-4, lr=1e-5, loss=loss(step), time=1., iter=step, step=step))
+        if gain and step % 10 == 0:
+            lines.append({'PSNR': 30 + gain(step), 'mosaic/gain': gain(step), 'time': 1., 'step': step})
+    (folder / 'scalars.json').write_text('\n'.join(map(json.dumps, lines)) + '\n' + tail)
+
+
+def growing(step):
+    return step / 100
+
+
+def test_resumed_run(tmp_path):
+    write(tmp_path, '20260101_000000', 1, 35, growing, tail='{"base_lr": 0.0')
+    write(tmp_path, '20260102_000000', 21, 60, growing)
+    log = read_log(tmp_path)
+    assert log.training['loss'].steps == list(range(1, 61))
+    assert log.validation['mosaic/gain'].steps == [10, 20, 30, 40, 50, 60]
+    assert log.resumes == [20]
+    assert set(log.training) == {'base_lr', 'lr', 'loss'} and set(log.validation) == {'PSNR', 'mosaic/gain'}
+
+
+def test_run_that_was_started_over(tmp_path):
+    write(tmp_path, '20260101_000000', 1, 35, growing)
+    write(tmp_path, '20260102_000000', 1, 20, growing)
+    log = read_log(tmp_path)
+    assert log.training['loss'].steps == list(range(1, 21)) and log.resumes == []
+
+
+@pytest.mark.parametrize(('gain', 'loss', 'state', 'since'), [
+    (growing, lambda step: 1 / step, 'improving', None),
+    (lambda step: min(step, 40) / 100, lambda step: 1 / step, 'flat', 40),
+    (lambda step: 0.4 - abs(step - 50) / 100, lambda step: 1 / step, 'overfitting', 50),
+    (lambda step: 0.4 - abs(step - 50) / 100, lambda step: 1 + step, 'worsening', 50),
+    (None, lambda step: 1 / step, 'unknown', None)])
+def test_advice(tmp_path, gain, loss, state, since):
+    write(tmp_path, '20260101_000000', 1, 100, gain, loss)
+    advice = advise(read_log(tmp_path))
+    assert (advice.state, advice.since) == (state, since)
+
+
+def test_too_early_to_tell(tmp_path):
+    write(tmp_path, '20260101_000000', 1, 30, growing)
+    assert advise(read_log(tmp_path)).state == 'unknown'
+
+
+def test_values_that_are_no_numbers(tmp_path):
+    write(tmp_path, '20260101_000000', 1, 60, lambda step: math.nan if step == 10 else step / 100)
+    log = read_log(tmp_path)
+    assert advise(log).state == 'improving'
+    assert 'nan' not in to_html([log]).replace('isNaN', '').lower()
+
+
+def test_no_log_and_damaged_log(tmp_path):
+    with pytest.raises(LadaError, match='no training log'):
+        read_log(tmp_path)
+    write(tmp_path, '20260101_000000', 1, 3, None)
+    path = tmp_path / '20260101_000000' / 'vis_data' / 'scalars.json'
+    path.write_text('{broken\n' + path.read_text())
+    with pytest.raises(LadaError, match='line 1'):
+        read_log(tmp_path)
+
+
+def test_plots_of_several_runs(tmp_path):
+    for name in ('a', 'b'):
+        write(tmp_path / name, '20260101_000000', 1, 50, growing)
+        write(tmp_path / name, '20260102_000000', 41, 80, growing)
+    logs = [read_log(tmp_path / name) for name in ('a', 'b')]
+    assert to_png(logs).startswith(b'\x89PNG')
+    page = to_html(logs)
+    assert 'still improving' in page and 'a resumed after iteration 40' in page and 'http' not in page

@@ -1,0 +1,80 @@
+"""Evaluating checkpoints on a tiny validation set."""
+
+import csv
+import json
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import MODELS, DefaultScope
+
+from lada.errors import LadaError
+from lada.evaluation.results import Evaluation
+from lada.inference.evaluate import label_checkpoints, pick
+
+SCRIPT = 'evaluate-mosaic-restoration-basicvsrpp.py'
+
+
+@pytest.fixture
+def config(tmp_path, write_config):
+    return write_config(tmp_path / 'work')
+
+
+def save_weights(config, path, noise=0.):
+    """Write a training checkpoint, or with noise the bare weights of a generator that changes pictures."""
+    with DefaultScope.overwrite_default_scope('lada'):
+        model = MODELS.build(Config.fromfile(config).model)
+    if noise:
+        torch.nn.init.normal_(model.generator.conv_last.weight, std=noise)
+        torch.save(model.generator.state_dict(), path)
+    else:
+        torch.save(dict(state_dict=model.state_dict(), meta={}, message_hub={}), path)
+    return path
+
+
+def test_two_checkpoints_side_by_side(tmp_path, config, run_script_file):
+    paths = [save_weights(config, tmp_path / 'iter_10.pth'), save_weights(config, tmp_path / 'iter_20.pth', 0.02)]
+    out = tmp_path / 'out'
+    status, text, err = run_script_file(SCRIPT, config, *paths, '--out', out, '--device', 'cpu')
+    assert status == 0, err
+    assert 'all clips' in text and 'iter_20 against iter_10: undecided' in text
+    evaluation = Evaluation.from_file(out / 'evaluation.json')
+    assert list(evaluation.checkpoints) == ['iter_10', 'iter_20'] and len(evaluation.clips) == 2
+    # A fresh network returns its input, and another one does not.
+    assert evaluation.total('iter_10', 'gain') == pytest.approx(0, abs=1e-6)
+    assert evaluation.total('iter_20', 'gain') < -0.01 < 0 < evaluation.total('bicubic', 'gain')
+    assert len(list(csv.reader((out / 'evaluation.csv').open()))) == 1 + 2 * 4
+    assert len(list((out / 'pictures').glob('*.png'))) == 2
+    assert '<html' in (out / 'report.html').read_text()
+    assert json.loads((out / 'evaluation.json').read_text())['totals']['iter_10']['psnr_mosaic'] > 20
+
+    status, _, err = run_script_file(SCRIPT, config, *paths, '--out', out)
+    assert status == 1 and 'add --overwrite' in err
+    status, text, err = run_script_file('compare-evaluations.py', out / 'evaluation.json', out / 'evaluation.json',
+                                        '--label-a', 'input')
+    assert status == 0 and 'iter_20 is undecided' in text, err
+
+
+def test_another_architecture_is_one_line(tmp_path, config, run_script_file):
+    weights = save_weights(config, tmp_path / 'a.pth')
+    out = tmp_path / 'out'
+    status, _, err = run_script_file(
+        SCRIPT, config, weights, '--out', out, '--cfg-options', 'model.generator.num_blocks=2')
+    assert status == 1 and err.count('\n') == 1 and 'another architecture' in err and 'backbone' in err
+    for args in ([tmp_path / 'none.pth'], [weights, '--data', tmp_path / 'none'], [weights, '--device', 'cuda:99']):
+        status, _, err = run_script_file(SCRIPT, config, *args, '--out', out)
+        assert status == 1 and err.count('\n') == 1
+    assert not out.exists()
+
+
+def test_labels():
+    assert label_checkpoints(['a/iter_1.pth', 'a/iter_2.pth']) == ['iter_1', 'iter_2']
+    assert label_checkpoints(['a/x/iter_1.pth', 'b/x/iter_1.pth']) == ['a/x/iter_1', 'b/x/iter_1']
+    assert label_checkpoints(['a/input.pth']) == ['a/input']
+    with pytest.raises(LadaError, match='twice'):
+        label_checkpoints(['a.pth', './a.pth'])
+
+
+def test_pick():
+    assert pick(10, None) == list(range(10)) == pick(10, 99)
+    assert pick(10, 2) == [2, 7]

@@ -1,0 +1,132 @@
+"""The script, from a video file to a video file."""
+
+import numpy as np
+import pytest
+import torch
+
+from lada.inference.architecture import architecture_of, generator_weights
+from lada.inference.regions import masks_from_boxes, read_boxes
+from lada.inference.restore import Restorer
+from lada.inference.restore_video import restore_video
+from lada.inference.rewrite import VideoRewriter
+from lada.inference.self_test import SyntheticMosaic
+from lada.models import BasicVSRPlusPlusNet
+from lada.video import probe, read_frames, write_video
+
+SCRIPT = 'restore-video.py'
+
+
+@pytest.fixture(scope='module')
+def checkpoint(tmp_path_factory):
+    """A training checkpoint of the smallest network."""
+    generator = BasicVSRPlusPlusNet(mid_channels=8, num_blocks=1, is_low_res_input=False)
+    path = tmp_path_factory.mktemp('weights') / 'iter_1.pth'
+    torch.save({'state_dict': {f'generator.{key}': value for key, value in generator.state_dict().items()}}, path)
+    return path
+
+
+def test_script_restores_measures_and_compares(make_video, tmp_path, run_script_file, checkpoint, frames, times):
+    source = make_video(audio=True, images=frames[:6])
+    status, out, err = run_script_file(
+        SCRIPT, '--input', source, '--checkpoint', checkpoint, '--output', tmp_path / 'out.mp4', '--device', 'cpu',
+        '--synthesize-mosaic', '--block-size', 6, '--compare', '--window', 4, '--overlap', 1)
+    assert status == 0, err
+    assert 'mosaic input' in out and 'frames/s' in out
+    assert times(tmp_path / 'out.mp4') == times(source)
+    assert probe(tmp_path / 'out.mp4').has_audio
+    assert probe(tmp_path / 'out-compare.mp4').width == 2 * probe(source).width
+
+
+def test_script_errors(make_video, tmp_path, run_script_file, checkpoint, frames):
+    source = make_video(images=frames[:3])
+    target = tmp_path / 'out.mp4'
+    boxes = tmp_path / 'boxes.csv'
+    boxes.write_text('first,last,x,y,width,height\n0,,10,10,20,20\n')
+    common = ['--input', source, '--checkpoint', checkpoint, '--output', target]
+    write_video(tmp_path / 'mask.mkv', np.zeros((3, 50, 60), np.uint8), 25)
+    (tmp_path / 'other.pth').write_bytes(b'')
+    torch.save({'state_dict': {'a.weight': torch.zeros(3)}}, tmp_path / 'other.pth')
+    for args, message in (
+            (common, 'where is the mosaic?'), ([*common, '--mask', tmp_path / 'mask.mkv'], 'the mask is 60x50'),
+            (['--input', source, '--checkpoint', tmp_path / 'other.pth', '--output', target, '--boxes', boxes],
+             'no BasicVSR++ weights'),
+            (['--input', source, '--checkpoint', checkpoint, '--output', source, '--boxes', boxes, '--overwrite'],
+             'would replace an input')):
+        status, _, err = run_script_file(SCRIPT, *args)
+        assert status == 1 and message in err and err.count('\n') == 1
+    assert not target.exists()
+
+
+def test_only_masked_pixels_change(make_video, tmp_path, painter, frames):
+    """The contract before encoding, seen through a lossless encoder."""
+    source = make_video('in.mkv', codec='ffv1', options={}, images=frames)
+    masks = np.zeros(frames.shape[:3], bool)
+    masks[3:20, 31:70, 41:90] = True
+    with VideoRewriter(source, tmp_path / 'out.mkv', codec='ffv1', options={}, threads=1) as rewriter:
+        summary = restore_video(rewriter, Restorer(painter, torch.device('cpu'), window=8, overlap=2), iter(masks))
+    assert summary.frames == len(frames)
+    before, after = read_frames(source, gray=True), read_frames(tmp_path / 'out.mkv', gray=True)
+    assert np.array_equal(before[~masks], after[~masks])
+    assert (after[3:20, 40:60, 50:80] == 255).all()
+
+
+def test_nothing_masked_is_a_copy(make_video, tmp_path, painter, frames):
+    source = make_video('in.mkv', codec='ffv1', options={})
+    masks = iter(np.zeros(frames.shape[:3], bool))
+    with VideoRewriter(source, tmp_path / 'out.mkv', codec='ffv1', options={}) as rewriter:
+        restore_video(rewriter, Restorer(painter, torch.device('cpu')), masks)
+    assert np.array_equal(read_frames(source), read_frames(tmp_path / 'out.mkv'))
+
+
+def test_self_test_measures_the_truth(frames):
+    mask = np.zeros(frames.shape[1:3], bool)
+    mask[30:80, 40:100] = True
+    mosaic = SyntheticMosaic(8)
+    for frame in frames[:3]:
+        drawn, covered = mosaic.draw(frame, mask)
+        mosaic.measure(frame, drawn, frame, covered)
+    lines = mosaic.table().splitlines()
+    assert '+inf' in lines[3] and '1.0000' in lines[3]
+    assert float(lines[2].split()[1]) > float(lines[1].split()[2])
+    assert 'No frame' in SyntheticMosaic(8).table()
+
+
+def test_block_size_suits_the_region(bikes):
+    frame = read_frames(bikes, 0, 1)[0]
+    mask = np.zeros(frame.shape[:2], bool)
+    mask[60:200, 200:400] = True
+    mosaic = SyntheticMosaic()
+    drawn, covered = mosaic.draw(frame, mask)
+    assert 5 <= mosaic.block_size <= 25 and (drawn != frame).any() and covered.any()
+    assert mosaic.draw(frame, np.zeros_like(mask))[0] is frame
+
+
+def test_boxes(tmp_path, make_video):
+    path = tmp_path / 'boxes.csv'
+    path.write_text('first, last, x, y, width, height\n1,2,-5,4,10,6\n2,,100,100,99,99\n')
+    masks = masks_from_boxes(read_boxes(path), probe(make_video()))
+    none, one, both, *_, last = (next(masks) for _ in range(6))
+    assert not none.any()
+    assert one.sum() == 5 * 6 and one[4:10, :5].all()
+    assert both.sum() == 30 + 12 * 44 and last.sum() == 12 * 44
+
+
+@pytest.mark.parametrize(('text', 'message'), [
+    ('', 'no column'), ('first,last,x,y,width\n', 'no column height'), ('first,last,x,y,width,height\n', 'no boxes'),
+    ('first,last,x,y,width,height\n0,1,2,3,a,5\n', 'line 2'), ('first,last,x,y,width,height\n0,1,2\n', 'line 2'),
+    ('first,last,x,y,width,height\n5,1,2,3,4,5\n', 'impossible box'), ('\0\xff', 'CSV|column')])
+def test_wrong_boxes(tmp_path, text, message):
+    from lada.errors import LadaError
+    path = tmp_path / 'boxes.csv'
+    path.write_text(text, encoding='latin-1')
+    with pytest.raises(LadaError, match=message):
+        read_boxes(path)
+
+
+@pytest.mark.parametrize('arguments', [dict(mid_channels=8, num_blocks=3, is_low_res_input=False),
+                                       dict(mid_channels=8, num_blocks=1, is_low_res_input=True)])
+def test_sizes_are_read_from_the_weights(arguments):
+    weights = BasicVSRPlusPlusNet(**arguments).state_dict()
+    assert architecture_of(weights, 'x') == arguments
+    restorer = {f'module.generator.{key}': value for key, value in weights.items()} | {'step_counter': torch.zeros(1)}
+    assert generator_weights(restorer).keys() == weights.keys()
