@@ -3,9 +3,10 @@
 from lada.models.alignment import SecondOrderDeformableAlignment
 from lada.models.basicvsr_plusplus_net import BasicVSRPlusPlusNet
 from lada.models.deform_conv import modulated_deform_conv2d, use_implementation
+from lada.models.discriminator import UNetDiscriminatorWithSpectralNorm
 from lada.models.ensemble import SpatialTemporalEnsemble
 from lada.models.flow_warp import flow_warp
-from lada.models.losses import CharbonnierLoss, L1Loss, MSELoss
+from lada.models.losses import CharbonnierLoss, GANLoss, L1Loss, MSELoss
 from lada.models.preprocessor import DataPreprocessor, EditDataPreprocessor
 from lada.models.residual import ResidualBlocksWithInputConv
 from lada.models.restorer import BasicVSR
@@ -13,7 +14,8 @@ from lada.models.spynet import SPyNet
 from lada.models.upsample import PixelShufflePack
 
 __all__ = [
-    'BasicVSR', 'BasicVSRPlusPlusNet', 'CharbonnierLoss', 'DataPreprocessor', 'EditDataPreprocessor', 'L1Loss',
-    'MSELoss', 'PixelShufflePack', 'ResidualBlocksWithInputConv', 'SPyNet', 'SecondOrderDeformableAlignment',
-    'SpatialTemporalEnsemble', 'flow_warp', 'modulated_deform_conv2d', 'use_implementation',
+    'BasicVSR', 'BasicVSRPlusPlusNet', 'CharbonnierLoss', 'DataPreprocessor', 'EditDataPreprocessor', 'GANLoss',
+    'L1Loss', 'MSELoss', 'PixelShufflePack', 'ResidualBlocksWithInputConv', 'SPyNet', 'SecondOrderDeformableAlignment',
+    'SpatialTemporalEnsemble', 'UNetDiscriminatorWithSpectralNorm', 'flow_warp', 'modulated_deform_conv2d',
+    'use_implementation',
 ]

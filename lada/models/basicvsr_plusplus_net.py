@@ -10,6 +10,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from lada.models.alignment import SecondOrderDeformableAlignment
+from lada.models.checkpointing import check_segment, choose_segment, maybe_checkpoint
 from lada.models.flow_warp import sampling_grid, warp_with_grid
 from lada.models.initialization import LEAKY_SLOPE, init_convs_, zero_
 from lada.models.inputs import check_clip
@@ -29,16 +30,20 @@ class BasicVSRPlusPlusNet(BaseModule):
     """BasicVSR++ with x4 output (``is_low_res_input=True``) or output of the input's size.
 
     ``spynet_pretrained``: weights of the flow network, path or address. ``cpu_cache_length``: clips longer than this
-    keep their features in main memory when they run on a GPU. Without weights the network starts from
-    :mod:`lada.models.initialization`.
+    keep their features in main memory when they run on a GPU. ``checkpoint_segment``: frames after which the recurrence
+    keeps its state while training, computing what lies between again in the backward pass: less memory, more time, the
+    same gradients; ``'auto'`` decides by clip length and free memory; ``None`` keeps everything. Without weights the
+    network starts from :mod:`lada.models.initialization`.
     """
 
     def __init__(self, mid_channels: int = 64, num_blocks: int = 7, max_residue_magnitude: float = 10,
-                 is_low_res_input: bool = True, spynet_pretrained: str | None = None, cpu_cache_length: int = 100):
+                 is_low_res_input: bool = True, spynet_pretrained: str | None = None, cpu_cache_length: int = 100,
+                 checkpoint_segment: int | str | None = None):
         super().__init__()
         self.mid_channels = mid_channels
         self.is_low_res_input = is_low_res_input
         self.cpu_cache_length = cpu_cache_length
+        self.checkpoint_segment = check_segment(checkpoint_segment)
         self.is_mirror_extended = False
         self.spynet = SPyNet(pretrained=spynet_pretrained)
         if is_low_res_input:
@@ -71,15 +76,16 @@ class BasicVSRPlusPlusNet(BaseModule):
         """
         check_clip(lqs, downsampled=not self.is_low_res_input, device=self.conv_last.weight.device)
         caching = self.caches_on_cpu(lqs)
+        segment = choose_segment(self.checkpoint_segment, lqs.shape[1], self._frame_bytes(lqs), lqs.device)
         self.check_if_mirror_extended(lqs)
         feats = {'spatial': _Frames(self._extract(lqs, caching), caching)}
         flows_forward, flows_backward = self.compute_flow(self._flow_input(lqs))
         motion = {'backward': Motion.of(flows_backward.transpose(0, 1).flip(0)),
                   'forward': Motion.of(flows_forward.transpose(0, 1))}
         for branch in BRANCHES:
-            frames = self._propagate(feats, motion[branch.split('_')[0]], branch, caching)
+            frames = self._propagate(feats, motion[branch.split('_')[0]], branch, caching, segment)
             feats[branch] = _Frames(frames, caching)
-        return self._upsample(lqs, feats, caching)
+        return self._upsample(lqs, feats, caching, segment)
 
     def caches_on_cpu(self, lqs: Tensor) -> bool:
         """Whether the features of these clips are kept in main memory."""
@@ -125,7 +131,8 @@ class BasicVSRPlusPlusNet(BaseModule):
         frames = lqs.transpose(0, 1).flatten(0, 1)
         return split_frames(channels_last(self.feat_extract(channels_last(frames))), lqs.shape[1])
 
-    def _propagate(self, feats: dict[str, '_Frames'], motion: 'Motion', branch: str, caching: bool) -> list[Tensor]:
+    def _propagate(self, feats: dict[str, '_Frames'], motion: 'Motion', branch: str, caching: bool,
+                   segment: int | None) -> list[Tensor]:
         """Carry features from frame to frame in the branch's direction; T × (N, C, h, w) in the order of time.
 
         Convolutions are linear, so that what their inputs' parts contribute is added up: the parts known before
@@ -144,41 +151,65 @@ class BasicVSRPlusPlusNet(BaseModule):
         current_part = _KnownPart([feats['spatial']], [current], first.bias, device)
         flow_part = split_frames(F.conv2d(motion.both, flow_weight, padding=1), t - 1) if t > 1 else []
 
-        out: list[Tensor] = [None] * t
-        prop, before = None, None
-        for step, i in enumerate(order):
-            if step == 0:
-                prop = backbone.main[2](F.leaky_relu_(known[i].clone(), LEAKY_SLOPE))
-            else:
-                here = planes(prop)
-                pair = torch.cat([here, torch.zeros_like(here) if before is None else before], 1)
-                warped = warp_with_grid(pair.view(-1, self.mid_channels, *pair.shape[2:]), motion.grids[step - 1])
-                hidden = F.conv2d(channels_last(warped.view_as(pair)), warped_weight, padding=1)
-                hidden = F.leaky_relu_(hidden + current_part[i] + flow_part[step - 1], LEAKY_SLOPE)
-                for layer in rest[1:]:
-                    hidden = layer(hidden)
-                aligned = align.align(pair, hidden, motion.first[step - 1], motion.second[step - 1])
-                feat = F.conv2d(aligned, prop_weight, padding=1)
-                feat = F.leaky_relu_(feat + known[i], LEAKY_SLOPE)
-                prop, before = aligned + backbone.main[2](feat), here
-            out[i] = prop.cpu() if caching else prop
-        return out
+        def visit(i: int, step: int, prop: Tensor | None, before: Tensor | None) -> tuple[Tensor, Tensor | None]:
+            """Features of the frame ``i`` from those of the last one, ``prop``, and the last but one, ``before``."""
+            if prop is None:
+                return backbone.main[2](F.leaky_relu_(known[i].clone(), LEAKY_SLOPE)), None
+            here = planes(prop)
+            pair = torch.cat([here, torch.zeros_like(here) if before is None else before], 1)
+            warped = warp_with_grid(pair.view(-1, self.mid_channels, *pair.shape[2:]), motion.grids[step - 1])
+            hidden = F.conv2d(channels_last(warped.view_as(pair)), warped_weight, padding=1)
+            hidden = F.leaky_relu_(hidden + current_part[i] + flow_part[step - 1], LEAKY_SLOPE)
+            for layer in rest[1:]:
+                hidden = layer(hidden)
+            aligned = align.align(pair, hidden, motion.first[step - 1], motion.second[step - 1])
+            feat = F.leaky_relu_(F.conv2d(aligned, prop_weight, padding=1) + known[i], LEAKY_SLOPE)
+            return aligned + backbone.main[2](feat), here
 
-    def _upsample(self, lqs: Tensor, feats: dict[str, '_Frames'], caching: bool) -> Tensor:
+        def visit_all(steps: range, prop: Tensor | None, before: Tensor | None) -> tuple[list[Tensor], Tensor | None]:
+            visited = []
+            for step in steps:
+                prop, before = visit(order[step], step, prop, before)
+                visited.append(prop.cpu() if caching else prop)
+            return visited, before
+
+        visited, before = [], None
+        length = segment or t
+        for start in range(0, t, length):
+            prop = visited[-1].to(device) if visited else None
+            steps = range(start, min(start + length, t))
+            more, before = maybe_checkpoint(segment is not None, visit_all, steps, prop, before)
+            visited += more
+        return visited[::-1] if branch.startswith('backward') else visited
+
+    def _upsample(self, lqs: Tensor, feats: dict[str, '_Frames'], caching: bool, segment: int | None) -> Tensor:
         conv, _, blocks = self.reconstruction.main
         weights = conv.weight.split(self.mid_channels, 1)
-        outputs = []
-        for i, frame in enumerate(lqs.unbind(1)):
-            parts = [feat.frames[i].to(frame.device) for feat in feats.values()]
+
+        def restore(frame: Tensor, *parts: Tensor) -> Tensor:
             hr = F.leaky_relu_(_conv_parts(parts, weights, conv.bias), LEAKY_SLOPE)
             hr = self.upsample1(blocks(hr), LEAKY_SLOPE)
             hr = self.upsample2(hr, LEAKY_SLOPE)
             hr = self.conv_last(F.leaky_relu_(self.conv_hr(hr), LEAKY_SLOPE))
             if self.is_low_res_input:
                 frame = F.interpolate(frame, scale_factor=4, mode='bilinear', align_corners=False)
-            hr = frame + hr
+            return frame + hr
+
+        outputs = []
+        for i, frame in enumerate(lqs.unbind(1)):
+            parts = [feat.frames[i].to(frame.device) for feat in feats.values()]
+            hr = maybe_checkpoint(segment is not None, restore, frame, *parts)
             outputs.append(hr.cpu() if caching else hr)
         return torch.stack(outputs, 1)
+
+    def _frame_bytes(self, lqs: Tensor) -> float:
+        """About how much memory the activations of one frame take until the backward pass."""
+        n, _, _, h, w = lqs.shape
+        low = n * h * w / (1 if self.is_low_res_input else 16)
+        blocks = sum(len(backbone.main[2]) for backbone in self.backbone.values())
+        # Two activations for each residual block; offsets, masks and their inputs; the upsampling's large pictures.
+        values = low * (self.mid_channels * (2 * blocks + 60) + 4 * 1200 + 16 * 64 * 3 + 4 * self.mid_channels * 2)
+        return values * (2 if torch.is_autocast_enabled(lqs.device.type) else 4)
 
 
 @dataclass

@@ -8,6 +8,7 @@ from torch import Tensor
 from lada.errors import LadaError
 from lada.models.samples import split_samples, stack_samples
 from lada.registry import MODELS
+from lada.weights import load_into
 
 # Parts that MMagic's `fix_iter` keeps at their pretrained weights.
 FIXED_PARTS = ('spynet', 'edvr')
@@ -39,6 +40,15 @@ class BasicVSR(BaseModel):
         self.mask_weight = _mask_weight(train_cfg.get('mask_weight'))
         self.register_buffer('step_counter', torch.zeros(1))
         self._steps: int | None = None
+
+    def init_weights(self) -> None:
+        """Apply ``init_cfg``; a ``Pretrained`` checkpoint is read by :mod:`lada.weights`, which runs no code in it."""
+        settings = self.init_cfg if isinstance(self.init_cfg, (list, tuple)) else [self.init_cfg]
+        pretrained = [setting for setting in settings if setting and setting['type'] == 'Pretrained']
+        self.init_cfg = [setting for setting in settings if setting and setting['type'] != 'Pretrained'] or None
+        super().init_weights()
+        for setting in pretrained:
+            load_into(self, setting['checkpoint'], prefix=setting.get('prefix') or '', strict=False)
 
     def forward(self, inputs: Tensor | dict, data_samples: BaseDataElement | list | None = None, mode: str = 'tensor',
                 **kwargs) -> Tensor | dict[str, Tensor] | list[BaseDataElement]:

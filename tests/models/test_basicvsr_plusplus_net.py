@@ -155,3 +155,12 @@ def test_wrong_type_and_device_are_named(net):
 def test_missing_flow_weights_are_named(tmp_path):
     with pytest.raises(LadaError, match=r'flow\.pth'):
         BasicVSRPlusPlusNet(8, 1, spynet_pretrained=str(tmp_path / 'flow.pth'))
+
+
+@pytest.mark.parametrize('segment', [1, 2, 7])
+def test_checkpointing_gives_exact_gradients(net, clip, monkeypatch, segment):
+    expected_output, expected = gradients(net, clip)
+    monkeypatch.setattr(net, 'checkpoint_segment', segment)
+    output, found = gradients(net, clip)
+    assert torch.equal(output, expected_output)
+    assert all(torch.equal(found[name], gradient) for name, gradient in expected.items())

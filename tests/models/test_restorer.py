@@ -150,6 +150,18 @@ def test_centre_frame_for_a_single_ground_truth_picture(build, batch):
     torch.testing.assert_close(result.pred_img, result.input[2] * 0.5)
 
 
+def test_pretrained_weights_are_read_without_running_code(build, tmp_path):
+    trained = build()
+    torch.nn.init.constant_(trained.generator.gain, 3.0)
+    torch.save(dict(state_dict=trained.state_dict()), tmp_path / 'trained.pth')
+    model = build(init_cfg=dict(type='Pretrained', checkpoint=str(tmp_path / 'trained.pth')))
+    model.init_weights()
+    assert model.generator.gain.item() == 3
+    torch.save(dict(state_dict={}, extra=tmp_path), tmp_path / 'odd.pth')
+    with pytest.raises(LadaError, match='refused'):
+        build(init_cfg=dict(type='Pretrained', checkpoint=str(tmp_path / 'odd.pth'))).init_weights()
+
+
 def test_errors(build, batch):
     model = build()
     data = model.data_preprocessor(batch(), training=True)

@@ -1,0 +1,49 @@
+"""The critic of adversarial training, which judges every pixel (Wang et al. 2021, Real-ESRGAN)."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils import spectral_norm
+
+from lada.registry import MODELS
+
+SLOPE = 0.2
+
+
+@MODELS.register_module()
+class UNetDiscriminatorWithSpectralNorm(nn.Module):
+    """A U-Net with spectral normalisation (Miyato et al. 2018): pictures (N, in_channels, H, W) to logits (N, 1, H, W).
+
+    ``skip_connection``: add the features of the way down on the way up. H and W must be divisible by 8.
+    """
+
+    def __init__(self, in_channels: int, mid_channels: int = 64, skip_connection: bool = True):
+        super().__init__()
+        self.skip_connection = skip_connection
+        m = mid_channels
+        self.conv_0 = nn.Conv2d(in_channels, m, 3, 1, 1)
+        down = ((m, 2 * m), (2 * m, 4 * m), (4 * m, 8 * m))
+        up = ((8 * m, 4 * m), (4 * m, 2 * m), (2 * m, m))
+        last = ((m, m), (m, m))
+        for number, (inputs, outputs) in enumerate(down + up + last, start=1):
+            kernel, stride = (4, 2) if number <= len(down) else (3, 1)
+            conv = nn.Conv2d(inputs, outputs, kernel, stride, 1, bias=False)
+            self.add_module(f'conv_{number}', spectral_norm(conv))
+        self.conv_9 = nn.Conv2d(m, 1, 3, 1, 1)
+
+    def forward(self, img: Tensor) -> Tensor:
+        if img.dim() != 4 or img.shape[2] % 8 or img.shape[3] % 8:
+            raise ValueError(f'discriminator: pictures of shape {tuple(img.shape)}; they must be (N, C, H, W) with H '
+                             'and W divisible by 8')
+        feats = [F.leaky_relu(self.conv_0(img), SLOPE)]
+        for conv in (self.conv_1, self.conv_2, self.conv_3):
+            feats.append(F.leaky_relu(conv(feats[-1]), SLOPE))
+        x = feats.pop()
+        for conv in (self.conv_4, self.conv_5, self.conv_6):
+            x = F.interpolate(x, scale_factor=2, mode='bilinear', align_corners=False)
+            x = F.leaky_relu(conv(x), SLOPE)
+            skip = feats.pop()
+            if self.skip_connection:
+                x = x + skip
+        for conv in (self.conv_7, self.conv_8):
+            x = F.leaky_relu(conv(x), SLOPE)
+        return self.conv_9(x)
