@@ -10,6 +10,8 @@ from lada.evaluation.metrics.mosaic_gain import MAX_PSNR
 
 SEAM_WIDTH = 4
 """Pixels on either side of the mosaic's edge that count as its seam."""
+PERCEPTUAL_SIDE = 64
+"""Pixels that a perceptual distance sees at least, in both directions."""
 _OCCLUSION = 1.5  # pixels by which the flow there and back may miss
 
 
@@ -97,7 +99,10 @@ class ClipReference:
         return _mean([np.abs(error[t] - error[t - 1])[self.masks[t] & self.masks[t - 1]] for t in range(1, len(error))])
 
     def _perceptual_distance(self, frames: np.ndarray) -> float:
-        box = _box(self.masks.any(axis=0), margin=8)
+        together = self.masks.any(axis=0)
+        # Small regions are shown with as much around them as the network needs.
+        extent = min(together.any(axis=0).sum(), together.any(axis=1).sum())
+        box = _box(together, margin=max(8, (PERCEPTUAL_SIDE - int(extent) + 1) // 2))
         return np.nan if box is None else float(self.perceptual(frames[:, *box], self.gt[:, *box]))
 
 

@@ -9,6 +9,7 @@ from mmengine.config import DictAction
 from lada.cli import make_parser, run_script
 from lada.engine.config import load_config
 from lada.errors import LadaError
+from lada.evaluation.perceptual import ABSENT, Perceptual
 from lada.inference.checkpoint import choose_device
 from lada.inference.evaluate import evaluate
 from lada.inference.evaluation_files import EvaluationFiles, existing_files
@@ -27,6 +28,8 @@ def parse() -> argparse.ArgumentParser:
                         help='measure only N clips, evenly spaced over the set (none: all)')
     parser.add_argument('--pictures', type=int, default=12, metavar='N',
                         help='show at most N clips, half of them the worst, half the best')
+    parser.add_argument('--lpips-weights', metavar='PATH',
+                        help="torchvision's AlexNet weights, to measure LPIPS too with torchmetrics (none: skipped)")
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='override the config')
     return parser
 
@@ -44,8 +47,12 @@ def main(args: argparse.Namespace) -> None:
         raise LadaError(f'there is an evaluation in {out}; choose another folder with --out, or add --overwrite')
     config = load_config(args.config, args.cfg_options)
     files = EvaluationFiles(out, args.pictures)
-    evaluation = evaluate(config, args.checkpoints, choose_device(args.device), data=args.data,
-                          num_clips=args.num_clips, on_clip=files.add_clip)
+    device = choose_device(args.device)
+    perceptual = Perceptual(args.lpips_weights, device) if args.lpips_weights else None
+    evaluation = evaluate(config, args.checkpoints, device, data=args.data, num_clips=args.num_clips,
+                          perceptual=perceptual, on_clip=files.add_clip)
+    if perceptual is None:
+        evaluation.notes.append(ABSENT)
     print(files.write(evaluation))
 
 
