@@ -10,7 +10,6 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import DATASETS, DefaultScope
 from torch.utils.data import DataLoader, Subset
-from tqdm import tqdm
 
 from lada.data.worker import init_worker
 from lada.engine.config import config_errors
@@ -21,6 +20,7 @@ from lada.evaluation.frames import to_frames, to_masks
 from lada.evaluation.metrics.mosaic_gain import bicubic_baseline, enlarge
 from lada.evaluation.results import BICUBIC, INPUT, ClipResult, Evaluation
 from lada.inference.checkpoint import load_restorer
+from lada.inference.progress import Progress
 
 METADATA_FOLDER = 'crop_unscaled_meta'
 
@@ -45,22 +45,24 @@ def evaluate(config: Config, checkpoints: list[str], device: torch.device, *, da
     evaluation = Evaluation(config=str(config.filename), data=str(dataset.metainfo['metadata_root_dir']),
                             checkpoints=labels)
     clips = pick(len(dataset), num_clips)
-    for batch in tqdm(_samples(dataset, clips), total=len(clips), desc='evaluating', unit='clip', disable=None):
-        restored, sample = {}, None
-        for label, model in models.items():
-            sample = _predict(model, batch)
-            restored[label] = to_frames(sample['pred_img'])
-        gt, masks = to_frames(sample['gt_img']), to_masks(sample['mosaic_mask'])
-        mosaic = enlarge(to_frames(batch['inputs'][0]), gt.shape[1:3])
-        bicubic = bicubic_baseline(mosaic, masks, sample)
-        frames = {INPUT: mosaic, **({} if bicubic is None else {BICUBIC: bicubic}), **restored}
-        reference = ClipReference(gt, masks, perceptual)
-        result = ClipResult(
-            key=str(sample['key']), frames=len(gt), block=sample.get('mosaic_block'), region=float(masks.mean()),
-            scores={method: reference.measure(clip) for method, clip in frames.items()})
-        evaluation.clips.append(result)
-        if on_clip is not None:
-            on_clip(result, frames, gt, masks)
+    with Progress('evaluating', 'clip', len(clips)) as progress:
+        for batch in _samples(dataset, clips):
+            restored, sample = {}, None
+            for label, model in models.items():
+                sample = _predict(model, batch)
+                restored[label] = to_frames(sample['pred_img'])
+            gt, masks = to_frames(sample['gt_img']), to_masks(sample['mosaic_mask'])
+            mosaic = enlarge(to_frames(batch['inputs'][0]), gt.shape[1:3])
+            bicubic = bicubic_baseline(mosaic, masks, sample)
+            frames = {INPUT: mosaic, **({} if bicubic is None else {BICUBIC: bicubic}), **restored}
+            reference = ClipReference(gt, masks, perceptual)
+            result = ClipResult(
+                key=str(sample['key']), frames=len(gt), block=sample.get('mosaic_block'), region=float(masks.mean()),
+                scores={method: reference.measure(clip) for method, clip in frames.items()})
+            evaluation.clips.append(result)
+            if on_clip is not None:
+                on_clip(result, frames, gt, masks)
+            progress.update()
     if any(BICUBIC not in clip.scores for clip in evaluation.clips):
         evaluation.notes.append('Clips without an upright block grid have no bicubic baseline.')
     return evaluation

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from lada.errors import LadaError
+from lada.inference.progress import Progress
 from lada.inference.restore import Item, Restorer, feathered
 from lada.inference.rewrite import VideoRewriter
 from lada.inference.self_test import SyntheticMosaic
@@ -35,7 +35,7 @@ def restore_video(rewriter: VideoRewriter, restorer: Restorer, masks: Iterator[n
         synthetic: draw the mosaic first and measure the result; its pixels take the place of the masks'.
     """
     started, frames = time.monotonic(), 0
-    with tqdm(total=total, desc='restoring', unit='frame', disable=None) as progress:
+    with Progress('restoring', 'frame', total) as progress:
         for item in restorer.run(_items(rewriter, masks, synthetic)):
             before = list(item.picture.planes)
             alpha = None
