@@ -4,11 +4,13 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from multiprocessing import connection
 
 import cv2
 from tqdm import tqdm
@@ -23,10 +25,9 @@ class Watch:
     def __init__(self, context=None):
         make = (context or multiprocessing.get_context('spawn')).Value
         self._frames, self._clips, self._stop = make('q', 0), make('q', 0), make('b', 0)
-        self._main_process = os.getpid()
 
     def frames_done(self, count: int) -> None:
-        """Count frames; raises InterruptedError when the run is to stop or its main process is gone."""
+        """Count frames; raises InterruptedError when the run is to stop."""
         with self._frames.get_lock():
             self._frames.value += count
         if self.stopped():
@@ -37,7 +38,7 @@ class Watch:
             self._clips.value += 1
 
     def stopped(self) -> bool:
-        return bool(self._stop.value) or self._main_process not in (os.getpid(), os.getppid())
+        return bool(self._stop.value)
 
     def stop(self) -> None:
         self._stop.value = 1
@@ -58,8 +59,14 @@ _watch: Watch | None = None
 def _start_worker(watch: Watch) -> None:
     global _watch
     _watch = watch
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process tells workers to stop
     cv2.setNumThreads(0)
+    threading.Thread(target=_end_with_main_process, daemon=True).start()
+
+
+def _end_with_main_process() -> None:
+    """End this worker when its main process is gone, however that ended: an executor's idle workers wait for ever."""
+    connection.wait([multiprocessing.parent_process().sentinel])
+    os._exit(1)
 
 
 def _in_worker(function: Callable, *args):
@@ -82,7 +89,8 @@ def worker_pool(count: int) -> Iterator[Callable]:
 
     with ProcessPoolExecutor(count, mp_context=context, initializer=_start_worker, initargs=(watch,)) as pool:
         def run_there(jobs, label):
-            futures: deque[Future] = deque(pool.submit(_in_worker, *job) for job in jobs)
+            with _ignoring_interrupts():
+                futures: deque[Future] = deque(pool.submit(_in_worker, *job) for job in jobs)
             with _bar(jobs, label) as bar:
                 while futures:
                     future = futures.popleft()
@@ -99,6 +107,19 @@ def worker_pool(count: int) -> Iterator[Callable]:
             watch.stop()
             pool.shutdown(wait=True, cancel_futures=True)
             raise
+
+
+@contextmanager
+def _ignoring_interrupts() -> Iterator[None]:
+    """Let processes started in here ignore Ctrl-C from their first moment: the main process tells them to stop."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _bar(jobs: list, label: str) -> tqdm:

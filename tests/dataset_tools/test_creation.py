@@ -150,17 +150,27 @@ def state(root):
             for c in clips_of(root)}
 
 
+def is_running(group):
+    """Tell whether a group of processes has a member that is no zombie."""
+    states = subprocess.run(['ps', '-eo', 'pgid=,stat='], capture_output=True, text=True, check=True).stdout
+    return any(int(pgid) == group and 'Z' not in state for pgid, state in map(str.split, states.splitlines()))
+
+
 def test_killed_creation_continues(created, bikes, tmp_path, repo_root):
     root = tmp_path / 'set'
     call = [sys.executable, repo_root / 'scripts' / 'dataset_creation' / CREATE, '--input', bikes,
-            '--output-root', root, '--min-frames', '20', '--max-frames', '32', '--workers', '1']
-    process = subprocess.Popen(list(map(str, call)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            '--output-root', root, '--min-frames', '20', '--max-frames', '32', '--workers', '2']
+    process = subprocess.Popen(list(map(str, call)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                               start_new_session=True)
     deadline = time.monotonic() + 60
     wait_for = random.Random().randint(1, 6)
     while len(list(root.glob('crop_unscaled_meta/*.json'))) < wait_for and time.monotonic() < deadline:
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
     process.wait()
+    while is_running(process.pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not is_running(process.pid), 'a worker outlived its main process'
     finished = {p: p.stat().st_mtime_ns for p in root.glob('crop_unscaled_*/*') if p.suffix == '.json'}
     assert finished
     for path in finished:  # a clip with metadata is whole
