@@ -16,41 +16,38 @@ model = dict(
         num_blocks=2,
         is_low_res_input=False),
     pixel_loss=dict(type='CharbonnierLoss', loss_weight=1.0, reduction='mean'),
-    # From scratch there is no trained flow to protect, so it is frozen only briefly. Pixels outside the mosaic weigh
-    # little: a loss over the whole frame rewards leaving pixels alone.
-    train_cfg=dict(fix_iter=20, mask_weight=0.05),
+    # From scratch there is no trained flow to protect, so it is frozen only briefly. Only the mosaic counts: a loss over
+    # the whole frame rewards leaving pixels alone.
+    train_cfg=dict(fix_iter=20, mask_weight=0.),
     data_preprocessor=dict(type='DataPreprocessor', mean=[0., 0., 0.], std=[255., 255., 255.]))
 
+# One look that a small network can learn in minutes: squares, their mean, hard edges, no further degradation.
+mosaic = dict(type='DrawMosaic', mod_probs=dict(squa_avg=1.), size_scale=(1., 2.2), feather_prob=0.)
+resize = dict(type='ResizeClip', size=256)
+
 train_dataloader = dict(
-    num_workers=1,
+    num_workers=0,
     batch_size=1,
-    persistent_workers=True,
+    persistent_workers=False,
     sampler=dict(type='InfiniteSampler', shuffle=True),
     dataset=dict(
         type='MosaicVideoDataset',
         metadata_root_dir=f'{data_root}/crop_unscaled_meta',
-        num_frame=3,
-        degrade=False,
-        use_hflip=True,
-        random_mosaic_params=True,
-        lq_size=256),
+        num_frame=2,
+        pipeline=[dict(type='LoadClip'), mosaic, resize, dict(type='FlipClip'), dict(type='PackClip')]),
     collate_fn=dict(type='default_collate'))
 
 val_dataloader = dict(
-    num_workers=1,
+    num_workers=0,
     batch_size=1,
-    persistent_workers=True,
+    persistent_workers=False,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='MosaicVideoDataset',
         metadata_root_dir=f'{val_root}/crop_unscaled_meta',
         num_frame=6,
-        degrade=False,
-        use_hflip=False,
-        rotation_probability=0.,
         repeatable_random=True,
-        random_mosaic_params=True,
-        lq_size=256),
+        pipeline=[dict(type='LoadClip'), mosaic, resize, dict(type='PackClip')]),
     collate_fn=dict(type='default_collate'))
 
 val_evaluator = dict(type='Evaluator', metrics=[
@@ -58,14 +55,18 @@ val_evaluator = dict(type='Evaluator', metrics=[
     dict(type='SSIM'),
     dict(type='MosaicGain')])
 
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=600, val_interval=200)
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=600, val_interval=300)
 val_cfg = dict(type='MultiValLoop')
 
 optim_wrapper = dict(
     constructor='DefaultOptimWrapperConstructor',
     type='OptimWrapper',
-    optimizer=dict(type='Adam', lr=4e-4, betas=(0.9, 0.99)),
+    optimizer=dict(type='Adam', lr=1e-3, betas=(0.9, 0.99)),
+    # The first step moves every pixel the same way; unclipped, its gradient would rule Adam's second moment for
+    # hundreds of iterations and nothing would be learned.
+    clip_grad=dict(max_norm=0.02),
     paramwise_cfg=dict(custom_keys={'spynet': dict(lr_mult=0.25)}))
+param_scheduler = dict(type='CosineAnnealingLR', by_epoch=False, T_max=600, eta_min=1e-5)
 auto_scale_lr = dict(enable=False, base_batch_size=1)
 
 model_wrapper_cfg = dict(type='MMDistributedDataParallel', find_unused_parameters=True)
@@ -73,5 +74,5 @@ model_wrapper_cfg = dict(type='MMDistributedDataParallel', find_unused_parameter
 randomness = dict(seed=42, deterministic=True, diff_rank_seed=True)
 
 default_hooks = dict(
-    checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=50, max_keep_ckpts=4, out_dir=save_dir),
+    checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=50, max_keep_ckpts=6, out_dir=save_dir),
     logger=dict(type='LoggerHook', interval=20, log_metric_by_epoch=False))
