@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 . scripts/setup-environment.sh
 setup_environment "$PWD"
-# One thread each: the tests run in as many processes as there are cores.
-export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
+# One thread each: the tests run in as many processes as there are cores, and threads on top would fight for them.
+export OMP_NUM_THREADS=1
 "$PY" -m ruff check .
-exec "$PY" -m pytest "$@"
+exec "$PY" -m pytest --numprocesses auto --maxprocesses 8 --durations 10 "$@"

@@ -16,7 +16,8 @@ ROOT = Path(__file__).resolve().parents[1]
 @pytest.fixture(scope='session', autouse=True)
 def _pin_threads():
     cv2.setNumThreads(0)
-    torch.set_num_threads(2)
+    # The tests run in one process per core.
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope='session')
