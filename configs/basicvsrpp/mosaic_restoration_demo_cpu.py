@@ -17,8 +17,8 @@ model = dict(
         is_low_res_input=False),
     # eps makes the loss quadratic up to errors of 8 grey levels, where most of this job's errors are.
     pixel_loss=dict(type='CharbonnierLoss', loss_weight=1.0, reduction='mean', eps=1e-3),
-    # From scratch there is no trained flow to protect, so it is frozen only briefly. Only the mosaic counts: a loss over
-    # the whole frame rewards leaving pixels alone.
+    # From scratch there is no trained flow to protect, so it is frozen only briefly. Only the mosaic counts: a loss
+    # over the whole frame rewards leaving pixels alone.
     train_cfg=dict(fix_iter=20, mask_weight=0.),
     data_preprocessor=dict(type='DataPreprocessor', mean=[0., 0., 0.], std=[255., 255., 255.]))
 
