@@ -36,6 +36,10 @@ class BasicVSR(BaseModel):
         self.pixel_loss = MODELS.build(pixel_loss)
         self.forward_ensemble = None if ensemble is None else MODELS.build(ensemble)
         train_cfg = train_cfg or {}
+        unknown = sorted(set(train_cfg) - {'fix_iter', 'mask_weight'})
+        if unknown:
+            raise LadaError(f'unknown key in train_cfg of BasicVSR: {", ".join(unknown)}; '
+                            'it knows fix_iter and mask_weight')
         self.fix_iter = train_cfg.get('fix_iter', 0)
         self.mask_weight = _mask_weight(train_cfg.get('mask_weight'))
         self.register_buffer('step_counter', torch.zeros(1))

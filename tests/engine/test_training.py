@@ -128,6 +128,7 @@ def test_amp_trains(tmp_path, write_config, run_training):
     (['--resume-from', 'nowhere.pth'], '', 'no such file'),
     (['--launcher', 'pytorch'], '', 'torchrun'),
     (['--cfg-options', 'model.generator.mid_chanels=8'], '', 'mid_chanels'),
+    (['--cfg-options', 'model.train_cfg.fix_iters=8'], '', 'fix_iters'),
     (['--cfg-options', 'train_dataloader.dataset.num_frames=3'], '', 'num_frames'),
     (['--cfg-options', 'optim_wrapper.optimizer.lrr=1'], '', 'lrr'),
     (['--cfg-options', 'train_dataloader.dataset.metadata_root_dir=nowhere/crop_unscaled_meta'], '', 'nowhere'),
