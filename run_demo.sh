@@ -11,7 +11,6 @@ CONFIG=configs/basicvsrpp/mosaic_restoration_demo_cpu.py
 RUN="$OUT/run"
 export LADA_DATA_ROOT="$OUT/clips" LADA_VAL_ROOT="$OUT/clips_val"
 KILL_AT=200
-LAST="$("$PY" -c "from mmengine.config import Config; print(Config.fromfile('$CONFIG').train_cfg.max_iters)")"
 mkdir -p "$OUT"
 
 step() { printf '\n== %s ==\n' "$*"; }
@@ -27,7 +26,7 @@ step "2/5 Splitting them so that training and validation share no source video"
 TRAIN=("$PY" scripts/training/train-mosaic-restoration-basicvsrpp.py "$CONFIG" --work-dir "$RUN")
 
 if [ -z "$(compgen -G "$RUN/iter_*.pth" || true)" ]; then
-    step "3/5 Training, killed with SIGKILL at iteration $KILL_AT of $LAST"
+    step "3/5 Training, killed with SIGKILL at iteration $KILL_AT"
     "${TRAIN[@]}" & trainer=$!
     trap 'kill -9 "$trainer" 2>/dev/null || true' EXIT
     while [ ! -e "$RUN/iter_$KILL_AT.pth" ]; do
@@ -46,6 +45,6 @@ step "4/5 Resuming: the same command again"
 "${TRAIN[@]}"
 
 step "5/5 Measuring on the validation video, which training has never seen"
-"$PY" scripts/evaluation/evaluate-mosaic-restoration-basicvsrpp.py "$CONFIG" "$RUN/iter_$LAST.pth" --out "$OUT/report" --overwrite
+"$PY" scripts/evaluation/evaluate-mosaic-restoration-basicvsrpp.py "$CONFIG" "$(cat "$RUN/last_checkpoint")" --out "$OUT/report" --overwrite
 echo
 echo "Pictures (mosaic | restored | ground truth) and tables are in $OUT/report."
