@@ -63,19 +63,23 @@ def read_log(work_dir: str | Path) -> TrainingLog:
     work_dir = Path(work_dir)
     files = sorted(work_dir.glob('*/vis_data/scalars.json')) or sorted(work_dir.glob('vis_data/scalars.json'))
     log = TrainingLog(work_dir.resolve().name)
-    last = 0
+    seen = False
     for file in files:
         records = _records(file)
         if not records:
             continue
-        first = min(record['step'] for record in records)
-        if last:
-            _forget_from(log, first)
-            if first > 1:
-                log.resumes.append(first - 1)
+        # A resumed run may begin with the validation that the stopped one had still owed.
+        validates_first = 'iter' not in records[0]
+        start = records[0]['step'] if validates_first else records[0]['step'] - 1
+        if seen:
+            _forget(log.training, start)
+            _forget(log.validation, start - validates_first)
+            log.resumes = [at for at in log.resumes if at < start]
+            if start > 0 and any('iter' in record for record in records):
+                log.resumes.append(start)
         for record in records:
             _add(log, record)
-        last = max(record['step'] for record in records)
+        seen = True
     if not log.training and not log.validation:
         raise LadaError(f'no training log in {work_dir}; name the work directory of a run, in which the dated folders '
                         'are')
@@ -151,10 +155,8 @@ def _add(log: TrainingLog, record: dict) -> None:
             curve.values.append(float(value))
 
 
-def _forget_from(log: TrainingLog, step: int) -> None:
-    """Drop what was logged for ``step`` and later, and validations of the step before stay."""
-    for curves in (log.training, log.validation):
-        for curve in curves.values():
-            keep = [number for number, at in enumerate(curve.steps) if at < step]
-            curve.steps, curve.values = ([values[number] for number in keep] for values in (curve.steps, curve.values))
-    log.resumes = [at for at in log.resumes if at < step]
+def _forget(curves: dict[str, Curve], last: int) -> None:
+    """Drop what was logged after iteration ``last``."""
+    for curve in curves.values():
+        kept = [(step, value) for step, value in zip(curve.steps, curve.values, strict=True) if step <= last]
+        curve.steps, curve.values = [step for step, _ in kept], [value for _, value in kept]

@@ -35,6 +35,19 @@ def test_resumed_run(tmp_path):
     assert set(log.training) == {'base_lr', 'lr', 'loss'} and set(log.validation) == {'PSNR', 'mosaic/gain'}
 
 
+def test_resumed_run_that_validates_first(tmp_path):
+    write(tmp_path, '20260101_000000', 1, 30, growing)
+    for name in ('20260102_000000', '20260103_000000'):
+        path = tmp_path / name / 'vis_data' / 'scalars.json'
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps({'mosaic/gain': 9., 'step': 30}) + '\n')
+    log = read_log(tmp_path)
+    assert log.training['loss'].steps == list(range(1, 31)) and log.resumes == []
+    assert log.validation['mosaic/gain'].points == [(10, 0.1), (20, 0.2), (30, 9.)]
+    write(tmp_path, '20260104_000000', 31, 40, growing)
+    assert read_log(tmp_path).resumes == [30]
+
+
 def test_run_that_was_started_over(tmp_path):
     write(tmp_path, '20260101_000000', 1, 35, growing)
     write(tmp_path, '20260102_000000', 1, 20, growing)
