@@ -1,6 +1,7 @@
 """Fixtures shared by all tests: the shipped videos, a tiny dataset and config, and training as a real process."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,13 @@ def _pin_threads():
     cv2.setNumThreads(0)
     # The tests run in one process per core.
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope='session', autouse=True)
+def _let_children_be_interrupted():
+    # A shell starts background jobs with SIGINT ignored, and children would inherit that.
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope='session')
