@@ -1,33 +1,33 @@
 """Writing files so that nobody ever sees half of one."""
 
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import IO
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path in the same folder that takes ``path``'s place, durably, when the block ends well.
+def whole_file(path: Path) -> Iterator[IO[bytes]]:
+    """Open ``path`` for binary writing under a temporary name beside it; it takes its name when the block ends well.
 
-    An exception removes the temporary file and leaves ``path`` as it was. The temporary name keeps the suffix, for
-    writers that choose a format by it.
+    ``path`` then holds all of the new content, also after a power cut; an exception leaves it as it was. Of two
+    processes that write one path at the same time, the later one wins.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix='.', suffix=f'.tmp{path.suffix}')
-    os.close(descriptor)
-    temporary = Path(name)
-    try:
-        yield temporary
-        with temporary.open('rb+') as file:
+    with NamedTemporaryFile(dir=path.parent, prefix=f'.{path.name}.', suffix='.tmp', delete=False) as file:
+        temporary = Path(file.name)
+        try:
+            yield file
+            file.flush()
             os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+            temporary.chmod(0o644)
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)
@@ -36,6 +36,6 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write ``data`` so that ``path`` holds either its old content or all of the new, also after a power cut."""
-    with replacing(Path(path)) as temporary:
-        temporary.write_bytes(data)
+    """Write ``data`` as the whole content of ``path``, as :func:`whole_file` does."""
+    with whole_file(path) as file:
+        file.write(data)

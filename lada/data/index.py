@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from lada.data.files import whole_file
 from lada.data.metadata import ClipMetadata
 from lada.errors import LadaError
+from lada.files import whole_file
 
 FORMAT = 1
 HEADER_BYTES = 4096

@@ -13,8 +13,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from lada.data.files import whole_file
 from lada.errors import LadaError
+from lada.files import write_atomically
 from lada.mosaic import MosaicLook
 
 BLOCK_SIZE_KEYS = ('mosaic_size_v1_normal', 'mosaic_size_v1_bounding', 'mosaic_size_v2', 'mosaic_size_v3')
@@ -80,8 +80,7 @@ class ClipMetadata:
         """Write version 3, with paths relative to the folder of ``path``; the file appears whole or not at all."""
         path = Path(os.path.abspath(path))
         text = json.dumps(self._to_json(path.parent), allow_nan=False)
-        with whole_file(path) as file:
-            file.write(text.encode())
+        write_atomically(path, text.encode())
 
     @property
     def block_size(self) -> float:

@@ -27,7 +27,7 @@ class CheckpointHook(_CheckpointHook):
         self._writer = BackgroundWriter()
         if is_main_process():
             # What a killed run was in the middle of writing.
-            for leftover in Path(self.out_dir).glob('.*.tmp.pth'):
+            for leftover in Path(self.out_dir).glob('.iter_*.tmp'):
                 leftover.unlink()
 
     def before_train_iter(self, runner, batch_idx, data_batch=None) -> None:
