@@ -82,7 +82,7 @@ def check_clip(metadata: Path, root: Path, watch: Watch) -> ClipCheck:
                                           f'first {_size(size or frame.shape)}'))
             size = mask.shape
             masked = masked or bool((mask > 127).any())
-            digest.update(frame)
+            digest.update(frame.tobytes())
             frames += 1
         if clip.mosaic_video_path is not None:
             mosaics = sum(1 for _ in iter_frames(clip.mosaic_video_path))
@@ -90,7 +90,7 @@ def check_clip(metadata: Path, root: Path, watch: Watch) -> ClipCheck:
                 return ClipCheck(('frames', f'its mosaic video has {counted(mosaics, "frame")}, its video {frames}'))
     except LadaError as error:
         return ClipCheck(('undecodable', _sentence(error)))
-    if frames != clip.frames_count:
+    if frames != clip.frames_count or size is None:
         return ClipCheck(('frames', f'its metadata says {counted(clip.frames_count, "frame")}, its video has {frames}'))
     if any(top + bottom >= size[0] or left + right >= size[1] for top, bottom, left, right in clip.pad):
         return ClipCheck(('size', f'its padding leaves nothing of its {_size(size)} frames'))

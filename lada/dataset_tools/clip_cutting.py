@@ -44,6 +44,7 @@ class _OpenClip:
         if self.region is not None:
             mask = fill_outline(self.region.outline((self.clip.shot.start + index) / fps), self.size, (y, x))
         else:
+            assert full_mask is not None
             mask = np.where(full_mask[y:y + height, x:x + width] > 127, np.uint8(255), np.uint8(0))
         top, bottom, left, right = square_padding(self.size, self.side)
         self.video.write(np.pad(frame[y:y + height, x:x + width], ((top, bottom), (left, right), (0, 0))))
@@ -93,7 +94,7 @@ def _open_clip(source: Source, found: Survey, clip: PlannedClip, settings: Creat
     shot, shape, fps = clip.shot, found.frame_shape, float(found.fps)
     rng = keyed_rng(settings.seed, source.name, shot.start, clip.region)
     coverage = rng.uniform(*COVERAGE)
-    if found.boxes is None:
+    if found.boxes is None or found.areas is None:
         region = random_region(rng, shape, settings.size_range)
         outlines = np.stack([region.outline(i / fps) for i in range(shot.start, shot.stop)])[..., ::-1]
         boxes = np.concatenate([outlines.min(axis=1), outlines.max(axis=1)], axis=1)

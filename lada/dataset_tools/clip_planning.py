@@ -81,9 +81,8 @@ def survey(source: Source, settings: CreationSettings, seen: Callable[[int], Non
             raise LadaError(
                 f'the frame size changes within the video: {printable(source.path)}, from {shape[1]}x{shape[0]} '
                 f'to {frame.shape[1]}x{frame.shape[0]} at frame {finder.frames}; re-encode it to one size')
-        if masks is not None:
-            mask = next(masks, None)
-            _check_mask(mask, shape, mask_path, finder.frames)
+        if masks is not None and mask_path is not None:
+            mask = _checked_mask(next(masks, None), shape, mask_path, finder.frames)
             box, area = mask_box(mask)
             boxes.append(box)
             areas.append(area)
@@ -143,10 +142,11 @@ def mask_box(mask: np.ndarray) -> tuple[tuple[int, int, int, int], int]:
     return (int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1), int(np.count_nonzero(on))
 
 
-def _check_mask(mask: np.ndarray | None, shape: tuple[int, int], path: Path, number: int) -> None:
+def _checked_mask(mask: np.ndarray | None, shape: tuple[int, int], path: Path, number: int) -> np.ndarray:
     if mask is None:
         raise LadaError(f'the mask video ends early: {printable(path)} has {number} frames; '
                         'make one mask frame per video frame')
     if mask.shape != shape:
         raise LadaError(f'the mask video has another size: {printable(path)} is {mask.shape[1]}x{mask.shape[0]}, '
                         f'the video {shape[1]}x{shape[0]}; make both the same')
+    return mask

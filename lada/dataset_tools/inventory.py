@@ -80,7 +80,7 @@ def metadata_folders(root: Path) -> list[str]:
     return names
 
 
-def take_inventory(root: Path, seen: Callable[[int], None] = lambda clips: None) -> Inventory:
+def take_inventory(root: Path, seen: Callable[[int], object] = lambda clips: None) -> Inventory:
     """Read the metadata of all clips and look up their files. ``seen`` is told how many more clips were read."""
     inventory = Inventory(root)
     reader = DatasetReader(root)
@@ -190,12 +190,11 @@ def _kind(data: dict) -> tuple[int, int]:
     blocks = data.get('base_mosaic_block_size')
     blocks = blocks if isinstance(blocks, dict) else {}
     sizes = [blocks.get(key) for key in BLOCK_SIZE_KEYS]
-    return _half_octave(max(filter(_is_number, sides), default=0)), \
-        _half_octave(next(filter(_is_number, sizes), 0))
+    return _half_octave(max(_numbers(sides), default=0)), _half_octave(next(iter(_numbers(sizes)), 0))
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def _numbers(values: list) -> list[float]:
+    return [v for v in values if isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v)]
 
 
 def _half_octave(value: float) -> int:

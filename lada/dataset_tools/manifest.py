@@ -14,6 +14,7 @@ from lada.errors import LadaError
 MANIFEST_NAME = 'split-manifest.jsonl'
 FORMAT = 1
 Mode = Literal['copy', 'hardlink', 'symlink', 'move']
+Side = Literal['train', 'val']
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Entry:
     group: str
     name: str
     source: str | None
-    side: Literal['train', 'val']
+    side: Side
     run: int
     """Number of the run, from 0, that gave the clip its side."""
     files: list[ClipFile]
@@ -105,8 +106,9 @@ class Manifest:
                     raise ValueError(f'format {header["lada_split"]}')
                 manifest = cls(header['val_root'], header['runs'])
                 for line in file:
-                    *facts, files = json.loads(line)
-                    manifest.entries.append(Entry(*facts, [ClipFile(*f) for f in files]))
+                    stem, group, name, source, side, run, files = json.loads(line)
+                    files = [ClipFile(*file) for file in files]
+                    manifest.entries.append(Entry(stem, group, name, source, side, run, files))
             if len(manifest.entries) != header['train_clips'] + header['val_clips']:
                 raise ValueError('clips are missing')
             SplitArguments(**manifest.runs[-1]['arguments'])

@@ -66,6 +66,6 @@ def near_matches(queries: np.ndarray, base: np.ndarray,
             found.append(np.stack([query[close], other[close], distance[close].astype(np.int64)]))
             start = stop
     if not found:
-        return (np.empty(0, np.int64),) * 3
+        found = [np.empty((3, 0), np.int64)]
     pairs = np.unique(np.concatenate(found, axis=1), axis=1)
     return pairs[0], pairs[1], pairs[2]

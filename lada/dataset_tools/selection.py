@@ -4,10 +4,11 @@ from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Sequence
 
 from lada.dataset_tools.inventory import Clip
+from lada.dataset_tools.manifest import Entry
 from lada.dataset_tools.randomness import keyed_rng
 
 
-def group_by_source(clips: Iterable[Clip]) -> list[list[int]]:
+def group_by_source(clips: Iterable[Clip | Entry]) -> list[list[int]]:
     """Return the clips' numbers in groups that share a source, directly or through others, in order of first clips.
 
     Clips share a source when its content hash or its file name is the same: a re-encoded file of the same name shows

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lada.dataset_tools.inventory import Clip, Inventory
 from lada.dataset_tools.layout import counted, human_bytes, printable
-from lada.dataset_tools.manifest import Entry, Manifest, SplitArguments
+from lada.dataset_tools.manifest import Entry, Manifest, Side, SplitArguments
 from lada.dataset_tools.selection import choose, draw_order, group_by_source
 from lada.errors import LadaError
 
@@ -57,10 +57,10 @@ def plan_split(inventory: Inventory, val_root: Path, arguments: SplitArguments,
     members: list[Clip | Entry] = [*new, *entries]
     groups = group_by_source(members) if arguments.group_by == 'source' else [[i] for i in range(len(members))]
     labels = [min(members[i].name if arguments.group_by == 'source' else members[i].stem for i in g) for g in groups]
-    sides: dict[int, str] = {}
+    sides: dict[int, Side] = {}
     free = []
     for number, group in enumerate(groups):
-        present = {members[i].side for i in group if i >= len(new)}
+        present = {entry.side for entry in (members[i] for i in group) if isinstance(entry, Entry)}
         if present:
             sides[number] = 'val' if present == {'val'} else 'train'
         else:
@@ -70,7 +70,7 @@ def plan_split(inventory: Inventory, val_root: Path, arguments: SplitArguments,
 
     runs = list(previous.runs) if previous else []
     for number, group in enumerate(groups):
-        side = sides.get(number) or ('val' if number in chosen else 'train')
+        side: Side = sides.get(number) or ('val' if number in chosen else 'train')
         for clip in (new[i] for i in group if i < len(new)):
             # Files that stay need no hash, and hashing a large dataset takes hours.
             files = clip.files if side == 'val' else clip.files[:1]

@@ -65,8 +65,10 @@ def _start_worker(watch: Watch) -> None:
 
 def _end_with_main_process() -> None:
     """End this worker when its main process is gone, however that ended: an executor's idle workers wait for ever."""
-    connection.wait([multiprocessing.parent_process().sentinel])
-    os._exit(1)
+    main_process = multiprocessing.parent_process()
+    if main_process is not None:
+        connection.wait([main_process.sentinel])
+        os._exit(1)
 
 
 def _in_worker(function: Callable, *args):

@@ -209,7 +209,7 @@ def test_index_survives_a_line_cut_short(small, tmp_path):
 def test_stopped_with_ctrl_c(bikes, bunny, tmp_path, repo_root):
     root = tmp_path / 'set'
     call = [sys.executable, repo_root / 'scripts' / 'dataset_creation' / CREATE, '--input', bikes, bunny,
-            '--output-root', root, '--clips-per-shot', '10', '--workers', '2']
+            '--output-root', root, '--clips-per-shot', '4', '--workers', '2']
     process = subprocess.Popen(list(map(str, call)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                start_new_session=True)
     while not list(root.glob('crop_unscaled_meta/*.json')):
