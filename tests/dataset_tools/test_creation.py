@@ -146,7 +146,7 @@ def test_regions_depend_on_seed_and_name_only(small, tmp_path):
 def state(root):
     """Everything about a dataset that a restart must reproduce; containers hold random identifiers."""
     return {c.stem: ((root / 'crop_unscaled_meta' / f'{c.stem}.json').read_bytes(),
-                     read_frames(c.mask_path, gray=True).tobytes(), read_frames(c.video_path).shape)
+                     read_frames(c.mask_path, gray=True).tobytes(), read_frames(c.video_path).tobytes())
             for c in clips_of(root)}
 
 
