@@ -2,13 +2,16 @@
 
 from lada.engine.bad_numbers_hook import BadNumbersHook
 from lada.engine.checkpoint_hook import CheckpointHook
+from lada.engine.ema_hook import ExponentialMovingAverageHook
 from lada.engine.loops import IterBasedTrainLoop, MultiTestLoop, MultiValLoop
+from lada.engine.multi_optim_wrapper import MultiOptimWrapperConstructor
 from lada.engine.optim_wrapper import AutocastOptimWrapper, OptimWrapper
 from lada.engine.pictures_hook import PicturesHook
 from lada.engine.runner import Runner
 from lada.engine.stop_hook import StopHook
-from lada.engine.wrappers import MMDistributedDataParallel
+from lada.engine.wrappers import MMDistributedDataParallel, MMSeparateDistributedDataParallel
 
-__all__ = ['AutocastOptimWrapper', 'BadNumbersHook', 'CheckpointHook', 'IterBasedTrainLoop',
-           'MMDistributedDataParallel', 'MultiTestLoop', 'MultiValLoop', 'OptimWrapper', 'PicturesHook', 'Runner',
+__all__ = ['AutocastOptimWrapper', 'BadNumbersHook', 'CheckpointHook', 'ExponentialMovingAverageHook',
+           'IterBasedTrainLoop', 'MMDistributedDataParallel', 'MMSeparateDistributedDataParallel',
+           'MultiOptimWrapperConstructor', 'MultiTestLoop', 'MultiValLoop', 'OptimWrapper', 'PicturesHook', 'Runner',
            'StopHook']

@@ -1,6 +1,7 @@
 """Telling the user about updates that were skipped, and stopping when they do not end."""
 
 from mmengine.hooks import Hook
+from mmengine.optim import OptimWrapperDict
 
 from lada.engine.batch import sample_names
 from lada.errors import LadaError
@@ -20,7 +21,9 @@ class BadNumbersHook(Hook):
         self._consecutive = 0
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
-        if not getattr(runner.optim_wrapper, 'skipped', False):
+        wrapper = runner.optim_wrapper
+        wrappers = wrapper.values() if isinstance(wrapper, OptimWrapperDict) else [wrapper]
+        if not any(getattr(wrapper, 'skipped', False) for wrapper in wrappers):
             self._consecutive = 0
             return
         self._consecutive += 1

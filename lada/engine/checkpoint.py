@@ -2,10 +2,13 @@
 
 import re
 import zipfile
+from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from mmengine.runner.checkpoint import get_state_dict
+from mmengine.runner.checkpoint import load_state_dict as load_into_wrapped
 from torch import nn
 
 from lada.errors import LadaError
@@ -74,8 +77,11 @@ def load_training_checkpoint(path: Path) -> dict:
 
 
 def fit_state_dict(model: nn.Module, state_dict: Mapping[str, torch.Tensor], where: str) -> None:
-    """Load ``state_dict`` strictly. Raises :class:`LadaError` naming the first keys that do not fit."""
-    own = model.state_dict()
+    """Load ``state_dict`` strictly into a model, itself or parts of it wrapped for data-parallel training or not.
+
+    Raises :class:`LadaError` naming the first keys that do not fit.
+    """
+    own = get_state_dict(model)
     wrong = [f'{key} is {tuple(state_dict[key].shape)} there and {tuple(own[key].shape)} here'
              for key in own if key in state_dict and state_dict[key].shape != own[key].shape]
     missing = [key for key in own if key not in state_dict]
@@ -85,7 +91,7 @@ def fit_state_dict(model: nn.Module, state_dict: Mapping[str, torch.Tensor], whe
     if problems:
         raise LadaError(f'checkpoint {where} is of another architecture ({"; ".join(problems)}); '
                         'use the config it was trained with')
-    model.load_state_dict(state_dict)
+    load_into_wrapped(model, OrderedDict(state_dict), strict=True)
 
 
 def _summary(kind: str, keys: list[str]) -> str:
@@ -94,13 +100,31 @@ def _summary(kind: str, keys: list[str]) -> str:
 
 
 def load_generator_weights(model: nn.Module, path: str) -> None:
-    """Start training from a checkpoint's weights: its training counters and discriminator state are left out.
+    """Start from a checkpoint's weights; its training counters are left out.
 
-    Accepts a training checkpoint, a bare restorer state dict, or a bare generator state dict (the exported form).
+    Accepts a training checkpoint, a bare restorer state dict, or a bare generator state dict (the exported form). A
+    model without an average of its weights gets the checkpoint's average where there is one; a model with a
+    discriminator gets the checkpoint's, if any.
     """
     checkpoint = load_weights_file(path)
-    state_dict = checkpoint.get('state_dict', checkpoint)
+    parts = networks_of(checkpoint.get('state_dict', checkpoint))
+    if getattr(model, 'generator_ema', None) is None:
+        fit_state_dict(model.generator, parts['generator_ema'], path)
+    else:
+        fit_state_dict(model.generator, parts['generator'], path)
+        fit_state_dict(model.generator_ema, parts['generator_ema'], path)
+    if parts['discriminator'] and getattr(model, 'discriminator', None) is not None:
+        fit_state_dict(model.discriminator, parts['discriminator'], path)
+
+
+def networks_of(state_dict: Mapping[str, torch.Tensor]) -> dict[str, dict[str, torch.Tensor]]:
+    """Return the weights of ``generator``, ``generator_ema`` and ``discriminator`` in a state dict.
+
+    A state dict without such names is a bare generator's; an average that is missing is the generator itself.
+    """
     state_dict = {re.sub(r'^module\.', '', key): value for key, value in state_dict.items()}
-    generator = {key.removeprefix('generator.'): value for key, value in state_dict.items()
-                 if key.startswith('generator.')}
-    fit_state_dict(model.generator, generator or state_dict, path)
+    parts = {name: {key.removeprefix(f'{name}.'): value for key, value in state_dict.items()
+                    if key.startswith(f'{name}.')} for name in ('generator', 'generator_ema', 'discriminator')}
+    parts['generator'] = parts['generator'] or state_dict
+    parts['generator_ema'] = parts['generator_ema'] or parts['generator']
+    return parts

@@ -12,6 +12,7 @@ from mmengine.dist import is_main_process
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner as _Runner
 from mmengine.runner import weights_to_cpu
+from mmengine.runner.checkpoint import get_state_dict
 
 import lada
 from lada.engine.checkpoint import fit_state_dict, load_generator_weights, load_training_checkpoint
@@ -69,7 +70,7 @@ class Runner(_Runner):
         """Load a training checkpoint: on the CPU and strictly, whatever MMEngine's other arguments say."""
         checkpoint = load_training_checkpoint(filename)
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
-        fit_state_dict(self._bare_model, checkpoint['state_dict'], str(filename))
+        fit_state_dict(self.model, checkpoint['state_dict'], str(filename))
         self._has_loaded = True
         return checkpoint
 
@@ -90,7 +91,7 @@ class Runner(_Runner):
                   'time': time.strftime('%Y%m%d_%H%M%S'), 'mmengine_version': mmengine.__version__,
                   'lada_version': lada.__version__,
                   'dataset_meta': getattr(self.train_dataloader.dataset, 'metainfo', None)},
-            state_dict=weights_to_cpu(self._bare_model.state_dict()),
+            state_dict=weights_to_cpu(get_state_dict(self.model)),
             message_hub=self.message_hub.state_dict())
         if save_optimizer:
             checkpoint['optimizer'] = self.optim_wrapper.state_dict()

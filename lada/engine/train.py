@@ -1,10 +1,12 @@
 """Training from a config file: decide where to start, then hand over to the Runner."""
 
+import gc
 import os
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import torch.distributed as dist
 from mmengine.config import Config
 from mmengine.dist import broadcast_object_list, get_rank
 from mmengine.logging import print_log
@@ -57,6 +59,11 @@ def train(options: TrainOptions) -> None:
         config.resume, config.load_from = True, str(checkpoint)
     with config_errors(options.config):
         Runner.from_cfg(config).train()
+    if dist.is_initialized():
+        # A thread of the group that lives until the interpreter ends may abort the process; it ends with the last
+        # owner of the group, which is the model.
+        gc.collect()
+        dist.destroy_process_group()
 
 
 def describe_run(options: TrainOptions) -> list[str]:
@@ -92,12 +99,19 @@ def prepare_config(options: TrainOptions) -> Config:
     if config.env_cfg.dist_cfg.get('backend', 'nccl') in ('nccl', 'gloo'):
         config.env_cfg.dist_cfg['backend'] = default_backend()
     if options.amp:
-        config.optim_wrapper.type = 'AutocastOptimWrapper'
+        for wrapper in _optim_wrappers(config):
+            wrapper.type = 'AutocastOptimWrapper'
     if options.auto_scale_lr:
         if 'base_batch_size' not in (config.get('auto_scale_lr') or {}):
             raise LadaError(f'config {options.config} has no auto_scale_lr.base_batch_size; --auto-scale-lr needs it')
         config.auto_scale_lr.enable = True
     return config
+
+
+def _optim_wrappers(config: Config) -> list:
+    """Return the configs of the optimizer wrappers: one, or one for each part of the model."""
+    wrapper = config.optim_wrapper
+    return [wrapper] if 'optimizer' in wrapper else [part for part in wrapper.values() if isinstance(part, dict)]
 
 
 def _set_work_dir(config: Config, options: TrainOptions) -> None:

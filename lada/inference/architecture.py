@@ -8,7 +8,7 @@ import torch
 from mmengine.config import Config
 from torch import nn
 
-from lada.engine.checkpoint import fit_state_dict
+from lada.engine.checkpoint import fit_state_dict, networks_of
 from lada.errors import LadaError
 from lada.inference.checkpoint import load_restorer
 from lada.models import BasicVSRPlusPlusNet
@@ -22,18 +22,10 @@ def load_generator(checkpoint: str | Path, device: torch.device, config: Config 
     """
     if config is not None:
         return load_restorer(config, checkpoint, device).generator
-    weights = generator_weights(load_state_dict_file(checkpoint))
+    weights = networks_of(load_state_dict_file(checkpoint))['generator_ema']
     generator = BasicVSRPlusPlusNet(**architecture_of(weights, checkpoint))
     fit_state_dict(generator, weights, str(checkpoint))
     return generator.to(device).eval()
-
-
-def generator_weights(state_dict: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Return the generator's part of a restorer's state dict, or all of a bare generator's."""
-    state_dict = {re.sub(r'^module\.', '', key): value for key, value in state_dict.items()}
-    generator = {key.removeprefix('generator.'): value for key, value in state_dict.items()
-                 if key.startswith('generator.')}
-    return generator or state_dict
 
 
 def architecture_of(weights: Mapping[str, torch.Tensor], where: str | Path) -> dict:

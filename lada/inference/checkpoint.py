@@ -31,6 +31,9 @@ def load_restorer(config: Config, checkpoint: str | Path, device: torch.device) 
     if config.get('model') is None:
         raise LadaError(f'config {config.filename} has no model; name the config that the checkpoint was trained with')
     settings = config.model.to_dict()
+    # Stage 2: what only trains is left out, and the averaged weights, if any, are the generator's.
+    for name in ('discriminator', 'gan_loss', 'perceptual_loss', 'is_use_ema'):
+        settings.pop(name, None)
     # The checkpoint holds the flow network: nothing needs to be fetched for it.
     generator = settings.get('generator', {})
     if generator.get('spynet_pretrained'):

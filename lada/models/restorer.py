@@ -25,21 +25,24 @@ class BasicVSR(BaseModel):
     ``data_preprocessor``, uint8 frames are scaled to [0, 1].
     """
 
-    def __init__(self, generator: dict, pixel_loss: dict, ensemble: dict | None = None, train_cfg: dict | None = None,
-                 test_cfg: dict | None = None, init_cfg: dict | None = None, data_preprocessor: dict | None = None):
+    TRAIN_SETTINGS = ('fix_iter', 'mask_weight')
+
+    def __init__(self, generator: dict, pixel_loss: dict | None, ensemble: dict | None = None,
+                 train_cfg: dict | None = None, test_cfg: dict | None = None, init_cfg: dict | None = None,
+                 data_preprocessor: dict | None = None):
         data_preprocessor = data_preprocessor or dict(type='DataPreprocessor', mean=[0.0] * 3, std=[255.0] * 3)
         if isinstance(data_preprocessor, dict):
             data_preprocessor = MODELS.build(data_preprocessor)
         super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
         self.train_cfg, self.test_cfg = train_cfg, test_cfg
         self.generator = MODELS.build(generator)
-        self.pixel_loss = MODELS.build(pixel_loss)
+        self.pixel_loss = None if pixel_loss is None else MODELS.build(pixel_loss)
         self.forward_ensemble = None if ensemble is None else MODELS.build(ensemble)
         train_cfg = train_cfg or {}
-        unknown = sorted(set(train_cfg) - {'fix_iter', 'mask_weight'})
+        unknown = sorted(set(train_cfg) - set(self.TRAIN_SETTINGS))
         if unknown:
-            raise LadaError(f'unknown key in train_cfg of BasicVSR: {", ".join(unknown)}; '
-                            'it knows fix_iter and mask_weight')
+            raise LadaError(f'unknown key in train_cfg of {type(self).__name__}: {", ".join(unknown)}; '
+                            f'it knows {", ".join(self.TRAIN_SETTINGS)}')
         self.fix_iter = train_cfg.get('fix_iter', 0)
         self.mask_weight = _mask_weight(train_cfg.get('mask_weight'))
         self.register_buffer('step_counter', torch.zeros(1))
@@ -76,19 +79,11 @@ class BasicVSR(BaseModel):
     def forward_train(self, inputs: Tensor, data_samples: BaseDataElement | list | None = None,
                       **kwargs) -> dict[str, Tensor]:
         """``dict(loss=...)`` of one training step; ``data_samples`` holds ``gt_img`` of the output's shape."""
-        samples = _stacked(data_samples)
-        if samples is None or 'gt_img' not in samples:
-            raise LadaError('no gt_img in the training batch; check the pipeline')
+        samples = self._training_samples(data_samples)
         self.fix_parts(self.steps_done < self.fix_iter)
         output = self.forward_tensor(inputs, data_samples, **kwargs)
-        if output.shape != samples.gt_img.shape:
-            raise LadaError(f'output and gt_img differ in shape: {tuple(output.shape)} and '
-                            f'{tuple(samples.gt_img.shape)}; check scale, clip length and padding')
-        weight = self._pixel_weight(samples, output)
-        loss = self.pixel_loss(output, samples.gt_img) if weight is None else \
-            self.pixel_loss(output, samples.gt_img, weight=weight)
-        self.step_counter += 1
-        self._steps = self.steps_done + 1
+        loss = self._pixel_loss_of(output, samples)
+        self._count_step()
         return dict(loss=loss)
 
     def forward_inference(self, inputs: Tensor, data_samples: BaseDataElement | list | None = None,
@@ -127,9 +122,28 @@ class BasicVSR(BaseModel):
             if any(part in name for part in FIXED_PARTS) and parameter.requires_grad == fixed:
                 parameter.requires_grad_(not fixed)
 
+    def _count_step(self) -> None:
+        self._steps = self.steps_done + 1
+        self.step_counter += 1
+
     def _load_from_state_dict(self, *args, **kwargs) -> None:
         self._steps = None
         super()._load_from_state_dict(*args, **kwargs)
+
+    @staticmethod
+    def _training_samples(data_samples: BaseDataElement | list | None) -> BaseDataElement:
+        samples = _stacked(data_samples)
+        if samples is None or 'gt_img' not in samples:
+            raise LadaError('no gt_img in the training batch; check the pipeline')
+        return samples
+
+    def _pixel_loss_of(self, output: Tensor, samples: BaseDataElement) -> Tensor:
+        if output.shape != samples.gt_img.shape:
+            raise LadaError(f'output and gt_img differ in shape: {tuple(output.shape)} and '
+                            f'{tuple(samples.gt_img.shape)}; check scale, clip length and padding')
+        weight = self._pixel_weight(samples, output)
+        weighted = {} if weight is None else dict(weight=weight)
+        return self.pixel_loss(output, samples.gt_img, **weighted)
 
     def _pixel_weight(self, samples: BaseDataElement, output: Tensor) -> Tensor | None:
         if self.mask_weight is None:

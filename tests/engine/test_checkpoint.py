@@ -6,7 +6,13 @@ import pytest
 import torch
 from torch import nn
 
-from lada.engine.checkpoint import damage_of, find_checkpoint, fit_state_dict, load_training_checkpoint
+from lada.engine.checkpoint import (
+    damage_of,
+    find_checkpoint,
+    fit_state_dict,
+    load_generator_weights,
+    load_training_checkpoint,
+)
 from lada.errors import LadaError
 
 
@@ -87,3 +93,29 @@ def test_a_checkpoint_cannot_run_code(tmp_path):
     with pytest.raises(LadaError, match='exec'):
         load_training_checkpoint(tmp_path / 'iter_1.pth')
     assert not trap.exists()
+
+
+def test_weights_of_either_stage_start_either_stage(tmp_path):
+    def part(value):
+        layer = nn.Linear(1, 1, bias=False)
+        nn.init.constant_(layer.weight, value)
+        return layer
+
+    def model(**parts):
+        result = nn.Module()
+        for name, value in parts.items():
+            result.add_module(name, part(value))
+        return result
+
+    def loaded(source, target):
+        torch.save(dict(state_dict=source.state_dict()), tmp_path / 'weights.pth')
+        load_generator_weights(target, tmp_path / 'weights.pth')
+        return {name: child.weight.item() for name, child in target.named_children()}
+
+    stage_1, stage_2 = model(generator=1), model(generator=2, generator_ema=3, discriminator=4)
+    assert loaded(stage_1, model(generator=0, generator_ema=0, discriminator=0)) == dict(
+        generator=1, generator_ema=1, discriminator=0)
+    assert loaded(stage_2, model(generator=0, generator_ema=0, discriminator=0)) == dict(
+        generator=2, generator_ema=3, discriminator=4)
+    assert loaded(stage_2, model(generator=0)) == dict(generator=3)
+    assert loaded(part(5), model(generator=0)) == dict(generator=5)

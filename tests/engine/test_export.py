@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from lada.engine.export import export_weights
+from lada.engine.export import convert_to_stage2, export_weights
 from lada.errors import LadaError
 
 
@@ -24,3 +24,14 @@ def test_a_file_without_a_generator(tmp_path):
     torch.save(dict(state_dict={'other': torch.zeros(1)}), tmp_path / 'x.pth')
     with pytest.raises(LadaError, match='no generator'):
         export_weights(tmp_path / 'x.pth', tmp_path / 'out.pth')
+
+
+def test_stage_1_becomes_the_start_of_stage_2(tmp_path):
+    state = {'generator.a': torch.ones(2), 'step_counter': torch.tensor([7.0])}
+    torch.save(dict(meta={}, message_hub={}, state_dict=state), tmp_path / 'iter_7.pth')
+    assert convert_to_stage2(tmp_path / 'iter_7.pth', tmp_path / 'out.pth') == 2
+    converted = torch.load(tmp_path / 'out.pth', weights_only=True)['state_dict']
+    assert {key: value.tolist() for key, value in converted.items()} == {'generator.a': [1, 1],
+                                                                         'generator_ema.a': [1, 1]}
+    with pytest.raises(LadaError, match='--overwrite'):
+        convert_to_stage2(tmp_path / 'iter_7.pth', tmp_path / 'out.pth')

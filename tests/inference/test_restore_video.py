@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from lada.inference.architecture import architecture_of, generator_weights
+from lada.engine.checkpoint import networks_of
+from lada.inference.architecture import architecture_of
 from lada.inference.regions import masks_from_boxes, read_boxes
 from lada.inference.restore import Restorer
 from lada.inference.restore_video import restore_video
@@ -129,4 +130,4 @@ def test_sizes_are_read_from_the_weights(arguments):
     weights = BasicVSRPlusPlusNet(**arguments).state_dict()
     assert architecture_of(weights, 'x') == arguments
     restorer = {f'module.generator.{key}': value for key, value in weights.items()} | {'step_counter': torch.zeros(1)}
-    assert generator_weights(restorer).keys() == weights.keys()
+    assert networks_of(restorer)['generator_ema'].keys() == weights.keys()
