@@ -1,6 +1,6 @@
 """How long a split takes, beside a plain copy loop in the same run; and, with --kills, whether it survives SIGKILL.
 
-    python benchmarks/split.py [--clips 100000] [--kills 30]
+    python benchmarks/split.py [--clips 100000] [--kills 30] [--second-disk /dev/shm]
 """
 
 import argparse
@@ -10,7 +10,6 @@ import os
 import random
 import resource
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -19,16 +18,19 @@ from pathlib import Path
 
 SCRIPT = Path(__file__).resolve().parents[1] / 'scripts' / 'dataset_creation' / 'split-train-val-dataset.py'
 FOLDERS = {'crop_unscaled_img': 'mp4', 'crop_unscaled_mask': 'mkv', 'crop_unscaled_meta': 'json'}
+KILL_CLIPS = 200
+KILL_MODES = [['--mode', 'move'], ['--mode', 'copy'], ['--mode', 'copy', '--remove-from-train'], ['--mode', 'hardlink'],
+              ['--mode', 'hardlink', '--remove-from-train'], ['--mode', 'symlink'], ['--mode', 'move', '--group-by', 'clip']]
 
 
-def write_dataset(root: Path, clips: int, seed: int = 0) -> None:
+def write_dataset(root: Path, clips: int, seed: int = 0, prefix: str = 'source') -> None:
     """Write clips of tiny files, 1 to 60 of each source."""
     rng = random.Random(seed)
     for folder in FOLDERS:
-        (root / folder).mkdir(parents=True)
+        (root / folder).mkdir(parents=True, exist_ok=True)
     written = 0
     while written < clips:
-        name = f'source {written:06d}.mp4'
+        name = f'{prefix} {written:06d}.mp4'
         sha256 = hashlib.sha256(name.encode()).hexdigest()
         for number in range(min(rng.randint(1, 60), clips - written)):
             stem, side = f'{name}-{number:06d}', rng.choice([128, 200, 256, 400])
@@ -57,11 +59,13 @@ def measure(folder: Path, clips: int) -> None:
     size = clips * 9 // 10
     print(f'{clips:,} clips of three small files, {size:,} of them to validation')
     seconds, memory = run('--src-root', root, '--val-size', size, '--mode', 'move', '--dry-run')
-    print(f'plan only              {seconds:7.1f} s   {memory:5.0f} MB')
-    for mode in ('hardlink', 'move', 'copy'):
+    print(f'plan only              {seconds:7.1f} s   {memory:5.0f} MB', flush=True)
+    for mode in ('hardlink', 'move', 'symlink', 'copy'):
         seconds, memory = run('--src-root', root, '--val-size', size, '--mode', mode, '--yes')
+        manifest = (root / 'split-manifest.jsonl').stat().st_size
         back, _ = run('--src-root', root, '--undo', '--yes')
-        print(f'{mode:10} with plan   {seconds:7.1f} s   {memory:5.0f} MB   undo {back:5.1f} s')
+        print(f'{mode:10} with plan   {seconds:7.1f} s   {memory:5.0f} MB   undo {back:5.1f} s   two manifests of '
+              f'{manifest / 1e6:.0f} MB', flush=True)
     start = time.perf_counter()
     for name in FOLDERS:
         (val / name).mkdir(parents=True)
@@ -71,66 +75,126 @@ def measure(folder: Path, clips: int) -> None:
 
 
 def snapshot(*roots: Path) -> dict[str, str]:
-    return {str(p.relative_to(r.parent)): hashlib.sha256(p.read_bytes()).hexdigest() if p.is_file() else 'folder'
-            for r in roots if r.exists() for p in sorted(r.rglob('*'))}
+    found = {}
+    for root in roots:
+        for path in sorted(root.rglob('*')) if root.exists() else ():
+            name = f'{root.name}/{path.relative_to(root)}'
+            if path.is_symlink():
+                found[name] = str(path.readlink())
+            else:
+                found[name] = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else 'folder'
+    return found
 
 
-def survive(folder: Path, kills: int) -> None:
-    """Kill splits at random moments of their work; finish one copy of what is left, and take the other back."""
-    pristine = folder / 'pristine' / 'set'
-    write_dataset(pristine, 300)
-    modes = [['move'], ['copy'], ['copy', '--remove-from-train'], ['hardlink'], ['hardlink', '--remove-from-train']]
-    rng, killed, moments = random.Random(1), 0, []
-    undisturbed, seconds = {}, {}
-    for mode in modes:
-        place = folder / 'undisturbed'
-        shutil.copytree(pristine.parent, place)
-        seconds[*mode], _ = run('--src-root', place / 'set', '--val-size', 120, '--mode', *mode, '--yes')
-        undisturbed[*mode] = snapshot(place / 'set', place / 'set_val')
+class Case:
+    """A way to split, worked on in copies of one dataset."""
+
+    def __init__(self, name: str, folder: Path, options: list[str], second_disk: Path | None, extends: bool):
+        self.name, self.folder, self.options = name, folder, options
+        self.second_disk = second_disk
+        self.first = folder / 'pristine'
+        write_dataset(self.first / 'set', KILL_CLIPS)
+        if extends:
+            run(*self.call(self.first, ['--val-size', str(KILL_CLIPS // 4), '--mode', 'move']))
+            write_dataset(self.first / 'set', KILL_CLIPS, seed=7, prefix='later')
+            self.options = [*options, '--extend']
+        self.original = self.state(self.first)
+
+    def val(self, place: Path) -> Path:
+        return (self.second_disk / place.name if self.second_disk else place) / 'set_val'
+
+    def state(self, place: Path) -> dict[str, str]:
+        return snapshot(place / 'set', self.val(place))
+
+    def call(self, place: Path, options: list[str] | None = None) -> list[str]:
+        size = ['--val-size', str(KILL_CLIPS // 2)]
+        return ['--src-root', str(place / 'set'), '--val-root', str(self.val(place)),
+                *(options or [*size, *self.options]), '--yes']
+
+    def undo(self, place: Path) -> list[str]:
+        return ['--src-root', str(place / 'set'), '--val-root', str(self.val(place)), '--undo', '--yes']
+
+    def copy(self, place: Path, name: str) -> Path:
+        new = self.folder / name
+        shutil.copytree(place, new, symlinks=True)
+        if self.second_disk and self.val(place).exists():
+            shutil.copytree(self.val(place), self.val(new), symlinks=True)
+        return new
+
+    def remove(self, place: Path) -> None:
         shutil.rmtree(place)
-    original = snapshot(pristine)
-    while killed < kills:
-        mode = modes[killed % len(modes)]
-        place = folder / f'kill{killed}' / 'one'
-        shutil.copytree(pristine.parent, place)
-        root, val = place / 'set', place / 'set_val'
-        call = ['--src-root', root, '--val-size', 120, '--mode', *mode, '--yes']
-        process = subprocess.Popen([sys.executable, SCRIPT, *map(str, call)], stdout=subprocess.DEVNULL,
-                                   stderr=subprocess.DEVNULL)
-        # From the moment the journal appears on, so that kills hit the work and not the start of Python.
-        while not (root / '.lada-split').exists() and process.poll() is None:
+        if self.second_disk:
+            shutil.rmtree(self.val(place).parent, ignore_errors=True)
+
+    def start(self, place: Path, call: list[str], journal: str) -> subprocess.Popen:
+        """Start the script and wait for the moment its journal appears, so that kills hit the work, not Python."""
+        process = subprocess.Popen([sys.executable, SCRIPT, *call], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while not (place / 'set' / '.lada-split' / journal).exists() and process.poll() is None:
             time.sleep(0.0002)
-        time.sleep(rng.uniform(0, 0.15 * seconds[*mode]))
-        process.send_signal(signal.SIGKILL)
-        if process.wait() == 0:
-            shutil.rmtree(place.parent)
-            continue
-        state = snapshot(root, val)
-        moments.append(len([name for name in state if name.startswith('set_val')]))
-        other = place.with_name('two')
-        shutil.copytree(place, other)
-        run(*call)
-        assert snapshot(root, val) == undisturbed[*mode], f'kill {killed}: the second call ended elsewhere'
-        subprocess.run([sys.executable, SCRIPT, '--src-root', other / 'set', '--undo', '--yes'],
-                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
-        assert snapshot(other / 'set', other / 'set_val') == original, f'kill {killed}: undo ended elsewhere'
-        shutil.rmtree(place.parent)
-        killed += 1
-    print(f'{killed} kills, with {min(moments)} to {max(moments)} entries in the validation root at that moment: every '
-          'second call ended as if undisturbed, every undo in the original state')
+        return process
+
+    def killed(self, place: Path, call: list[str], journal: str, within: float, rng: random.Random) -> bool:
+        process = self.start(place, call, journal)
+        time.sleep(rng.uniform(0, within))
+        process.kill()
+        return process.wait() != 0
+
+
+def survive(folder: Path, kills: int, second_disk: Path | None) -> None:
+    """Kill splits at random moments of their work; finish one copy of what is left, and take the other back."""
+    cases = {' '.join(options): (options, None, False) for options in KILL_MODES}
+    cases['move --extend'] = (['--mode', 'move'], None, True)
+    if second_disk is not None:
+        cases['move to another disk'] = (['--mode', 'move'], second_disk, False)
+    for name, (options, disk, extends) in cases.items():
+        case = Case(name, folder / f'case {len(list(folder.iterdir())) if folder.exists() else 0}', options, disk, extends)
+        place = case.copy(case.first, 'undisturbed')
+        process = case.start(place, case.call(place), 'plan.jsonl')
+        begin = time.perf_counter()
+        assert process.wait() == 0, name
+        work = time.perf_counter() - begin
+        undisturbed = case.state(place)
+        process = case.start(place, case.undo(place), 'undo.jsonl')
+        begin = time.perf_counter()
+        assert process.wait() == 0, name
+        undo_work = time.perf_counter() - begin
+        assert case.state(place) == case.original, f'{name}: undo ended elsewhere'
+        case.remove(place)
+        rng, killed, undo_kills, moments = random.Random(name), 0, 0, set()
+        while killed < kills:
+            place = case.copy(case.first, f'one {killed}')
+            if not case.killed(place, case.call(place), 'plan.jsonl', work, rng):
+                case.remove(place)
+                continue
+            moments.add(len(case.state(place)))
+            other = case.copy(place, f'two {killed}')
+            run(*case.call(place))
+            assert case.state(place) == undisturbed, f'{name}, kill {killed}: the second call ended elsewhere'
+            undo_kills += case.killed(other, case.undo(other), 'undo.jsonl', undo_work, rng)
+            # May say that nothing is left to undo.
+            subprocess.run([sys.executable, SCRIPT, *case.undo(other)], stdout=subprocess.DEVNULL,
+                           stderr=subprocess.DEVNULL, check=False)
+            assert case.state(other) == case.original, f'{name}, kill {killed}: undo ended elsewhere'
+            case.remove(place)
+            case.remove(other)
+            killed += 1
+        print(f'{name}: {killed} kills in {len(moments)} different states, {undo_kills} of their undos killed too: '
+              'every second call ended as if undisturbed, every undo in the original state', flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--clips', type=int, default=100_000, help='0: do not measure')
-    parser.add_argument('--kills', type=int, default=0)
+    parser.add_argument('--kills', type=int, default=0, help='of every mode')
     parser.add_argument('--folder', type=Path, help='where to work; a temporary folder by default')
+    parser.add_argument('--second-disk', type=Path, help='a folder on another disk, for kills while moving there')
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         if arguments.clips:
             measure(Path(folder) / 'speed', arguments.clips)
         if arguments.kills:
-            survive(Path(folder) / 'kills', arguments.kills)
+            with tempfile.TemporaryDirectory(dir=arguments.second_disk) as other:
+                survive(Path(folder) / 'kills', arguments.kills, Path(other) if arguments.second_disk else None)
 
 
 if __name__ == '__main__':

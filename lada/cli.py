@@ -29,8 +29,8 @@ def run_script(main: Callable[[argparse.Namespace], int | None], parser: argpars
             raise
         print(f'error: {describe(error)}', file=sys.stderr)
         status = 1
-    except KeyboardInterrupt:
-        print('stopped', file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        print(f'stopped: {stop}' if stop.args else 'stopped', file=sys.stderr)
         status = 130
     sys.exit(status or 0)
 

@@ -1,8 +1,11 @@
 """Finding what is wrong with the clips of a dataset, and moving bad ones aside."""
 
 import hashlib
+import json
 import os
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from itertools import zip_longest
 from pathlib import Path
@@ -16,7 +19,8 @@ from lada.errors import LadaError
 from lada.video import iter_frames
 
 QUARANTINE_FOLDER = 'quarantine'
-FILE_FOLDER_ENDINGS = ('_img', '_mask', '_mosaic', '_mosaic_mask')
+QUARANTINE_LOG = 'moved.jsonl'
+FILE_FOLDER_ENDINGS = ('_img', '_mask', '_mosaic', '_mosaic_mask', '_mask_mosaic')
 
 
 @dataclass(frozen=True)
@@ -84,14 +88,16 @@ def check_clip(metadata: Path, root: Path, watch: Watch) -> ClipCheck:
             masked = masked or bool((mask > 127).any())
             digest.update(frame.tobytes())
             frames += 1
-        if clip.mosaic_video_path is not None:
-            mosaics = sum(1 for _ in iter_frames(clip.mosaic_video_path))
-            if mosaics != frames:
-                return ClipCheck(('frames', f'its mosaic video has {counted(mosaics, "frame")}, its video {frames}'))
+        for path, what in ((clip.mosaic_video_path, 'mosaic video'), (clip.mosaic_mask_path, 'mask of the mosaic')):
+            problem = _compare_mosaic(path, what, frames, size) if path is not None else None
+            if problem is not None:
+                return ClipCheck(problem)
     except LadaError as error:
         return ClipCheck(('undecodable', _sentence(error)))
     if frames != clip.frames_count or size is None:
         return ClipCheck(('frames', f'its metadata says {counted(clip.frames_count, "frame")}, its video has {frames}'))
+    if not _fits(clip, size):
+        return ClipCheck(('size', f'its frames are {_size(size)}, its metadata says {_size(clip.scene_shape)}'))
     if any(top + bottom >= size[0] or left + right >= size[1] for top, bottom, left, right in clip.pad):
         return ClipCheck(('size', f'its padding leaves nothing of its {_size(size)} frames'))
     if not masked:
@@ -99,12 +105,31 @@ def check_clip(metadata: Path, root: Path, watch: Watch) -> ClipCheck:
     return ClipCheck(None, digest.hexdigest())
 
 
+def _compare_mosaic(path: Path, what: str, frames: int, size: tuple[int, int] | None) -> tuple[str, str] | None:
+    """Decode a pre-rendered file; returns the problem with it, if any."""
+    count = 0
+    for frame in iter_frames(path, gray=True):
+        if frame.shape != size:
+            return 'size', f'frame {count} of its {what} is {_size(frame.shape)}, its video {_size(size or (0, 0))}'
+        count += 1
+    return None if count == frames else ('frames', f'its {what} has {counted(count, "frame")}, its video {frames}')
+
+
+def _fits(clip: ClipMetadata, size: tuple[int, int]) -> bool:
+    """Tell whether frames have the size the metadata names. Public Lada counts the padding in, this toolkit does not,
+    and a codec may round an odd side up."""
+    height, width = clip.scene_shape
+    padded = {(height + top + bottom, width + left + right) for top, bottom, left, right in clip.pad}
+    return any(0 <= size[0] - h <= 1 and 0 <= size[1] - w <= 1 for h, w in padded | {(height, width)})
+
+
 def quarantine(root: Path, problems: list[Problem]) -> int:
     """Move the files of bad clips below ``root/quarantine``, at the same relative paths; returns how many were moved.
 
-    Files that a sound clip uses stay. Nothing is overwritten: a name that is taken gets a number.
+    Files that a sound clip uses stay. Nothing is overwritten: a name that is taken gets a number. What goes where is
+    logged before it goes, for :func:`restore`; after a kill, checking again moves the rest.
     """
-    moved = 0
+    moves = []
     with only_run(root):
         bad = {problem.clip for problem in problems if problem.orphan is None}
         orphans = {problem.orphan for problem in problems}
@@ -119,10 +144,52 @@ def quarantine(root: Path, problems: list[Problem]) -> int:
         for path in listed:
             if path not in needed and os.path.lexists(root / path):
                 target = _free_name(root / QUARANTINE_FOLDER / path)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                (root / path).rename(target)
-                moved += 1
-    return moved
+                moves.append((path, str(target.relative_to(root))))
+        _log_moves(root, moves)
+        for path, target in moves:
+            (root / target).parent.mkdir(parents=True, exist_ok=True)
+            (root / path).rename(root / target)
+    return len(moves)
+
+
+def restore(root: Path) -> int:
+    """Move everything in quarantine back to where it was; returns how many files were moved.
+
+    Raises LadaError, with nothing moved, if another file has taken a place.
+    """
+    log = root / QUARANTINE_FOLDER / QUARANTINE_LOG
+    if not log.is_file():
+        raise LadaError(f'nothing to restore: {printable(root)} has no {QUARANTINE_FOLDER}/{QUARANTINE_LOG}')
+    with only_run(root):
+        try:
+            moves = [(str(path), str(target)) for path, target in map(json.loads, log.read_text().splitlines())]
+        except (ValueError, TypeError):
+            raise LadaError(f'a damaged log: {printable(log)}; move the files back by hand') from None
+        moves = [(path, target) for path, target in moves if os.path.lexists(root / target)]
+        taken = Counter(path for path, _ in moves)
+        for path in taken:
+            if os.path.lexists(root / path):
+                raise LadaError(f'cannot restore: {printable(root / path)} is there again; move it away first')
+            if taken[path] > 1:
+                raise LadaError(f'cannot restore: {printable(path)} is in quarantine {taken[path]} times; remove all but '
+                                f'one below {printable(root / QUARANTINE_FOLDER)}')
+        for path, target in moves:
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / target).rename(root / path)
+        log.unlink()
+        for folder, _, _ in os.walk(root / QUARANTINE_FOLDER, topdown=False):
+            with suppress(OSError):  # not empty
+                os.rmdir(folder)
+    return len(moves)
+
+
+def _log_moves(root: Path, moves: list[tuple[str, str]]) -> None:
+    if moves:
+        (root / QUARANTINE_FOLDER).mkdir(exist_ok=True)
+        with open(root / QUARANTINE_FOLDER / QUARANTINE_LOG, 'a', encoding='ascii') as file:
+            file.writelines(json.dumps(move) + '\n' for move in moves)
+            file.flush()
+            os.fsync(file.fileno())
 
 
 def as_table(problems: list[Problem]) -> Iterator[str]:

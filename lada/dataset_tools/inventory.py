@@ -160,7 +160,9 @@ class DatasetReader:
     def _file_paths(self, data: dict, folder: str, stem: str) -> list[str]:
         if 'version' not in data:
             base = folder.removesuffix('meta')
-            return [f'{base}img/{stem}.mp4', f'{base}mask/{stem}.mkv']
+            mosaic = [(f'{base}mosaic', f'{stem}.mp4'), (f'{base}mask_mosaic', f'{stem}.mkv')]
+            return [f'{base}img/{stem}.mp4', f'{base}mask/{stem}.mkv',
+                    *(f'{parent}/{name}' for parent, name in mosaic if name in self.listing(parent))]
         paths = [self._inside(folder, data[key]) for key in FILE_KEYS if data.get(key) is not None]
         if len(paths) < 2:
             raise BadClip('its metadata names no video and mask')

@@ -5,6 +5,7 @@ from pathlib import Path
 IMAGE_FOLDER = 'crop_unscaled_img'
 MASK_FOLDER = 'crop_unscaled_mask'
 META_FOLDER = 'crop_unscaled_meta'
+SPLIT_FOLDER = '.lada-split'
 
 
 def video_path(root: Path, stem: str) -> Path:
@@ -41,3 +42,11 @@ def human_bytes(size: int) -> str:
         value /= 1000
         units.pop(0)
     return f'{size} bytes' if units[0] == 'bytes' else f'{value:.1f} {units[0]}'
+
+
+def human_seconds(seconds: float) -> str:
+    """Return a time with a unit that suits it, at least ``1 s``."""
+    for unit, length in (('h', 3600), ('min', 60)):
+        if seconds >= 2 * length:
+            return f'{seconds / length:.0f} {unit}'
+    return f'{max(1, round(seconds))} s'

@@ -19,6 +19,8 @@ def only_run(root: Path) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise LadaError(f'another run works on this dataset: {printable(root)}; wait for it or stop it') from None
+        except OSError:
+            pass  # network file systems that cannot lock folders: there it is up to the user
         yield
     finally:
         os.close(descriptor)

@@ -10,6 +10,7 @@ from lada import __version__
 from lada.dataset_tools.inventory import ClipFile
 from lada.dataset_tools.layout import printable
 from lada.errors import LadaError
+from lada.files import sync_folder
 
 MANIFEST_NAME = 'split-manifest.jsonl'
 FORMAT = 1
@@ -30,6 +31,8 @@ class SplitArguments:
     remove: bool = False
     """Whether validation clips leave the training set."""
     extend: bool = False
+    hash: Literal['all', 'moved'] = 'all'
+    """Whether files that stay in the training set are hashed as well."""
 
 
 @dataclass(slots=True)
@@ -48,7 +51,7 @@ class Entry:
 
 @dataclass
 class Manifest:
-    """All clips that have a side, sorted by stem.
+    """All clips that have a side, sorted by stem; the same in both roots but for the side that the root is.
 
     ``runs`` holds, per run, the arguments, the version of the tool, and the folders it made (relative to the validation
     root). Roots are remembered relative to each other, so that both may be moved together.
@@ -58,6 +61,8 @@ class Manifest:
     """Relative to the training root."""
     runs: list[dict[str, Any]] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
+    side: Side = 'train'
+    """Which of the two roots this copy was read from."""
 
     def add_run(self, arguments: SplitArguments, made_folders: list[str]) -> None:
         """Record a further run."""
@@ -73,7 +78,14 @@ class Manifest:
 
     def moved(self) -> list[Entry]:
         """Return the validation clips of the last run."""
-        return [e for e in self.entries if e.run == self.last_run and e.side == 'val']
+        return self._of_last_run('val')
+
+    def stayed(self) -> list[Entry]:
+        """Return the training clips of the last run."""
+        return self._of_last_run('train')
+
+    def _of_last_run(self, side: Side) -> list[Entry]:
+        return [e for e in self.entries if e.run == self.last_run and e.side == side]
 
     def without_last_run(self) -> 'Manifest | None':
         """Return the manifest as it was before the last run, None if there was none."""
@@ -82,9 +94,10 @@ class Manifest:
         kept = [e for e in self.entries if e.run < self.last_run]
         return Manifest(self.val_root, self.runs[:-1], kept)
 
-    def write(self, path: Path, temporary: Path) -> None:
-        """Write the manifest through ``temporary``, on the same file system, so that it appears whole or not at all."""
-        header = {'lada_split': FORMAT, 'val_root': self.val_root, 'train_clips': 0, 'val_clips': 0, 'runs': self.runs}
+    def write(self, path: Path, temporary: Path, side: Side = 'train') -> None:
+        """Write the copy for ``side``'s root, whole or not at all; ``temporary`` is on the same file system."""
+        header = {'lada_split': FORMAT, 'side': side, 'val_root': self.val_root, 'train_clips': 0, 'val_clips': 0,
+                  'runs': self.runs}
         for entry in self.entries:
             header[f'{entry.side}_clips'] += 1
         encode = json.JSONEncoder(separators=(',', ':')).encode
@@ -95,6 +108,7 @@ class Manifest:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
+        sync_folder(path.parent)
 
     @classmethod
     def read(cls, path: Path) -> 'Manifest':
@@ -104,7 +118,7 @@ class Manifest:
                 header = json.loads(file.readline())
                 if header['lada_split'] != FORMAT:
                     raise ValueError(f'format {header["lada_split"]}')
-                manifest = cls(header['val_root'], header['runs'])
+                manifest = cls(header['val_root'], header['runs'], side=header.get('side', 'train'))
                 for line in file:
                     stem, group, name, source, side, run, files = json.loads(line)
                     files = [ClipFile(*file) for file in files]
@@ -114,5 +128,5 @@ class Manifest:
             SplitArguments(**manifest.runs[-1]['arguments'])
         except (ValueError, KeyError, TypeError, IndexError) as error:
             raise LadaError(f'a damaged record of a split: {printable(path)} ({error}); restore it from the other '
-                            "root's copy, or remove both to split afresh") from None
+                            "root's copy (its first line names the side), or remove both to split afresh") from None
         return manifest

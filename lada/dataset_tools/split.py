@@ -10,22 +10,25 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
 
 from tqdm import tqdm
 
-from lada.dataset_tools.inventory import Inventory, take_inventory
-from lada.dataset_tools.layout import counted, printable
+from lada.dataset_tools.inventory import ClipFile, Inventory, take_inventory
+from lada.dataset_tools.layout import SPLIT_FOLDER, counted, printable
 from lada.dataset_tools.locking import only_run
 from lada.dataset_tools.manifest import MANIFEST_NAME, Entry, Manifest, SplitArguments
-from lada.dataset_tools.split_checks import as_options, check_arguments, check_roots, check_target, check_val_root
+from lada.dataset_tools.split_checks import (
+    as_options,
+    check_arguments,
+    check_roots,
+    check_side,
+    check_target,
+    check_val_root,
+)
 from lada.dataset_tools.split_plan import SplitPlan, describe, plan_split
 from lada.dataset_tools.transfer import Transfer
 from lada.errors import LadaError
 
-JOURNAL_FOLDER = '.lada-split'
-
-T = TypeVar('T')
 Say = Callable[[str], None]
 
 
@@ -48,7 +51,9 @@ def split_dataset(train_root: Path, val_root: Path, arguments: SplitArguments, *
         previous = None
         if (train_root / MANIFEST_NAME).exists():
             previous = Manifest.read(train_root / MANIFEST_NAME)
+            check_side(previous, train_root)
             check_val_root(previous, train_root, val_root)
+            _check_there(previous, train_root, val_root)
         elif arguments.extend:
             raise LadaError(f'nothing to extend: {printable(train_root)} has not been split; leave --extend away')
         elif (val_root / MANIFEST_NAME).exists():
@@ -56,7 +61,7 @@ def split_dataset(train_root: Path, val_root: Path, arguments: SplitArguments, *
                             f'{MANIFEST_NAME}; use another --val-root')
         if not dry_run:
             journal.clean()
-        with _bar('reading clips') as bar:
+        with _bar('reading clips', unit='clip') as bar:
             inventory = take_inventory(train_root, bar.update)
         if previous is not None and not _anything_new(previous, inventory, arguments, say):
             return True
@@ -88,7 +93,9 @@ def undo_split(train_root: Path, val_root: Path | None = None, *, dry_run: bool 
                 journal.clean()
             raise LadaError(f'nothing to undo: {printable(train_root)} has not been split')
         manifest = Manifest.read(path)
+        check_side(manifest, train_root)
         val_root = val_root or Path(os.path.normpath(train_root.resolve() / manifest.val_root))
+        check_roots(train_root, val_root)
         check_val_root(manifest, train_root, val_root)
         moved = manifest.moved()
         transfer = _transfer(manifest, train_root, val_root)
@@ -101,16 +108,15 @@ def undo_split(train_root: Path, val_root: Path | None = None, *, dry_run: bool 
             return False
         journal.begin_undo(path, manifest)
         with _explained('the undo', 'put it right and use --undo again'):
-            for e in _with_bar(moved, 'taking back'):
-                for file in e.files:
-                    transfer.back(file)
+            for file in _with_bar(moved, 'taking back'):
+                transfer.back(file)
             before = manifest.without_last_run()
-            for root in (val_root, train_root):
+            for root, side in ((val_root, 'val'), (train_root, 'train')):
                 if before is not None:
-                    before.write(root / MANIFEST_NAME, _scratch(root) / 'manifest')
+                    before.write(root / MANIFEST_NAME, _scratch(root) / 'manifest', side)
                 else:
                     (root / MANIFEST_NAME).unlink(missing_ok=True)
-            shutil.rmtree(val_root / JOURNAL_FOLDER, ignore_errors=True)
+            shutil.rmtree(val_root / SPLIT_FOLDER, ignore_errors=True)
             for folder in reversed(_folders(manifest, val_root)):
                 _remove_if_empty(folder)
             journal.clean()
@@ -141,21 +147,31 @@ def _do(journal: '_Journal', manifest: Manifest, val_root: Path) -> None:
             folder.mkdir(exist_ok=True)
         scratch = _scratch(val_root)
         transfer = _transfer(manifest, journal.train_root, val_root)
-        for e in _with_bar(moved, arguments.mode):
-            e.files = [transfer.forward(file) for file in e.files]
+        _replace_files(moved, arguments.mode, transfer.forward)
+        if arguments.hash == 'all':
+            _replace_files(manifest.stayed(), 'hash', transfer.stay)
+        else:
+            for e in manifest.stayed():  # hashed while it was planned
+                e.files = [file for file in e.files if file.sha256 is not None]
         if arguments.remove and not transfer.renames:
             _remove(transfer, moved)
-        for root in (val_root, journal.train_root):
-            manifest.write(root / MANIFEST_NAME, _scratch(root) / 'manifest')
+        for root, side in ((val_root, 'val'), (journal.train_root, 'train')):
+            manifest.write(root / MANIFEST_NAME, _scratch(root) / 'manifest', side)
         shutil.rmtree(scratch)
         journal.clean()
 
 
+def _replace_files(entries: list[Entry], label: str, do: Callable[[ClipFile], ClipFile]) -> None:
+    """Replace every entry's files by what ``do`` makes of them."""
+    done = map(do, _with_bar(entries, label))
+    for e in entries:
+        e.files = [next(done) for _ in e.files]
+
+
 def _remove(transfer: Transfer, moved: list[Entry]) -> None:
     os.sync()  # copies must be on the disk before their originals go
-    for e in _with_bar(moved, 'remove'):
-        for file in e.files:
-            transfer.leave(file)
+    for file in _with_bar(moved, 'remove'):
+        transfer.leave(file)
 
 
 class _Journal:
@@ -163,7 +179,7 @@ class _Journal:
 
     def __init__(self, train_root: Path):
         self.train_root = train_root
-        self.folder = train_root / JOURNAL_FOLDER
+        self.folder = train_root / SPLIT_FOLDER
         self.plan = self.folder / 'plan.jsonl'
         self.undo = self.folder / 'undo.jsonl'
 
@@ -193,14 +209,14 @@ class _Journal:
 
 def _scratch(root: Path) -> Path:
     """Return the folder for temporary files below a root."""
-    folder = root / JOURNAL_FOLDER
+    folder = root / SPLIT_FOLDER
     folder.mkdir(exist_ok=True)
     return folder
 
 
 def _transfer(manifest: Manifest, train_root: Path, val_root: Path) -> Transfer:
     arguments = manifest.last_arguments
-    return Transfer(train_root, val_root, arguments.mode, arguments.remove, val_root / JOURNAL_FOLDER / 'file')
+    return Transfer(train_root, val_root, arguments.mode, arguments.remove, val_root / SPLIT_FOLDER / 'file')
 
 
 def _folders(manifest: Manifest, val_root: Path) -> list[Path]:
@@ -230,6 +246,16 @@ def _remove_if_empty(path: Path) -> None:
         return
 
 
+def _check_there(manifest: Manifest, train_root: Path, val_root: Path) -> None:
+    """Raise LadaError where all recorded validation clips have gone; some may be in quarantine."""
+    val = [e for e in manifest.entries if e.side == 'val']
+    gone = [e for e in val if not os.path.lexists(val_root / e.files[0].path)]
+    if gone and len(gone) == len(val):
+        raise LadaError(
+            f'all {counted(len(val), "validation clip")} are gone from {printable(val_root)}; put them back, or use '
+            f'--undo if they were copies, or delete {printable(train_root / MANIFEST_NAME)} to split afresh')
+
+
 def _anything_new(previous: Manifest, inventory: Inventory, arguments: SplitArguments, say: Say) -> bool:
     """Tell whether a run on a finished split has something to do. Raises LadaError where it asks for another split."""
     known = {e.stem for e in previous.entries}
@@ -247,20 +273,26 @@ def _anything_new(previous: Manifest, inventory: Inventory, arguments: SplitArgu
 
 @contextmanager
 def _explained(what: str, advice: str) -> Iterator[None]:
-    """Turn errors of the file system into one line that says how to go on."""
+    """Turn errors of the file system, and Ctrl-C, into one line that says how to go on."""
     try:
         yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f'nothing is lost: {advice.removeprefix("put it right and ")}') from None
     except OSError as error:
         where = printable(error.filename or '')
         raise LadaError(f'{what} stopped: {error.strerror}: {where}; nothing is lost: {advice}') from error
 
 
-def _bar(label: str, total: int | None = None) -> tqdm:
-    return tqdm(desc=label, total=total, unit='clip', leave=False, disable=not sys.stderr.isatty())
+def _bar(label: str, **options) -> tqdm:
+    return tqdm(desc=label, leave=False, disable=not sys.stderr.isatty(), **options)
 
 
-def _with_bar(items: list[T], label: str) -> Iterator[T]:
-    with _bar(label, len(items)) as bar:
-        for item in items:
-            yield item
-            bar.update(1)
+def _with_bar(entries: list[Entry], label: str) -> Iterator[ClipFile]:
+    """Yield the entries' files beside a bar that counts bytes and clips and tells the time left."""
+    total = sum(file.size for e in entries for file in e.files)
+    with _bar(label, total=total, unit='B', unit_scale=True) as bar:
+        for number, e in enumerate(entries):
+            bar.set_postfix_str(f'{number:,}/{len(entries):,} clips', refresh=False)
+            for file in e.files:
+                yield file
+                bar.update(file.size)

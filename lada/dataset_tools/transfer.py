@@ -8,6 +8,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from lada.dataset_tools.inventory import ClipFile
@@ -25,6 +26,7 @@ class Transfer:
         self._train, self._val = str(train_root), str(val_root)
         self._mode, self._remove = mode, remove
         self._temporary = str(temporary)
+        self._real_folders: dict[str, str] = {}
         self.renames = mode == 'move' and same_file_system(train_root, val_root)
 
     def forward(self, file: ClipFile) -> ClipFile:
@@ -48,11 +50,20 @@ class Transfer:
             os.link(source, target)
             sha256 = _hash(target)
         elif self._mode == 'symlink':
-            os.symlink(os.path.abspath(source), target)
+            os.symlink(self._link_text(source, target), target)
             sha256 = _hash(target)
         else:
             sha256 = self._copy(source, target)
         if os.stat(target).st_size != file.size or sha256 != (file.sha256 or sha256):
+            raise LadaError(_changed(source))
+        return ClipFile(file.path, file.size, sha256)
+
+    def stay(self, file: ClipFile) -> ClipFile:
+        """Return a file of the training set with its hash."""
+        source, _ = self._paths(file)
+        self._check_source(source, file, gone_is_fine=False)
+        sha256 = _hash(source)
+        if sha256 != (file.sha256 or sha256):
             raise LadaError(_changed(source))
         return ClipFile(file.path, file.size, sha256)
 
@@ -62,6 +73,8 @@ class Transfer:
         if self._remove and not self.renames and os.path.lexists(source):
             if not os.path.lexists(target):
                 raise LadaError(f'{printable(target)} disappeared while splitting; put it back or use --undo')
+            if not _same(source, target):
+                raise LadaError(_changed(source))
             os.unlink(source)
 
     def check_back(self, files: Iterable[ClipFile]) -> None:
@@ -71,7 +84,8 @@ class Transfer:
             here, there = os.path.lexists(source), os.path.lexists(target)
             if not here and not there:
                 raise LadaError(f'cannot undo: {printable(file.path)} is neither in {printable(self._train)} nor in '
-                                f'{printable(self._val)}; put it back first')
+                                f'{printable(self._val)}; put it back first (from quarantine: check-dataset.py '
+                                '--fix restore)')
             if here and there and not _same(source, target):
                 raise LadaError(f'cannot undo: {printable(file.path)} is different in {printable(self._train)} and '
                                 f'{printable(self._val)}; move one of them away first')
@@ -93,7 +107,7 @@ class Transfer:
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
-            self._copy(target, source, temporary=f'{source}.lada-tmp')
+            self._copy(target, source, temporary=f'{source}.lada-tmp', durable=True)
             os.unlink(target)
 
     def _paths(self, file: ClipFile) -> tuple[str, str]:
@@ -110,23 +124,51 @@ class Transfer:
         if size != file.size:
             raise LadaError(_changed(source))
 
-    def _copy(self, source: str, target: str, temporary: str | None = None) -> str:
+    def _copy(self, source: str, target: str, temporary: str | None = None, durable: bool = False) -> str:
         temporary = temporary or self._temporary
         digest = hashlib.sha256()
         with open(source, 'rb', buffering=0) as reader, open(temporary, 'wb', buffering=0) as writer:
+            before = os.fstat(reader.fileno())
             while block := reader.read(BLOCK):
                 digest.update(block)
                 view = memoryview(block)
                 while view:
                     view = view[writer.write(view):]
-        shutil.copystat(source, temporary)
+            after = os.fstat(reader.fileno())
+            if durable:
+                os.fsync(writer.fileno())
+        if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+            raise LadaError(_changed(source))
+        with suppress(OSError):  # some file systems keep no modes; the content is what counts
+            shutil.copystat(source, temporary)
         os.replace(temporary, target)
         return digest.hexdigest()
+
+    def _link_text(self, source: str, target: str) -> str:
+        """Return the relative path that a link at ``target`` needs, so that both roots can be moved together."""
+        (there, name), here = os.path.split(source), os.path.dirname(target)
+        for folder in (there, here):
+            if folder not in self._real_folders:
+                self._real_folders[folder] = os.path.realpath(folder)
+        return os.path.relpath(f'{self._real_folders[there]}/{name}', self._real_folders[here])
 
 
 def same_file_system(train_root: Path, val_root: Path) -> bool:
     """Tell whether files can be renamed and hard-linked from one root to the other."""
-    return os.stat(train_root).st_dev == os.stat(nearest_existing(val_root)).st_dev
+    nearest = nearest_existing(val_root)
+    return os.stat(train_root).st_dev == os.stat(nearest).st_dev and _mount(train_root) == _mount(nearest)
+
+
+def _mount(folder: Path) -> str | None:
+    """Return the number of the mount a folder is in, where Linux tells: one disk may be mounted at several places."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with open(f'/proc/self/fdinfo/{descriptor}') as file:
+            return next((line for line in file if line.startswith('mnt_id:')), None)
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
 
 
 def nearest_existing(path: Path) -> Path:

@@ -20,7 +20,8 @@ def build_parser():
     parser.add_argument('--leakage', type=Path, nargs=2, metavar=('TRAIN', 'VAL'), help='compare two datasets instead')
     parser.add_argument('--sheet', type=Path, default=Path('leakage.png'), metavar='FILE',
                         help='picture of the pairs that --leakage finds')
-    parser.add_argument('--fix', choices=['quarantine'], help='move bad clips to ROOT/quarantine')
+    parser.add_argument('--fix', choices=['quarantine', 'restore'],
+                        help='quarantine: move bad clips to ROOT/quarantine; restore: move them back, without checking')
     parser.add_argument('--json', action='store_true', help='print JSON instead of a table')
     parser.add_argument('--workers', type=int, default=os.cpu_count() or 1, metavar='N',
                         help='clips decoded at the same time; 1 uses no further process')
@@ -30,12 +31,17 @@ def build_parser():
 def main(args):
     if (args.root is None) == (args.leakage is None):
         raise LadaError('what to check: give either the root of a dataset, or --leakage TRAIN VAL')
+    if args.leakage and args.fix:
+        raise LadaError('--fix is for one dataset: which side of a leak should go is for you to decide')
+    if args.fix == 'restore':
+        print(f'{counted(checking.restore(args.root), "file")} moved back')
+        return 0
     return check_leakage(args) if args.leakage else check(args)
 
 
 def check(args):
     total, problems = checking.check_dataset(args.root, args.workers)
-    moved = checking.quarantine(args.root, problems) if args.fix and problems else 0
+    moved = checking.quarantine(args.root, problems) if args.fix == 'quarantine' and problems else 0
     if args.json:
         print(json.dumps(checking.as_json(args.root, total, problems) | {'quarantined_files': moved}, indent=1))
     else:

@@ -35,6 +35,9 @@ def build_parser():
     leave.add_argument('--keep-in-train', dest='remove', action='store_false',
                        help='leave validation clips in the training set as well, which flatters PSNR and SSIM; default '
                             'unless --mode move')
+    parser.add_argument('--hash', choices=['all', 'moved'], default='all',
+                        help='which files the manifests record hashes of: all, which reads the whole dataset once, or '
+                             'only those that go to the validation set and the metadata')
     parser.add_argument('--extend', action='store_true',
                         help='give a side to clips that were added since the split; no other clip moves')
     parser.add_argument('--undo', action='store_true', help='take the last run back, finished or not')
@@ -53,7 +56,8 @@ def main(args):
     val_root = val_root or Path(os.path.normpath(f'{args.src_root}').rstrip('/') + '_val')
     remove = args.mode == 'move' if args.remove is None else args.remove
     arguments = SplitArguments(
-        args.val_size, args.val_ratio, args.seed, args.group_by, args.stratify, args.mode, remove, args.extend)
+        args.val_size, args.val_ratio, args.seed, args.group_by, args.stratify, args.mode, remove, args.extend,
+        args.hash)
 
     def report(plan):
         if args.report:

@@ -26,10 +26,14 @@ def write_clip(root: Path, source: str, number: int, *, version: int = 3, side: 
         data |= dict(version=version, orig_shape=[272, 640], scene_shape=[side, side])
         data |= {video: f'../{FOLDERS[0]}/{stem}.mp4', mask: f'../{FOLDERS[1]}/{stem}.mkv'}
         if mosaic:
-            (root / 'crop_unscaled_mosaic').mkdir(exist_ok=True)
-            (root / 'crop_unscaled_mosaic' / f'{stem}.mp4').write_bytes(b'mosaic')
-            data['mosaic_video_path' if version == 3 else 'relative_mosaic_nsfw_video_path'] = \
-                f'../crop_unscaled_mosaic/{stem}.mp4'
+            names = ('mosaic_video_path', 'mosaic_mask_path') if version == 3 else \
+                ('relative_mosaic_nsfw_video_path', 'relative_mosaic_mask_video_path')
+            data |= {names[0]: f'../crop_unscaled_mosaic/{stem}.mp4',
+                     names[1]: f'../crop_unscaled_mask_mosaic/{stem}.mkv'}
+    if mosaic:
+        for folder, suffix, content in (('mosaic', 'mp4', b'mosaic'), ('mask_mosaic', 'mkv', b'mask of the mosaic')):
+            (root / f'crop_unscaled_{folder}').mkdir(exist_ok=True)
+            (root / f'crop_unscaled_{folder}' / f'{stem}.{suffix}').write_bytes(content)
     if version == 3:
         sha256 = sha256 or hashlib.sha256(os.fsencode(source)).hexdigest()
         data['source'] = dict(file=source, sha256=sha256, start_frame=0)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lada.data import ClipMetadata
-from lada.dataset_tools.checking import check_dataset, quarantine
+from lada.dataset_tools.checking import check_dataset, quarantine, restore
 from lada.dataset_tools.leakage import SHEET_LABEL, SHEET_SIDE, contact_sheet, find_leaks
 from lada.dataset_tools.perceptual import MAX_DISTANCE, frame_hash, near_matches
 from lada.errors import LadaError
@@ -100,11 +100,17 @@ def test_every_kind_of_damage_is_named(dataset, pictures):
     write_real_clip(dataset, 'leaving', 0, pictures[5])
     change(dataset, 'leaving-000000', video_path='../../elsewhere.mp4')
     (dataset / FOLDERS[0] / 'alone.mp4').write_bytes(b'x')
+    change(dataset, write_real_clip(dataset, 'wrong size', 0, pictures[5]), scene_shape=[64, 60])
+    for name, frames in (('short mosaic', pictures[5][:7] // 2), ('small mosaic', pictures[5][:, :32, :32])):
+        stem_here = write_real_clip(dataset, name, 0, pictures[5] // 3 + len(name))
+        write_video(dataset / FOLDERS[0] / f'{name}.mp4', frames, 25, **clip_encoding())
+        change(dataset, stem_here, mosaic_video_path=f'../{FOLDERS[0]}/{name}.mp4')
     total, problems = check_dataset(dataset)
-    assert total == 11
+    assert total == 14
     assert {(p.clip, p.kind) for p in problems} == {
         (stem(0), 'missing'), (stem(1), 'metadata'), (stem(2), 'undecodable'), (stem(3), 'frames'),
         ('short-000000', 'frames'), ('small-000000', 'size'), ('nothing-000000', 'mask'), ('padded-000000', 'size'),
+        ('wrong size-000000', 'size'), ('short mosaic-000000', 'frames'), ('small mosaic-000000', 'size'),
         ('second-000000', 'duplicate'), ('leaving-000000', 'metadata'), ('alone', 'orphan')}
     assert all(p.detail and '\n' not in p.detail for p in problems)
 
@@ -113,6 +119,7 @@ def test_quarantine(dataset, pictures, here):
     sound = snapshot(dataset)
     write_real_clip(dataset, 'nothing', 0, pictures[4], np.zeros((8, 64, 64), np.uint8))
     (dataset / FOLDERS[0] / 'alone.mp4').write_bytes(b'x')
+    damaged = snapshot(dataset)
     result = here(CHECK, dataset, '--json', '--fix', 'quarantine', '--workers', '1')
     assert result.returncode == 1
     report = json.loads(result.stdout)
@@ -121,6 +128,16 @@ def test_quarantine(dataset, pictures, here):
     assert kinds(dataset) == set()
     aside = dataset / 'quarantine'
     assert kinds(aside) == {('nothing-000000', 'mask'), ('alone', 'orphan')}
+    assert here(CHECK, dataset, '--fix', 'restore').stdout == '4 files moved back\n'
+    assert snapshot(dataset) == damaged
+    assert here(CHECK, dataset, '--fix', 'restore').returncode == 1
+    quarantine(dataset, check_dataset(dataset)[1])
+    (dataset / FOLDERS[0] / 'alone.mp4').write_bytes(b'y')
+    before = snapshot(dataset)
+    with pytest.raises(LadaError, match=r'cannot restore: .*alone.mp4 is there again'):
+        restore(dataset)
+    assert snapshot(dataset) == before
+    (dataset / FOLDERS[0] / 'alone.mp4').unlink()
     shutil.rmtree(aside)
     assert snapshot(dataset) == sound
 
@@ -130,6 +147,8 @@ def test_quarantine_overwrites_nothing_and_leaves_shared_files(dataset, pictures
         (dataset / FOLDERS[0] / 'alone.mp4').write_bytes(b'x')
         quarantine(dataset, check_dataset(dataset)[1])
     assert sorted(p.name for p in (dataset / 'quarantine' / FOLDERS[0]).iterdir()) == ['alone.1.mp4', 'alone.mp4']
+    with pytest.raises(LadaError, match='is in quarantine 2 times'):
+        restore(dataset)
     stem = write_real_clip(dataset, 'zz', 0, pictures[4])
     change(dataset, stem, video_path=f'../{FOLDERS[0]}/video 0.mp4-000000.mp4')
     problems = check_dataset(dataset)[1]

@@ -1,9 +1,12 @@
 """Splitting: every mode there and back, dry runs that tell the truth, extension, and input that is refused."""
 
+import errno
+import hashlib
 import json
 import os
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from fake_clips import FOLDERS, snapshot, stems, write_clip, write_dataset
@@ -11,6 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lada.data import ClipMetadata
+from lada.dataset_tools import split_checks, split_plan, transfer
+from lada.dataset_tools.inventory import ClipFile
 from lada.dataset_tools.manifest import MANIFEST_NAME, Manifest, SplitArguments
 from lada.dataset_tools.split import split_dataset, undo_split
 from lada.errors import LadaError
@@ -50,25 +55,71 @@ def test_there_and_back(dataset, mode, remove):
     for stem in val_stems:
         clip = ClipMetadata.from_file(val / FOLDERS[2] / f'{stem}.json')
         assert clip.video_path.read_text() == f'video {stem}' and clip.mask_path.read_text() == f'mask {stem}'
-    assert (val / MANIFEST_NAME).read_bytes() == (dataset / MANIFEST_NAME).read_bytes()
+    records = [(root / MANIFEST_NAME).read_text().splitlines() for root in (dataset, val)]
+    assert records[0][1:] == records[1][1:]
+    assert [json.loads(lines[0])['side'] for lines in records] == ['train', 'val']
+    for e in Manifest.read(val / MANIFEST_NAME).entries:
+        assert len(e.files) == 3
+        for file in e.files:
+            content = ((val if e.side == 'val' else dataset) / file.path).read_bytes()
+            assert (file.size, file.sha256) == (len(content), hashlib.sha256(content).hexdigest())
     assert not (dataset / '.lada-split').exists() and not (val / '.lada-split').exists()
     undo_split(dataset, say=quiet)
     assert snapshot(dataset) == before and not val.exists()
 
 
 @pytest.mark.parametrize('version', [1, 2, 3])
-def test_all_versions_and_prerendered_mosaics(tmp_path, version):
+@pytest.mark.parametrize(('mode', 'remove'), MODES)
+def test_all_versions_and_prerendered_mosaics(tmp_path, version, mode, remove):
     root = tmp_path / 'set'
     for source in 'ab':
         for number in range(2):
-            write_clip(root, source, number, version=version, mosaic=version > 1)
-    _, val = split(root, 2)
+            write_clip(root, source, number, version=version, mosaic=True)
+    before = snapshot(root)
+    _, val = split(root, 2, mode, remove)
     stem, _ = sorted(stems(val))
     clip = ClipMetadata.from_file(val / FOLDERS[2] / f'{stem}.json')
-    assert clip.video_path.exists() and clip.mask_path.exists()
-    if version > 1:
-        assert clip.mosaic_video_path.read_bytes() == b'mosaic'
-        assert not (root / 'crop_unscaled_mosaic' / f'{stem}.mp4').exists()
+    assert clip.video_path.read_text() == f'video {stem}' and clip.mask_path.read_text() == f'mask {stem}'
+    assert version == 1 or clip.mosaic_video_path.is_relative_to(val)
+    for folder, suffix, content in (('mosaic', 'mp4', 'mosaic'), ('mask_mosaic', 'mkv', 'mask of the mosaic')):
+        name = f'crop_unscaled_{folder}/{stem}.{suffix}'
+        assert (val / name).read_text() == content
+        assert (root / name).exists() == (not remove)
+    undo_split(root, say=quiet)
+    assert snapshot(root) == before and not val.exists()
+
+
+def test_across_file_systems(dataset, monkeypatch):
+    """Where renaming is impossible files are copied, compared, and only then removed."""
+    for module in (transfer, split_checks, split_plan):
+        monkeypatch.setattr(module, 'same_file_system', lambda *roots: False)
+
+    def rename(source, target):
+        raise OSError(errno.EXDEV, 'Invalid cross-device link', source)
+    monkeypatch.setattr(os, 'rename', rename)
+    before = snapshot(dataset)
+    _, val = split(dataset, 5)
+    assert len(stems(val)) == 5 and len(stems(dataset)) == 12
+    undo_split(dataset, say=quiet)
+    assert snapshot(dataset) == before and not val.exists()
+
+
+def test_links_stay_valid_when_both_roots_are_moved(dataset, tmp_path):
+    (tmp_path / 'link').symlink_to(dataset, target_is_directory=True)
+    split_dataset(tmp_path / 'link', tmp_path / 'val', arguments(5, 'symlink'), say=quiet)
+    (tmp_path / 'elsewhere').mkdir()
+    for name in ('set', 'val'):
+        (tmp_path / name).rename(tmp_path / 'elsewhere' / name)
+    for stem in stems(tmp_path / 'elsewhere' / 'val'):
+        clip = ClipMetadata.from_file(tmp_path / 'elsewhere' / 'val' / FOLDERS[2] / f'{stem}.json')
+        assert clip.video_path.read_text() == f'video {stem}'
+    assert undo_split(tmp_path / 'elsewhere' / 'set', say=quiet)
+
+
+def test_hashes_of_moved_files_only(dataset):
+    split(dataset, 5, hash='moved')
+    for e in Manifest.read(dataset / MANIFEST_NAME).entries:
+        assert len(e.files) == (3 if e.side == 'val' else 1) and all(file.sha256 for file in e.files)
 
 
 def test_same_call_same_split(tmp_path):
@@ -143,6 +194,18 @@ def test_extension_moves_no_clip_that_has_a_side(tmp_path):
     assert (root / MANIFEST_NAME).read_bytes() == manifest_before
     undo_split(root, say=quiet)
     assert not val.exists() and len(stems(root)) == 20
+
+
+def test_extension_says_when_sources_meet(tmp_path):
+    """A new clip that has the name of a training source and the content of a validation source ties the two."""
+    root = write_dataset(tmp_path / 'set', {'a.mp4': 2, 'b.mp4': 2})
+    _, val = split(root, 2)
+    val_source = next(iter(stems(val))).split('-')[0]
+    train_source = next(iter(stems(root))).split('-')[0]
+    write_clip(root, train_source, 9, sha256=hashlib.sha256(val_source.encode()).hexdigest())
+    lines = []
+    split_dataset(root, val, arguments(2, extend=True), say=lines.append)
+    assert any('the same source are on both sides' in line for line in lines)
 
 
 def test_new_clips_are_pointed_out(dataset):
@@ -299,9 +362,80 @@ def test_nothing_is_overwritten(dataset, tmp_path):
     refused(dataset, 'would be overwritten')
 
 
-def test_full_disk_is_seen_before(dataset, monkeypatch):
-    monkeypatch.setattr(shutil, 'disk_usage', lambda path: shutil._ntuple_diskusage(100, 90, 10))
-    refused(dataset, 'not enough space', mode='copy')
+@pytest.mark.parametrize(('changes', 'match'), [
+    (dict(f_bavail=15), r'not enough space: .* needs 8.* kB, 61.4 kB are free; free some, use --mode hardlink'),
+    (dict(f_bavail=0), r'not enough space: .* 0 bytes are free'),
+    (dict(f_files=100, f_favail=14), r'needs 15 files, .* has room for 14 more \(inodes\)')])
+def test_full_disk_is_seen_before(dataset, monkeypatch, changes, match):
+    def statvfs(path):
+        values = dict(f_bsize=4096, f_frsize=4096, f_blocks=100, f_bavail=90, f_files=0, f_favail=0) | changes
+        return SimpleNamespace(**values)
+    monkeypatch.setattr(os, 'statvfs', statvfs)
+    refused(dataset, match, mode='copy')
+
+
+def test_links_in_the_dataset(dataset, tmp_path):
+    for source in SOURCES:
+        path = dataset / FOLDERS[0] / f'{source}-000000.mp4'
+        path.rename(tmp_path / source)
+        path.symlink_to(f'../../{source}')
+    for mode, remove in (('move', True), ('hardlink', False), ('copy', True)):
+        refused(dataset, 'a symbolic link: .* use --mode copy or symlink', arguments=arguments(7, mode, remove))
+    before = snapshot(dataset)
+    for mode in ('copy', 'symlink'):
+        _, val = split(dataset, 7, mode)
+        for stem in stems(val):
+            assert (val / FOLDERS[0] / f'{stem}.mp4').read_text() == f'video {stem}'
+        undo_split(dataset, say=quiet)
+        assert snapshot(dataset) == before
+
+
+def test_the_validation_side_is_no_dataset_to_split(dataset, script):
+    _, val = split(dataset, 5)
+    before = snapshot(dataset, val)
+    for call in (['--undo'], ['--undo', '--val-root', dataset], ['--val-size', '2', '--mode', 'move']):
+        result = script(SPLIT, '--src-root', val, *call, '--yes')
+        assert result.returncode == 1 and 'is the validation side of a split' in result.stderr
+        assert snapshot(dataset, val) == before
+    # As written by the first version, which did not record the side.
+    for root in (dataset, val):
+        header, _, rest = (root / MANIFEST_NAME).read_text().partition('\n')
+        header = {key: value for key, value in json.loads(header).items() if key != 'side'}
+        (root / MANIFEST_NAME).write_text(f'{json.dumps(header)}\n{rest}')
+    before = snapshot(dataset, val)
+    with pytest.raises(LadaError, match='is the dataset itself'):
+        undo_split(val, say=quiet)
+    assert snapshot(dataset, val) == before
+
+
+def test_two_datasets_into_one_validation_root(dataset, tmp_path):
+    val, other = tmp_path / 'set_val', write_dataset(tmp_path / 'other', {'x': 2, 'y': 2})
+
+    def intruder(plan):
+        (val / '.lada-split').mkdir(parents=True)
+    split_dataset(dataset, val, arguments(5), dry_run=True, say=quiet, planned=intruder)
+    with pytest.raises(LadaError, match=r'another split into .* is unfinished'):
+        split_dataset(other, val, arguments(2), say=quiet)
+    (val / '.lada-split').rmdir()
+
+    def beaten(plan):
+        split_dataset(other, val, arguments(2), say=quiet)
+    state = snapshot(dataset)
+    with pytest.raises(LadaError, match='cannot write to the validation root'):
+        split_dataset(dataset, val, arguments(5), say=quiet, planned=beaten)
+    assert snapshot(dataset) == state and len(stems(val)) == 2
+
+
+def test_validation_clips_that_are_gone(dataset):
+    _, val = split(dataset, 5, 'copy')
+    shutil.rmtree(val)
+    before = snapshot(dataset)
+    with pytest.raises(LadaError, match=r'all 5 validation clips are gone .*--undo'):
+        split(dataset, 5, 'copy')
+    assert snapshot(dataset) == before
+    undo_split(dataset, say=quiet)
+    split(dataset, 5, 'copy')
+    assert len(stems(val)) == 5
 
 
 def test_full_disk_on_the_way(dataset, script):
@@ -361,6 +495,43 @@ def test_file_that_changes_during_the_run(dataset, which):
         split_dataset(dataset, dataset.with_name('set_val'), arguments(5, 'copy'), say=quiet, planned=vandal)
     undo_split(dataset, say=quiet)
     assert len(stems(dataset)) == 17 and not dataset.with_name('set_val').exists()
+
+
+def test_file_that_changes_between_copy_and_removal(dataset, monkeypatch):
+    def sync():
+        for path in (dataset / FOLDERS[0]).iterdir():
+            path.write_text(path.read_text().upper())
+    monkeypatch.setattr(os, 'sync', sync)
+    with pytest.raises(LadaError, match='changed while splitting'):
+        split(dataset, 5, 'copy', True)
+    assert {path.read_text()[:5] for path in (dataset / FOLDERS[0]).iterdir()} == {'VIDEO'}
+    assert len(stems(dataset)) >= 16
+
+
+def test_file_that_changes_while_it_is_copied(dataset, monkeypatch):
+    before = snapshot(dataset)
+    seen = iter(range(1000))
+    monkeypatch.setattr(transfer.os, 'fstat', lambda fd: SimpleNamespace(st_size=1, st_mtime_ns=next(seen)))
+    with pytest.raises(LadaError, match='changed while splitting'):
+        transfer.Transfer(dataset, dataset.parent, 'copy', False, dataset.parent / 'temporary').forward(
+            ClipFile(f'{FOLDERS[0]}/a.mp4-000000.mp4', len('video a.mp4-000000')))
+    assert snapshot(dataset) == before and not (dataset.parent / FOLDERS[0]).exists()
+
+
+def test_ctrl_c_says_how_to_go_on(dataset, monkeypatch):
+    before = snapshot(dataset)
+    real = transfer.Transfer.forward
+    count = iter(range(9))
+
+    def forward(self, file):
+        if next(count) == 7:
+            raise KeyboardInterrupt
+        return real(self, file)
+    monkeypatch.setattr(transfer.Transfer, 'forward', forward)
+    with pytest.raises(KeyboardInterrupt, match='nothing is lost: run the same command again, or use --undo'):
+        split(dataset, 5)
+    undo_split(dataset, say=quiet)
+    assert snapshot(dataset) == before
 
 
 def test_clip_that_appears_during_the_run(dataset):
