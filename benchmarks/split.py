@@ -20,7 +20,8 @@ SCRIPT = Path(__file__).resolve().parents[1] / 'scripts' / 'dataset_creation' / 
 FOLDERS = {'crop_unscaled_img': 'mp4', 'crop_unscaled_mask': 'mkv', 'crop_unscaled_meta': 'json'}
 KILL_CLIPS = 200
 KILL_MODES = [['--mode', 'move'], ['--mode', 'copy'], ['--mode', 'copy', '--remove-from-train'], ['--mode', 'hardlink'],
-              ['--mode', 'hardlink', '--remove-from-train'], ['--mode', 'symlink'], ['--mode', 'move', '--group-by', 'clip']]
+              ['--mode', 'hardlink', '--remove-from-train'], ['--mode', 'symlink'],
+              ['--mode', 'move', '--group-by', 'clip']]
 
 
 def write_dataset(root: Path, clips: int, seed: int = 0, prefix: str = 'source') -> None:
@@ -128,7 +129,8 @@ class Case:
 
     def start(self, place: Path, call: list[str], journal: str) -> subprocess.Popen:
         """Start the script and wait for the moment its journal appears, so that kills hit the work, not Python."""
-        process = subprocess.Popen([sys.executable, SCRIPT, *call], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen([sys.executable, SCRIPT, *call], stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL)
         while not (place / 'set' / '.lada-split' / journal).exists() and process.poll() is None:
             time.sleep(0.0002)
         return process
@@ -146,8 +148,8 @@ def survive(folder: Path, kills: int, second_disk: Path | None) -> None:
     cases['move --extend'] = (['--mode', 'move'], None, True)
     if second_disk is not None:
         cases['move to another disk'] = (['--mode', 'move'], second_disk, False)
-    for name, (options, disk, extends) in cases.items():
-        case = Case(name, folder / f'case {len(list(folder.iterdir())) if folder.exists() else 0}', options, disk, extends)
+    for number, (name, (options, disk, extends)) in enumerate(cases.items()):
+        case = Case(name, folder / f'case {number}', options, disk, extends)
         place = case.copy(case.first, 'undisturbed')
         process = case.start(place, case.call(place), 'plan.jsonl')
         begin = time.perf_counter()

@@ -171,8 +171,8 @@ def restore(root: Path) -> int:
             if os.path.lexists(root / path):
                 raise LadaError(f'cannot restore: {printable(root / path)} is there again; move it away first')
             if taken[path] > 1:
-                raise LadaError(f'cannot restore: {printable(path)} is in quarantine {taken[path]} times; remove all but '
-                                f'one below {printable(root / QUARANTINE_FOLDER)}')
+                raise LadaError(f'cannot restore: {printable(path)} is in quarantine {taken[path]} times; remove '
+                                f'all but one below {printable(root / QUARANTINE_FOLDER)}')
         for path, target in moves:
             (root / path).parent.mkdir(parents=True, exist_ok=True)
             (root / target).rename(root / path)

@@ -4,21 +4,23 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
 from lada.dataset_tools.inventory import Clip, Inventory, take_inventory
 from lada.dataset_tools.layout import counted, printable
-from lada.dataset_tools.perceptual import frame_hash, near_matches, similarity
+from lada.dataset_tools.perceptual import VIEWS, near_matches, similarity, view_hashes
 from lada.dataset_tools.sources import file_sha256
 from lada.dataset_tools.workers import Watch, worker_pool
 from lada.errors import LadaError
 from lada.video import iter_frames, read_frames
 
+TRAIN_VIEWS, VAL_VIEWS = (0, 1), (0, 1, 2, 3)
 QUERY_FRAMES = 8
 """Frames of a validation clip that are looked for among all frames of the training clips."""
-LEAST_SIMILARITY = 0.95
+LEAST_SIMILARITY = 0.9
 TABLE_ROWS = 200
 SHEET_ROWS, SHEET_SIDE, SHEET_LABEL = 40, 192, 20
 
@@ -102,46 +104,62 @@ def _shared_content(train: Inventory, val: Inventory) -> Iterator[Leak]:
                 yield Leak('content', stem, clip.stem, 'the same video file')
 
 
-def hash_frames(path: Path, count: int | None, watch: Watch) -> tuple[np.ndarray, np.ndarray]:
-    """Return hashes of a clip's frames and their numbers: all, or ``count`` spread evenly (runs in a worker)."""
-    hashes: dict[int, int] = {}
+class _Hashes(NamedTuple):
+    """Hashes of a dataset's frames, and for each the number of its clip, of its frame, and of its view."""
+
+    values: np.ndarray
+    clips: np.ndarray
+    frames: np.ndarray
+    views: np.ndarray
+
+
+def hash_frames(path: Path, views: tuple[int, ...], count: int | None,
+                watch: Watch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return hashes of a clip's frames, their frames and views: of all frames, or of ``count`` spread evenly.
+
+    Of frames that look the same the first counts. Runs in a worker.
+    """
+    looks: dict[int, tuple[int, list[int]]] = {}
     for number, frame in enumerate(iter_frames(path)):
-        value = frame_hash(frame)
-        if value is not None:
-            hashes.setdefault(value, number)
+        hashes = view_hashes(frame, views)
+        if hashes:
+            looks.setdefault(hashes[0], (number, hashes))
         watch.frames_done(1)
-    values, numbers = np.array(list(hashes), np.uint64), np.array(list(hashes.values()), np.int64)
-    if count is not None and len(values) > count:
-        pick = np.linspace(0, len(values) - 1, count).round().astype(int)
-        values, numbers = values[pick], numbers[pick]
-    return values, numbers
+    kept = list(looks.values())
+    if count is not None and len(kept) > count:
+        kept = [kept[i] for i in np.linspace(0, len(kept) - 1, count).round().astype(int)]
+    return (np.array([value for _, hashes in kept for value in hashes], np.uint64),
+            np.repeat(np.array([number for number, _ in kept], np.int64), len(views)),
+            np.tile(np.array(views, np.int8), len(kept)))
 
 
 def _shared_looks(train: Inventory, val: Inventory, run: Callable) -> Iterator[Leak]:
-    base, queries = (_all_hashes(side, count, run) for side, count in ((train, None), (val, QUERY_FRAMES)))
-    query, other, distance = near_matches(queries[0], base[0])
+    base, queries = _all_hashes(train, TRAIN_VIEWS, None, run), _all_hashes(val, VAL_VIEWS, QUERY_FRAMES, run)
+    query, other, distance = near_matches(queries.values, base.values)
     best: dict[tuple[int, int], tuple[int, int, int]] = {}
-    for q, b, bits in zip(query, other, distance, strict=True):
-        pair = int(base[1][b]), int(queries[1][q])
-        best[pair] = min(best.get(pair, (99, 0, 0)), (int(bits), int(base[2][b]), int(queries[2][q])))
-    for (t, v), (bits, train_frame, val_frame) in sorted(best.items()):
-        a, b = train.clips[t], val.clips[v]
-        pictures = [read_frames(root / _video(clip), number, number + 1)[0]
-                    for root, clip, number in ((train.root, a, train_frame), (val.root, b, val_frame))]
-        if similarity(*pictures) >= LEAST_SIMILARITY:
-            detail = f'frames {train_frame} and {val_frame} differ in {counted(bits, "bit")} of 63'
-            yield Leak('frames', a.stem, b.stem, detail, train_frame, val_frame)
+    for q, b, bits in zip(query.tolist(), other.tolist(), distance.tolist(), strict=True):
+        pair = int(base.clips[b]), int(queries.clips[q])
+        best[pair] = min(best.get(pair, (99, 0, 0)), (bits, b, q))
+    for (t, v), (bits, b, q) in sorted(best.items()):
+        clips, frames = (train.clips[t], val.clips[v]), (int(base.frames[b]), int(queries.frames[q]))
+        views = int(base.views[b]), int(queries.views[q])
+        pictures = [read_frames(side.root / _video(clip), frame, frame + 1)[0]
+                    for side, clip, frame in zip((train, val), clips, frames, strict=True)]
+        if similarity(*pictures, *views) >= LEAST_SIMILARITY:
+            mirrored, cropped = VIEWS[views[0] ^ views[1]]
+            detail = f'frames {frames[0]} and {frames[1]} differ in {counted(bits, "bit")} of 63' + (
+                ', one mirrored' if mirrored else '') + (', one cropped' if cropped else '')
+            yield Leak('frames', clips[0].stem, clips[1].stem, detail, *frames)
 
 
-def _all_hashes(side: Inventory, count: int | None, run: Callable) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return hashes of a dataset's frames, and for each the number of its clip and of its frame."""
-    hashes, clips, frames = [np.empty(0, np.uint64)], [np.empty(0, np.int64)], [np.empty(0, np.int64)]
-    jobs = [(hash_frames, side.root / _video(clip), count) for clip in side.clips]
-    for number, (values, numbers) in enumerate(run(jobs, f'looking at {side.root.name}')):
-        hashes.append(values)
-        clips.append(np.full(len(values), number))
-        frames.append(numbers)
-    return np.concatenate(hashes), np.concatenate(clips), np.concatenate(frames)
+def _all_hashes(side: Inventory, views: tuple[int, ...], count: int | None, run: Callable) -> _Hashes:
+    clips, columns = [np.empty(0, np.int64)], [(np.empty(0, np.uint64), np.empty(0, np.int64), np.empty(0, np.int8))]
+    jobs = [(hash_frames, side.root / _video(clip), views, count) for clip in side.clips]
+    for number, found in enumerate(run(jobs, f'looking at {side.root.name}')):
+        columns.append(found)
+        clips.append(np.full(len(found[0]), number))
+    values, frames, seen = (np.concatenate(column) for column in zip(*columns, strict=True))
+    return _Hashes(values, np.concatenate(clips), frames, seen)
 
 
 def as_table(leaks: list[Leak]) -> Iterator[str]:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from lada.data import ClipMetadata
 from lada.dataset_tools.checking import check_dataset, quarantine, restore
 from lada.dataset_tools.leakage import SHEET_LABEL, SHEET_SIDE, contact_sheet, find_leaks
-from lada.dataset_tools.perceptual import MAX_DISTANCE, frame_hash, near_matches
+from lada.dataset_tools.perceptual import MAX_DISTANCE, near_matches, view_hashes
 from lada.errors import LadaError
 from lada.video import clip_encoding, mask_encoding, read_frames, write_video
 
@@ -238,6 +238,34 @@ def test_reencoded_shifted_and_resized_copies_leak(sides, pictures, here, tmp_pa
     assert picture is not None and picture.shape[1] > picture.shape[0] > 64
 
 
+@pytest.mark.parametrize(('what', 'change', 'said'), [
+    ('mirrored', lambda f: f[:, :, ::-1], 'one mirrored'),
+    ('cropped by 8 %', lambda f: f[:, 11:-11, 11:-11], 'one cropped'),
+    ('cropped at one corner by 3 %', lambda f: f[:, 8:, 8:], ''),
+    ('mirrored, cropped', lambda f: f[:, 11:-11, 11:-11][:, :, ::-1], 'one mirrored, one cropped'),
+    ('with another border', lambda f: np.pad(f, ((0, 0), (30, 30), (0, 60), (0, 0))), ''),
+    ('brighter', lambda f: np.clip(f.astype(float) * 1.1 + 8, 0, 255).astype(np.uint8), '')])
+@pytest.mark.parametrize('from_train', [True, False])
+def test_changed_copies_leak(dataset, tmp_path, bikes, what, change, said, from_train):
+    frames = np.stack([f[:, 180:452] for f in read_frames(bikes, 120, 126)])
+    roots = dataset, tmp_path / 'set_val'
+    copy = np.ascontiguousarray(change(frames))
+    for root, name, pictures in zip(roots, 'ab', (frames, copy) if from_train else (copy, frames), strict=True):
+        write_real_clip(root, name, 0, pictures, np.full(pictures.shape[:3], 255, np.uint8), sha256=name * 64, crf='26')
+    leaks, _ = find_leaks(*roots)
+    assert [(leak.reason, leak.train, leak.val) for leak in leaks] == [('frames', 'a-000000', 'b-000000')]
+    assert leaks[0].detail.endswith(said)
+
+
+def test_padded_clips_of_other_pictures_do_not_leak(tmp_path, pictures):
+    for number, frames in enumerate(pictures):
+        root = tmp_path / ('set_val' if number % 2 else 'set')
+        padded = np.pad(frames, ((0, 0), (30, 30), (0, 0), (0, 0)))
+        write_real_clip(root, f'{number}', 0, padded, np.full(padded.shape[:3], 255, np.uint8), sha256=f'{number:064x}')
+    leaks = find_leaks(tmp_path / 'set', tmp_path / 'set_val')[0]
+    assert {(leak.train, leak.val) for leak in leaks} == set()
+
+
 def test_sheet_has_a_row_per_pair(sides, pictures):
     for number in range(3):
         write_real_clip(sides[1], 'video 0.mp4', number, pictures[4] // (number + 1))
@@ -256,14 +284,15 @@ def test_leakage_refuses_broken_or_equal_sides(sides):
 
 
 def test_flat_frames_have_no_hash():
-    assert frame_hash(np.full((50, 70, 3), 128, np.uint8)) is None
+    for level in (0, 128):
+        assert view_hashes(np.full((50, 70, 3), level, np.uint8)) == []
 
 
 @settings(deadline=None, max_examples=50)
 @given(st.lists(st.integers(0, 2**63 - 1), max_size=30), st.lists(st.integers(0, 2**63 - 1), max_size=30), st.data())
 def test_search_finds_all_near_matches(queries, base, data):
     for value in list(base)[:5]:
-        for bit in data.draw(st.lists(st.integers(0, 62), max_size=5)):
+        for bit in data.draw(st.lists(st.integers(0, 62), max_size=9)):
             value ^= 1 << bit
         queries.append(value)
     expected = {(i, j, (q ^ b).bit_count()) for i, q in enumerate(queries) for j, b in enumerate(base)
