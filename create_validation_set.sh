@@ -5,7 +5,7 @@
 #
 # DATASET: by default $LADA_DATA_ROOT, or else datasets/mosaic_removal_vid. The validation set: $LADA_VAL_ROOT, or else
 # DATASET_val. Unless told otherwise (--val-size, --val-ratio, --mode) a tenth of the clips is moved. VALIDATION_SET_GUIDE.md
-# explains the choices; --undo takes the split back.
+# explains the choices; --dry-run only shows, --yes does not ask, --undo takes the split back.
 set -euo pipefail
 HERE="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 SPLIT="$HERE/scripts/dataset_creation/split-train-val-dataset.py"
@@ -15,16 +15,17 @@ fail() { printf 'error: %s\n' "$*" >&2; exit 1; }
 PY="$HERE/.venv/bin/python"
 [ -x "$PY" ] || PY=python3
 command -v "$PY" > /dev/null || fail "no Python found: install Python 3.11 or newer, then run ./run_tests.sh once to set up .venv"
-(cd "$HERE" && "$PY" -c 'import lada' 2> /dev/null) || fail "$PY cannot import lada: run ./run_tests.sh once to set up .venv, or: $PY -m pip install -e ."
+(cd "$HERE" && "$PY" -c 'import lada.dataset_tools.split' 2> /dev/null) || fail "$PY has no lada with all it needs: run ./run_tests.sh once to set up .venv, or: $PY -m pip install -e ."
 
-YES=no UNDO=no SIZED=no MODE=no
+YES=no UNDO=no DRY=no SIZED=no MODE=no
 DATASET="" EXTRA=()
-VALUED=" --val-root --val-size --val-ratio --seed --group-by --mode --report "
+VALUED=" --val-root --val-size --val-ratio --seed --group-by --mode --hash --report "
 while [ $# -gt 0 ]; do
     case "$1" in
         -h|--help) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p;}' "${BASH_SOURCE[0]}"; exit 0 ;;
         -y|--yes) YES=yes ;;
         --undo) UNDO=yes ;;
+        --dry-run) DRY=yes ;;
         --val-root) LADA_VAL_ROOT="${2:?--val-root needs a folder}"; shift ;;
         --val-root=*) LADA_VAL_ROOT="${1#*=}" ;;
         -*)
@@ -57,6 +58,7 @@ ask() {
 if [ "$UNDO" = yes ]; then
     ARGS=(--src-root "$DATASET" --val-root "$VAL" --undo)
     "$PY" "$SPLIT" "${ARGS[@]}" --dry-run
+    [ "$DRY" = no ] || exit 0
     ask "Take the validation set back?"
     exec "$PY" "$SPLIT" "${ARGS[@]}" --yes
 fi
@@ -65,11 +67,17 @@ fi
 [ "$MODE" = yes ] || EXTRA+=(--mode move)
 ARGS=(--src-root "$DATASET" --val-root "$VAL" "${EXTRA[@]}")
 
-printf 'Dataset %s: %s clips.\nThis would be done:\n\n' "$DATASET" "$(count "$DATASET")"
-"$PY" "$SPLIT" "${ARGS[@]}" --dry-run
-printf '\n'
-ask "Go ahead?"
-"$PY" "$SPLIT" "${ARGS[@]}" --yes > /dev/null
+printf 'Dataset %s: %s clips.\n' "$DATASET" "$(count "$DATASET")"
+PLAN="$("$PY" "$SPLIT" "${ARGS[@]}" --dry-run)"
+case "$PLAN" in
+    'split already'*) printf '%s\n' "$PLAN" ;;
+    *)
+        printf 'This would be done:\n\n%s\n\n' "$PLAN"
+        [ "$DRY" = no ] || exit 0
+        ask "Go ahead?"
+        "$PY" "$SPLIT" "${ARGS[@]}" --yes > /dev/null ;;
+esac
+[ "$DRY" = no ] || exit 0
 
 absolute() { (cd "$1" && pwd); }
 printf '\nTraining: %s clips, validation: %s clips.\n' "$(count "$DATASET")" "$(count "$VAL")"

@@ -18,7 +18,7 @@ from lada.video import clip_encoding, mask_encoding, read_frames, write_video
 VIDEOS = Path(__file__).resolve().parents[1] / 'assets' / 'sample_videos'
 FRAMES, SIDE = 8, 256
 WINDOWS = [('bikes.mp4', start, x) for start in range(2, 242, 20) for x in (0, 320)] + [
-    ('bigbuckbunny.mp4', start, x) for start in range(0, 120, 20) for x in (100, 500, 900)]
+    ('bigbuckbunny.mp4', start, x) for start in range(0, 120, 20) for x in (0, 560)]
 
 
 def crop(frames: np.ndarray, share: float, at: float = 0.5) -> np.ndarray:
@@ -74,9 +74,11 @@ def write_clip(root: Path, name: str, frames: np.ndarray, crf: str) -> None:
 
 
 def main() -> None:
-    windows = [np.stack([cv2.resize(f[:272, x:x + 272] if name == 'bikes.mp4' else f[100:460, x:x + 360], (SIDE, SIDE),
-                                    interpolation=cv2.INTER_AREA) for f in read_frames(VIDEOS / name, start, start + FRAMES)])
-               for name, start, x in WINDOWS]
+    windows = []
+    for name, start, x in WINDOWS:
+        side = 272 if name == 'bikes.mp4' else 720
+        frames = np.stack([f[:side, x:x + side] for f in read_frames(VIDEOS / name, start, start + FRAMES)])
+        windows.append(resized(frames, SIDE / side))
     with tempfile.TemporaryDirectory() as folder:
         train = Path(folder) / 'train'
         for number, frames in enumerate(windows):

@@ -18,7 +18,7 @@ from pathlib import Path
 
 SCRIPT = Path(__file__).resolve().parents[1] / 'scripts' / 'dataset_creation' / 'split-train-val-dataset.py'
 FOLDERS = {'crop_unscaled_img': 'mp4', 'crop_unscaled_mask': 'mkv', 'crop_unscaled_meta': 'json'}
-KILL_CLIPS = 200
+KILL_CLIPS = 120
 KILL_MODES = [['--mode', 'move'], ['--mode', 'copy'], ['--mode', 'copy', '--remove-from-train'], ['--mode', 'hardlink'],
               ['--mode', 'hardlink', '--remove-from-train'], ['--mode', 'symlink'],
               ['--mode', 'move', '--group-by', 'clip']]
@@ -168,7 +168,7 @@ def survive(folder: Path, kills: int, second_disk: Path | None) -> None:
             if not case.killed(place, case.call(place), 'plan.jsonl', work, rng):
                 case.remove(place)
                 continue
-            moments.add(len(case.state(place)))
+            moments.add(len(snapshot(case.val(place))))
             other = case.copy(place, f'two {killed}')
             run(*case.call(place))
             assert case.state(place) == undisturbed, f'{name}, kill {killed}: the second call ended elsewhere'
@@ -180,7 +180,8 @@ def survive(folder: Path, kills: int, second_disk: Path | None) -> None:
             case.remove(place)
             case.remove(other)
             killed += 1
-        print(f'{name}: {killed} kills in {len(moments)} different states, {undo_kills} of their undos killed too: '
+        print(f'{name}: {killed} kills, the validation root holding {min(moments)} to {max(moments)} entries ({len(moments)} different '
+              f'counts), {undo_kills} of their undos killed too: '
               'every second call ended as if undisturbed, every undo in the original state', flush=True)
 
 

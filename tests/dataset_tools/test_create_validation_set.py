@@ -45,8 +45,16 @@ def test_yes_prints_what_the_config_reads(shell, dataset, tmp_path, repo_root, m
     config = Config.fromfile(repo_root / 'configs' / 'basicvsrpp' / 'mosaic_restoration_generic_stage1.py')
     assert config.train_dataloader.dataset.metadata_root_dir == f'{dataset}/crop_unscaled_meta'
     assert config.val_dataloader.dataset.metadata_root_dir == f'{val}/crop_unscaled_meta'
-    again = shell('--yes')
+    again = shell()
     assert again.returncode == 0 and 'nothing to do' in again.stdout
+    assert [line for line in again.stdout.splitlines() if line.startswith('export ')] == exports
+
+
+def test_dry_run_only_shows(shell, dataset):
+    before = snapshot(dataset.parent)
+    result = shell('--dry-run', '--mode', 'copy')
+    assert result.returncode == 0 and 'copy 6 files' in result.stdout and 'export' not in result.stdout
+    assert snapshot(dataset.parent) == before
 
 
 def test_environment_arguments_and_undo(shell, dataset, tmp_path):
