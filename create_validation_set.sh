@@ -40,6 +40,7 @@ done
 
 DATASET="${DATASET:-${LADA_DATA_ROOT:-datasets/mosaic_removal_vid}}"
 while [ "$DATASET" != / ] && [ "${DATASET%/}" != "$DATASET" ]; do DATASET="${DATASET%/}"; done
+case "/$DATASET" in */.|*/..) [ ! -d "$DATASET" ] || DATASET="$(cd "$DATASET" && pwd)" ;; esac
 VAL="${LADA_VAL_ROOT:-${DATASET}_val}"
 [ -d "$DATASET" ] || fail "no dataset: $DATASET; create one with scripts/dataset_creation/create-mosaic-restoration-dataset.py, or give its folder or set LADA_DATA_ROOT"
 [ -d "$DATASET/crop_unscaled_meta" ] || fail "no dataset: $DATASET holds no crop_unscaled_meta; give the root of a dataset"

@@ -180,9 +180,9 @@ def survive(folder: Path, kills: int, second_disk: Path | None) -> None:
             case.remove(place)
             case.remove(other)
             killed += 1
-        print(f'{name}: {killed} kills, the validation root holding {min(moments)} to {max(moments)} entries ({len(moments)} different '
-              f'counts), {undo_kills} of their undos killed too: '
-              'every second call ended as if undisturbed, every undo in the original state', flush=True)
+        print(f'{name}: {killed} kills, with {min(moments)} to {max(moments)} entries in the validation root '
+              f'({len(moments)} different counts), {undo_kills} of their undos killed too: every second call ended as '
+              'if undisturbed, every undo in the original state', flush=True)
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from lada.data import ClipMetadata
 from lada.dataset_tools.inventory import BadClip, DatasetReader, metadata_folders
-from lada.dataset_tools.layout import counted, printable
+from lada.dataset_tools.layout import SPLIT_FOLDER, counted, printable
 from lada.dataset_tools.locking import only_run
 from lada.dataset_tools.workers import Watch, worker_pool
 from lada.errors import LadaError
@@ -131,6 +131,7 @@ def quarantine(root: Path, problems: list[Problem]) -> int:
     """
     moves = []
     with only_run(root):
+        _refuse_unfinished_split(root)
         bad = {problem.clip for problem in problems if problem.orphan is None}
         orphans = {problem.orphan for problem in problems}
         _, sound, _ = _look(root)
@@ -161,6 +162,7 @@ def restore(root: Path) -> int:
     if not log.is_file():
         raise LadaError(f'nothing to restore: {printable(root)} has no {QUARANTINE_FOLDER}/{QUARANTINE_LOG}')
     with only_run(root):
+        _refuse_unfinished_split(root)
         try:
             moves = [(str(path), str(target)) for path, target in map(json.loads, log.read_text().splitlines())]
         except (ValueError, TypeError):
@@ -181,6 +183,12 @@ def restore(root: Path) -> int:
             with suppress(OSError):  # not empty
                 os.rmdir(folder)
     return len(moves)
+
+
+def _refuse_unfinished_split(root: Path) -> None:
+    if (root / SPLIT_FOLDER).exists():
+        raise LadaError(f'a split of {printable(root)} is unfinished, its files are on the move: run that split again, '
+                        'or take it back with --undo, then fix')
 
 
 def _log_moves(root: Path, moves: list[tuple[str, str]]) -> None:

@@ -22,7 +22,8 @@ QUERY_FRAMES = 8
 """Frames of a validation clip that are looked for among all frames of the training clips."""
 LEAST_SIMILARITY = 0.9
 TABLE_ROWS = 200
-SHEET_ROWS, SHEET_SIDE, SHEET_LABEL = 40, 192, 20
+SHEET_ROWS, SHEET_SIDE, SHEET_LABEL = 40, 240, 36
+LABEL_LETTERS = 36
 
 
 @dataclass(frozen=True)
@@ -183,15 +184,27 @@ def contact_sheet(leaks: list[Leak], train_root: Path, val_root: Path) -> bytes:
     sides = [{clip.stem: clip for clip in take_inventory(root).clips} for root in (train_root, val_root)]
     rows = []
     for leak in leaks[:SHEET_ROWS]:
-        row = []
-        for root, clips, stem, number in ((train_root, sides[0], leak.train, leak.train_frame),
-                                          (val_root, sides[1], leak.val, leak.val_frame)):
+        row = np.full((SHEET_SIDE + SHEET_LABEL, 2 * SHEET_SIDE, 3), 255, np.uint8)
+        for column, (side, root, clips, stem, number) in enumerate((
+                ('training', train_root, sides[0], leak.train, leak.train_frame),
+                ('validation', val_root, sides[1], leak.val, leak.val_frame))):
             frame = read_frames(root / _video(clips[stem]), number, number + 1)[0]
-            tile = np.full((SHEET_SIDE + SHEET_LABEL, SHEET_SIDE, 3), 255, np.uint8)
-            tile[SHEET_LABEL:] = cv2.resize(frame, (SHEET_SIDE, SHEET_SIDE), interpolation=cv2.INTER_AREA)
-            label = f'{leak.reason}: {stem}'.encode('ascii', 'replace').decode()[-28:]
-            cv2.putText(tile, label, (2, SHEET_LABEL - 6), cv2.FONT_HERSHEY_SIMPLEX, 0.36, (0, 0, 0), 1, cv2.LINE_AA)
-            row.append(tile)
-        rows.append(np.hstack(row))
+            scale = SHEET_SIDE / max(frame.shape[:2])
+            height, width = (max(1, round(length * scale)) for length in frame.shape[:2])
+            left = column * SHEET_SIDE
+            row[SHEET_LABEL:SHEET_LABEL + height, left:left + width] = cv2.resize(
+                frame, (width, height), interpolation=cv2.INTER_AREA)
+            _write(row, f'{side}: {_shortened(stem, LABEL_LETTERS - len(side))}', left + 2, 13)
+        _write(row, _shortened(f'{leak.reason}: {leak.detail}', 2 * LABEL_LETTERS), 2, 29)
+        rows.append(row)
     _, png = cv2.imencode('.png', cv2.cvtColor(np.vstack(rows), cv2.COLOR_RGB2BGR))
     return png.tobytes()
+
+
+def _write(picture: np.ndarray, text: str, x: int, y: int) -> None:
+    ascii_text = text.encode('ascii', 'replace').decode()
+    cv2.putText(picture, ascii_text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, 0.36, (0, 0, 0), 1, cv2.LINE_AA)
+
+
+def _shortened(text: str, letters: int) -> str:
+    return text if len(text) <= letters else f'{text[:letters // 2 - 2]}...{text[-(letters - letters // 2 - 1):]}'

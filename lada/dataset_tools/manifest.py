@@ -10,7 +10,7 @@ from lada import __version__
 from lada.dataset_tools.inventory import ClipFile
 from lada.dataset_tools.layout import printable
 from lada.errors import LadaError
-from lada.files import sync_folder
+from lada.files import naming, sync_folder
 
 MANIFEST_NAME = 'split-manifest.jsonl'
 FORMAT = 1
@@ -101,7 +101,7 @@ class Manifest:
         for entry in self.entries:
             header[f'{entry.side}_clips'] += 1
         encode = json.JSONEncoder(separators=(',', ':')).encode
-        with open(temporary, 'w', encoding='ascii') as file:
+        with naming(path), open(temporary, 'w', encoding='ascii') as file:
             file.write(encode(header) + '\n')
             for e in sorted(self.entries, key=lambda entry: entry.stem):
                 file.write(encode([e.stem, e.group, e.name, e.source, e.side, e.run, e.files]) + '\n')

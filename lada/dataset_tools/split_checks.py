@@ -93,10 +93,11 @@ def _check_space(plan: SplitPlan, same: bool) -> None:
         needed = sum(-(-size // block) * block for size in new) + records * record
         if needed * FREE_SPACE_MARGIN > free:
             raise LadaError(f'not enough space: {printable(root)} needs {human_bytes(needed)}, {human_bytes(free)} '
-                            'are free; free some' + (', use --mode hardlink, or another --val-root' if new else ''))
+                            'are free; free some' + (', use --mode hardlink' if new and same else '')
+                            + (', or use another --val-root' if new else ''))
         if disk.f_files > 0 and len(new) > disk.f_favail:
             raise LadaError(f'not enough space: {printable(root)} needs {len(new):,} files, its file system has room '
-                            f'for {disk.f_favail:,} more (inodes); use --mode hardlink or another --val-root')
+                            f'for {disk.f_favail:,} more (inodes); use another --val-root')
 
 
 def as_options(arguments: SplitArguments) -> str:

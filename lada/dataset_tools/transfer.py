@@ -15,6 +15,7 @@ from lada.dataset_tools.inventory import ClipFile
 from lada.dataset_tools.layout import printable
 from lada.dataset_tools.manifest import Mode
 from lada.errors import LadaError
+from lada.files import naming
 
 BLOCK = 1 << 20
 
@@ -127,7 +128,7 @@ class Transfer:
     def _copy(self, source: str, target: str, temporary: str | None = None, durable: bool = False) -> str:
         temporary = temporary or self._temporary
         digest = hashlib.sha256()
-        with open(source, 'rb', buffering=0) as reader, open(temporary, 'wb', buffering=0) as writer:
+        with open(source, 'rb', buffering=0) as reader, open(temporary, 'wb', buffering=0) as writer, naming(target):
             before = os.fstat(reader.fileno())
             while block := reader.read(BLOCK):
                 digest.update(block)

@@ -1,7 +1,6 @@
 """Split a dataset of clips into training and validation."""
 
 import json
-import os
 import sys
 from pathlib import Path
 
@@ -53,7 +52,7 @@ def main(args):
     if args.undo:
         done = undo_split(args.src_root, val_root, dry_run=args.dry_run, confirm=confirm)
         return finish(args, done, 'taken back')
-    val_root = val_root or Path(os.path.normpath(f'{args.src_root}').rstrip('/') + '_val')
+    val_root = val_root or default_val_root(args.src_root)
     remove = args.mode == 'move' if args.remove is None else args.remove
     arguments = SplitArguments(
         args.val_size, args.val_ratio, args.seed, args.group_by, args.stratify, args.mode, remove, args.extend,
@@ -65,6 +64,12 @@ def main(args):
 
     done = split_dataset(args.src_root, val_root, arguments, dry_run=args.dry_run, confirm=confirm, planned=report)
     return finish(args, done, 'done')
+
+
+def default_val_root(src_root):
+    # '.' and '..' have no name of their own to add to.
+    named = src_root if src_root.name not in ('', '..') else src_root.resolve()
+    return named.with_name(f'{named.name}_val')
 
 
 def finish(args, done, word):

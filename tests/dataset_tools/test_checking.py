@@ -157,6 +157,15 @@ def test_quarantine_overwrites_nothing_and_leaves_shared_files(dataset, pictures
     assert kinds(dataset) == set() and len(stems(dataset)) == 4
 
 
+def test_nothing_is_fixed_while_a_split_is_unfinished(dataset):
+    (dataset / FOLDERS[1] / 'video 0.mp4-000000.mkv').unlink()
+    (dataset / '.lada-split').mkdir()
+    before = snapshot(dataset)
+    with pytest.raises(LadaError, match='is unfinished, its files are on the move'):
+        quarantine(dataset, check_dataset(dataset)[1])
+    assert snapshot(dataset) == before
+
+
 def test_no_dataset(tmp_path, here):
     result = here(CHECK, tmp_path / 'no')
     assert result.returncode == 1 and len(result.stderr.splitlines()) == 1 and 'no such dataset' in result.stderr

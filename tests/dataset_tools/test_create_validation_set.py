@@ -69,6 +69,15 @@ def test_environment_arguments_and_undo(shell, dataset, tmp_path):
     assert snapshot(root) == before and not (tmp_path / 'val set').exists()
 
 
+def test_a_dataset_named_by_dots(shell, dataset, script):
+    result = shell('datasets/mosaic_removal_vid/.', '--yes')
+    assert result.returncode == 0, result.stderr
+    assert len(stems(dataset.with_name('mosaic_removal_vid_val'))) == 2
+    dots = dataset / 'crop_unscaled_meta' / '..'
+    same = script('split-train-val-dataset.py', '--src-root', dots, '--val-ratio', '0.1', '--mode', 'move', '--yes')
+    assert same.returncode == 0 and 'nothing to do' in same.stdout
+
+
 @pytest.mark.parametrize(('arguments', 'complaint'), [
     ((), 'no dataset: datasets/mosaic_removal_vid'), (('.',), 'holds no crop_unscaled_meta'),
     (('a', 'b'), 'more than one dataset'), (('--val-size',), '--val-size needs a value')])

@@ -448,6 +448,7 @@ def test_full_disk_on_the_way(dataset, script):
     call = [SPLIT, '--src-root', dataset, '--val-size', '5', '--mode', 'copy', '--remove-from-train', '--yes']
     result = script(*call, prelude=full)
     assert result.returncode == 1 and len(result.stderr.splitlines()) == 1
+    assert f'File too large: {dataset}_val/crop' in result.stderr
     assert 'nothing is lost' in result.stderr and 'run the same command again, or use --undo' in result.stderr
     after = snapshot(dataset)
     assert {k: after[k] for k in before} == before
