@@ -424,6 +424,12 @@ def test_two_datasets_into_one_validation_root(dataset, tmp_path):
     with pytest.raises(LadaError, match='cannot write to the validation root'):
         split_dataset(dataset, val, arguments(5), say=quiet, planned=beaten)
     assert snapshot(dataset) == state and len(stems(val)) == 2
+    undo_split(other, say=quiet)
+    for folder in FOLDERS:
+        (val / folder).mkdir(parents=True)
+    with pytest.raises(LadaError, match='cannot write to the validation root'):
+        split_dataset(dataset, val, arguments(5), say=quiet, planned=lambda plan: (val / '.lada-split').mkdir())
+    assert snapshot(dataset) == state and stems(val) == set()
 
 
 def test_validation_clips_that_are_gone(dataset):
