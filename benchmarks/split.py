@@ -49,8 +49,9 @@ def write_dataset(root: Path, clips: int, seed: int = 0, prefix: str = 'source')
 def run(*arguments: object) -> tuple[float, float]:
     """Run the script; returns seconds and the peak of resident memory in MB of all children so far."""
     start = time.perf_counter()
-    subprocess.run([sys.executable, SCRIPT, *map(str, arguments)], check=True, stdout=subprocess.DEVNULL,
-                   stderr=subprocess.DEVNULL)
+    done = subprocess.run([sys.executable, SCRIPT, *map(str, arguments)], stdout=subprocess.DEVNULL,
+                          stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 0, done.stderr
     return time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
 
 
@@ -142,13 +143,15 @@ class Case:
         return process.wait() != 0
 
 
-def survive(folder: Path, kills: int, second_disk: Path | None) -> None:
+def survive(folder: Path, kills: int, second_disk: Path | None, only: str) -> None:
     """Kill splits at random moments of their work; finish one copy of what is left, and take the other back."""
     cases = {' '.join(options): (options, None, False) for options in KILL_MODES}
     cases['move --extend'] = (['--mode', 'move'], None, True)
     if second_disk is not None:
         cases['move to another disk'] = (['--mode', 'move'], second_disk, False)
     for number, (name, (options, disk, extends)) in enumerate(cases.items()):
+        if only not in name:
+            continue
         case = Case(name, folder / f'case {number}', options, disk, extends)
         place = case.copy(case.first, 'undisturbed')
         process = case.start(place, case.call(place), 'plan.jsonl')
@@ -190,6 +193,7 @@ def main() -> None:
     parser.add_argument('--clips', type=int, default=100_000, help='0: do not measure')
     parser.add_argument('--kills', type=int, default=0, help='of every mode')
     parser.add_argument('--folder', type=Path, help='where to work; a temporary folder by default')
+    parser.add_argument('--case', help='kill only in cases whose name holds this')
     parser.add_argument('--second-disk', type=Path, help='a folder on another disk, for kills while moving there')
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
@@ -197,7 +201,8 @@ def main() -> None:
             measure(Path(folder) / 'speed', arguments.clips)
         if arguments.kills:
             with tempfile.TemporaryDirectory(dir=arguments.second_disk) as other:
-                survive(Path(folder) / 'kills', arguments.kills, Path(other) if arguments.second_disk else None)
+                survive(Path(folder) / 'kills', arguments.kills, Path(other) if arguments.second_disk else None,
+                        arguments.case or '')
 
 
 if __name__ == '__main__':
