@@ -30,8 +30,10 @@ WEIGHTS = np.uint64(1) << np.arange(63, dtype=np.uint64)
 def view_hashes(frame: np.ndarray, views: tuple[int, ...] = (0,)) -> list[int]:
     """Return the hashes of an (H, W, 3) uint8 RGB frame as it looks in VIEWS; none for one that is nearly flat."""
     thumbnail = _without_border(frame)
+    if thumbnail is None:
+        return []
     hashes = []
-    for view in views if thumbnail is not None else ():
+    for view in views:
         small = _seen(thumbnail, view)
         if small.std() < LEAST_CONTRAST:
             return []
@@ -42,11 +44,10 @@ def view_hashes(frame: np.ndarray, views: tuple[int, ...] = (0,)) -> list[int]:
 
 def similarity(a: np.ndarray, b: np.ndarray, view_a: int = 0, view_b: int = 0) -> float:
     """Return the correlation, -1 to 1, of two frames of any size seen as small grey pictures, each in a view."""
-    pictures = _without_border(a), _without_border(b)
-    if pictures[0] is None or pictures[1] is None:
+    first, second = _without_border(a), _without_border(b)
+    if first is None or second is None:
         return 0.0
-    x, y = (_seen(picture, view).astype(float).ravel()
-            for picture, view in zip(pictures, (view_a, view_b), strict=True))
+    x, y = _seen(first, view_a).astype(float).ravel(), _seen(second, view_b).astype(float).ravel()
     spread = x.std() * y.std()
     return float(((x - x.mean()) * (y - y.mean())).mean() / spread) if spread > 0 else 0.0
 

@@ -111,10 +111,10 @@ def undo_split(train_root: Path, val_root: Path | None = None, *, dry_run: bool 
             for file in _with_bar(moved, 'taking back'):
                 transfer.back(file)
             before = manifest.without_last_run()
-            for root, side in ((val_root, 'val'), (train_root, 'train')):
-                if before is not None:
-                    before.write(root / MANIFEST_NAME, _scratch(root) / 'manifest', side)
-                else:
+            if before is not None:
+                _write_manifests(before, train_root, val_root)
+            else:
+                for root in (val_root, train_root):
                     (root / MANIFEST_NAME).unlink(missing_ok=True)
             shutil.rmtree(val_root / SPLIT_FOLDER, ignore_errors=True)
             for folder in reversed(_folders(manifest, val_root)):
@@ -155,8 +155,7 @@ def _do(journal: '_Journal', manifest: Manifest, val_root: Path) -> None:
                 e.files = [file for file in e.files if file.sha256 is not None]
         if arguments.remove and not transfer.renames:
             _remove(transfer, moved)
-        for root, side in ((val_root, 'val'), (journal.train_root, 'train')):
-            manifest.write(root / MANIFEST_NAME, _scratch(root) / 'manifest', side)
+        _write_manifests(manifest, journal.train_root, val_root)
         shutil.rmtree(scratch)
         journal.clean()
 
@@ -212,6 +211,11 @@ def _scratch(root: Path) -> Path:
     folder = root / SPLIT_FOLDER
     folder.mkdir(exist_ok=True)
     return folder
+
+
+def _write_manifests(manifest: Manifest, train_root: Path, val_root: Path) -> None:
+    manifest.write(val_root / MANIFEST_NAME, _scratch(val_root) / 'manifest', 'val')
+    manifest.write(train_root / MANIFEST_NAME, _scratch(train_root) / 'manifest', 'train')
 
 
 def _transfer(manifest: Manifest, train_root: Path, val_root: Path) -> Transfer:
