@@ -61,7 +61,7 @@ if [ "$UNDO" = yes ]; then
     "$PY" "$SPLIT" "${ARGS[@]}" --dry-run
     [ "$DRY" = no ] || exit 0
     ask "Take the validation set back?"
-    exec "$PY" "$SPLIT" "${ARGS[@]}" --yes
+    exec "$PY" "$SPLIT" "${ARGS[@]}" --yes > /dev/null
 fi
 
 [ "$SIZED" = yes ] || EXTRA+=(--val-ratio 0.1)

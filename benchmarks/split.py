@@ -145,7 +145,8 @@ class Case:
 
 def survive(folder: Path, kills: int, second_disk: Path | None, only: str) -> None:
     """Kill splits at random moments of their work; finish one copy of what is left, and take the other back."""
-    cases = {' '.join(options): (options, None, False) for options in KILL_MODES}
+    cases: dict[str, tuple[list[str], Path | None, bool]] = {
+        ' '.join(options): (options, None, False) for options in KILL_MODES}
     cases['move --extend'] = (['--mode', 'move'], None, True)
     if second_disk is not None:
         cases['move to another disk'] = (['--mode', 'move'], second_disk, False)

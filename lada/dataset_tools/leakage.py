@@ -144,9 +144,9 @@ def _shared_looks(train: Inventory, val: Inventory, run: Callable) -> Iterator[L
     for (t, v), (bits, b, q) in sorted(best.items()):
         clips, frames = (train.clips[t], val.clips[v]), (int(base.frames[b]), int(queries.frames[q]))
         views = int(base.views[b]), int(queries.views[q])
-        pictures = [read_frames(side.root / _video(clip), frame, frame + 1)[0]
-                    for side, clip, frame in zip((train, val), clips, frames, strict=True)]
-        if similarity(*pictures, *views) >= LEAST_SIMILARITY:
+        first, second = (read_frames(side.root / _video(clip), frame, frame + 1)[0]
+                         for side, clip, frame in zip((train, val), clips, frames, strict=True))
+        if similarity(first, second, *views) >= LEAST_SIMILARITY:
             mirrored, cropped = VIEWS[views[0] ^ views[1]]
             detail = f'frames {frames[0]} and {frames[1]} differ in {counted(bits, "bit")} of 63' + (
                 ', one mirrored' if mirrored else '') + (', one cropped' if cropped else '')

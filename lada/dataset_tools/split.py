@@ -260,8 +260,20 @@ def _check_there(manifest: Manifest, train_root: Path, val_root: Path) -> None:
             f'--undo if they were copies, or delete {printable(train_root / MANIFEST_NAME)} to split afresh')
 
 
+def _refuse_returned(previous: Manifest, inventory: Inventory) -> None:
+    """Raise LadaError where clips that were taken out of the training set are in it again."""
+    left = [run['arguments']['remove'] for run in previous.runs]
+    here = {clip.stem for clip in inventory.clips}
+    again = [e.stem for e in previous.entries if e.side == 'val' and left[e.run] and e.stem in here]
+    if again:
+        raise LadaError(
+            f'{counted(len(again), "validation clip")} came back into the training set, for example '
+            f'{printable(again[0])}, and training would see them; move them out of {printable(inventory.root)}')
+
+
 def _anything_new(previous: Manifest, inventory: Inventory, arguments: SplitArguments, say: Say) -> bool:
     """Tell whether a run on a finished split has something to do. Raises LadaError where it asks for another split."""
+    _refuse_returned(previous, inventory)
     known = {e.stem for e in previous.entries}
     new = sum(clip.stem not in known for clip in inventory.clips)
     if not arguments.extend and arguments not in [SplitArguments(**run['arguments']) for run in previous.runs]:

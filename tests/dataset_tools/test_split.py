@@ -208,6 +208,16 @@ def test_extension_says_when_sources_meet(tmp_path):
     assert any('the same source are on both sides' in line for line in lines)
 
 
+@pytest.mark.parametrize('extend', [False, True])
+def test_validation_clips_that_come_back(dataset, extend):
+    _, val = split(dataset, 5)
+    stem = next(iter(stems(val)))
+    for folder, suffix in zip(FOLDERS, ('mp4', 'mkv', 'json'), strict=True):
+        shutil.copy(val / folder / f'{stem}.{suffix}', dataset / folder)
+    with pytest.raises(LadaError, match=f'1 validation clip came back into the training set, for example {stem}'):
+        split(dataset, 5, extend=extend)
+
+
 def test_new_clips_are_pointed_out(dataset):
     split(dataset, 5, 'copy')
     write_clip(dataset, 'new.mp4', 0)
