@@ -85,8 +85,8 @@ class Transfer:
             here, there = os.path.lexists(source), os.path.lexists(target)
             if not here and not there:
                 raise LadaError(f'cannot undo: {printable(file.path)} is neither in {printable(self._train)} nor in '
-                                f'{printable(self._val)}; put it back first (from quarantine: check-dataset.py '
-                                '--fix restore)')
+                                f'{printable(self._val)}; put it back first, from quarantine with check-dataset.py '
+                                '--fix restore, or as an empty file if it is gone for good')
             if here and there and not _same(source, target):
                 raise LadaError(f'cannot undo: {printable(file.path)} is different in {printable(self._train)} and '
                                 f'{printable(self._val)}; move one of them away first')

@@ -487,7 +487,8 @@ def test_read_only_dataset(dataset, monkeypatch):
     refused(dataset, 'cannot write the journal.*Read-only')
 
 
-def test_file_that_goes_during_the_run(dataset):
+@pytest.mark.parametrize('gone_for_good', [False, True])
+def test_file_that_goes_during_the_run(dataset, gone_for_good):
     """A file disappears between plan and transfer: a clear line, and the split can be taken back."""
     before = snapshot(dataset)
 
@@ -497,9 +498,14 @@ def test_file_that_goes_during_the_run(dataset):
         split_dataset(dataset, dataset.with_name('set_val'), arguments(5), say=quiet, planned=vandal)
     with pytest.raises(LadaError, match=r'cannot undo: .* neither'):
         undo_split(dataset, say=quiet)
-    manifest = Manifest.read(dataset / '.lada-split' / 'plan.jsonl')
-    (dataset / 'hidden').rename(dataset / manifest.moved()[1].files[1].path)
+    path = Manifest.read(dataset / '.lada-split' / 'plan.jsonl').moved()[1].files[1].path
+    if gone_for_good:
+        (dataset / path).write_bytes(b'')
+    else:
+        (dataset / 'hidden').rename(dataset / path)
     undo_split(dataset, say=quiet)
+    if gone_for_good:
+        (dataset / 'hidden').rename(dataset / path)
     assert snapshot(dataset) == before and not dataset.with_name('set_val').exists()
 
 
