@@ -11,7 +11,7 @@ from torch import nn
 from lada.dataset_tools.shots import ShotFinder
 from lada.errors import LadaError
 from lada.inference.crops import Crop, plan_crops
-from lada.inference.planar import Picture
+from lada.video import Picture
 
 
 @dataclass

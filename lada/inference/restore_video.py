@@ -10,8 +10,8 @@ import numpy as np
 from lada.errors import LadaError
 from lada.inference.progress import Progress
 from lada.inference.restore import Item, Restorer, feathered
-from lada.inference.rewrite import VideoRewriter
 from lada.inference.self_test import SyntheticMosaic
+from lada.video import VideoRewriter
 
 
 @dataclass

@@ -16,8 +16,9 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoRef
 from lada.video.colour import rgb_to_yuv420p, rgb_to_yuv444p
 from lada.video.errors import VideoError
 
-_CONTAINERS = {'.mp4': 'mp4', '.m4v': 'mp4', '.mov': 'mov', '.mkv': 'matroska', '.webm': 'webm',
-               '.avi': 'avi', '.ts': 'mpegts'}
+CONTAINERS = {'.mp4': 'mp4', '.m4v': 'mp4', '.mov': 'mov', '.mkv': 'matroska', '.webm': 'webm',
+              '.avi': 'avi', '.ts': 'mpegts'}
+"""FFmpeg's name of the format for a file's suffix."""
 _BT709 = 1  # the number of BT.709 as matrix, primaries and transfer alike (ITU-T H.273)
 _ACCURATE = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 
@@ -63,8 +64,8 @@ class VideoWriter:
         self.frames_written = 0
         if self._fps <= 0:
             raise VideoError(f'the frame rate must be positive: {fps} for {self.path}')
-        if self.path.suffix.lower() not in _CONTAINERS:
-            raise VideoError(f'unknown kind of video file: {self.path}; use one of {", ".join(_CONTAINERS)}')
+        if self.path.suffix.lower() not in CONTAINERS:
+            raise VideoError(f'unknown kind of video file: {self.path}; use one of {", ".join(CONTAINERS)}')
 
     def __enter__(self) -> 'VideoWriter':
         return self
@@ -110,7 +111,7 @@ class VideoWriter:
                              'use even sizes or pix_fmt yuv444p')
         try:
             self._container = av.open(
-                str(self._temporary), 'w', format=_CONTAINERS[self.path.suffix.lower()])
+                str(self._temporary), 'w', format=CONTAINERS[self.path.suffix.lower()])
             stream = self._container.add_stream(self._codec, rate=self._fps, options=self._options)
             context = stream.codec_context
             context.width, context.height, context.pix_fmt = width, height, self._pix_fmt

@@ -15,9 +15,8 @@ from lada.inference.checkpoint import choose_device
 from lada.inference.regions import BOX_COLUMNS, masks_from_boxes, masks_from_video, masks_of_ellipse, read_boxes
 from lada.inference.restore import Restorer
 from lada.inference.restore_video import compare_path, restore_video
-from lada.inference.rewrite import VideoRewriter
 from lada.inference.self_test import SyntheticMosaic
-from lada.video import count_frames, probe
+from lada.video import VideoRewriter, count_frames, probe
 
 
 def parse() -> argparse.ArgumentParser:

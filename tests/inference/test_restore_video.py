@@ -9,10 +9,9 @@ from lada.inference.architecture import architecture_of
 from lada.inference.regions import masks_from_boxes, read_boxes
 from lada.inference.restore import Restorer
 from lada.inference.restore_video import restore_video
-from lada.inference.rewrite import VideoRewriter
 from lada.inference.self_test import SyntheticMosaic
 from lada.models import BasicVSRPlusPlusNet
-from lada.video import probe, read_frames, write_video
+from lada.video import VideoRewriter, probe, read_frames, write_video
 
 SCRIPT = 'restore-video.py'
 

@@ -13,12 +13,11 @@ from av.stream import Disposition
 from av.video.reformatter import VideoReformatter
 
 from lada.errors import LadaError
-from lada.inference.planar import TAGS, Picture
-from lada.video import VideoError
 from lada.video.convert import FrameConverter
+from lada.video.errors import VideoError
+from lada.video.picture import TAGS, Picture
+from lada.video.writer import CONTAINERS
 
-_FORMATS = {'.mp4': 'mp4', '.m4v': 'mp4', '.mov': 'mov', '.mkv': 'matroska', '.webm': 'webm', '.avi': 'avi',
-            '.ts': 'mpegts'}
 _QUALITY = {'libx264': {'preset': 'medium', 'crf': '16'},
             'libx265': {'preset': 'medium', 'crf': '18', 'x265-params': 'log-level=error'},
             'libvpx-vp9': {'crf': '24', 'b': '0', 'row-mt': '1', 'deadline': 'good', 'cpu-used': '4'}}
@@ -53,8 +52,8 @@ class VideoRewriter:
 
     def __enter__(self) -> 'VideoRewriter':
         for path in self._paths:
-            if path.suffix.lower() not in _FORMATS:
-                raise VideoError(f'unknown kind of video file: {path}; use one of {", ".join(_FORMATS)}')
+            if path.suffix.lower() not in CONTAINERS:
+                raise VideoError(f'unknown kind of video file: {path}; use one of {", ".join(CONTAINERS)}')
         if not self.source.is_file() or not self.source.stat().st_size:
             raise VideoError(f'no video at {self.source}; check the path')
         try:
@@ -151,7 +150,7 @@ class _Sink:
         self._temporary = path.with_name(f'.{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp')
         self._durations: dict[int, int] = {}
         source, video = rewriter._input, rewriter.video
-        self._container = av.open(str(self._temporary), 'w', format=_FORMATS[path.suffix.lower()])
+        self._container = av.open(str(self._temporary), 'w', format=CONTAINERS[path.suffix.lower()])
         try:
             codec = rewriter._codec or default_codec(path.suffix, picture.depth)
             _check_codec(codec, picture.format, path)

@@ -6,9 +6,8 @@ import av
 import numpy as np
 import pytest
 
-from lada.inference.planar import planar_format
-from lada.inference.rewrite import VideoRewriter
-from lada.video import VideoError, probe, read_frames
+from lada.video import VideoError, VideoRewriter, probe, read_frames
+from lada.video.picture import planar_format
 
 RED = np.full((40, 30, 3), (255, 0, 0), np.uint8)
 
