@@ -1,19 +1,30 @@
-"""Joining the process group where MMEngine's own start needs a GPU.
+"""Joining and leaving the process group, with any launcher, with and without a GPU.
 
-``mmengine.dist.init_dist`` calls ``torch.cuda.set_device`` whatever the backend. A Runner leaves an initialised group
-alone, so on machines without CUDA the gloo group is made here, before the Runner is built.
+A Runner leaves an initialised group alone. Joining before it is built lets all ranks agree on where to start, and works
+without CUDA, where ``mmengine.dist.init_dist`` does not (it calls ``torch.cuda.set_device`` whatever the backend).
 """
 
+import gc
 import os
+import socket
 import subprocess
+import time
+import traceback
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 
 import torch
 import torch.distributed as dist
+from mmengine.dist import all_gather_object, barrier, broadcast_object_list, get_rank, get_world_size
 
 from lada.errors import LadaError
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
+DEFAULT_TIMEOUT = 1800
+"""Seconds a collective may wait."""
 
 # Where each scheduler says rank, world size and local rank.
 _SCHEDULER_VARIABLES = {
@@ -37,18 +48,43 @@ def check_launcher(launcher: str) -> None:
                         f'start the script with {starter}, or leave --launcher out for one process')
 
 
-def init_cpu_process_group(launcher: str, timeout: float = 1800) -> None:
-    """Join a gloo group when there is no CUDA; with CUDA (or ``launcher='none'``) do nothing.
+@contextmanager
+def process_group(launcher: str, backend: str, timeout: float = DEFAULT_TIMEOUT) -> Iterator[None]:
+    """Be a member of the job's process group; with ``launcher='none'`` do nothing.
 
-    Args:
-        launcher: one of :data:`LAUNCHERS`.
-        timeout: seconds a collective may wait.
+    The group is left also when an error passes through: a thread of a group that lives until the interpreter ends may
+    abort the process, whose exit status would then be that of SIGABRT.
     """
-    if launcher == 'none' or torch.cuda.is_available() or dist.is_initialized():
+    if launcher == 'none' or dist.is_initialized():
+        yield
         return
+    check_launcher(launcher)
     if launcher in _SCHEDULER_VARIABLES:
         _copy_scheduler_variables(launcher)
-    dist.init_process_group('gloo', timeout=timedelta(seconds=timeout))
+    if torch.cuda.is_available():
+        # A scheduler may show each task its own GPU only.
+        local_rank = int(os.environ['LOCAL_RANK']) % torch.cuda.device_count()
+        os.environ['LOCAL_RANK'] = str(local_rank)
+        torch.cuda.set_device(local_rank)
+    try:
+        dist.init_process_group(backend, timeout=timedelta(seconds=timeout))
+    except (dist.DistError, ValueError) as error:
+        raise LadaError(f'--launcher {launcher}: joining the other processes at {os.environ.get("MASTER_ADDR")}:'
+                        f'{os.environ.get("MASTER_PORT")} failed ({error})') from error
+    try:
+        yield
+        # The store that the others' watchdogs use may live in this process.
+        barrier()
+    except BaseException as error:
+        # The frames own the model, and the model the group.
+        cause = error
+        while cause is not None:
+            traceback.clear_frames(cause.__traceback__)
+            cause = cause.__context__
+        raise
+    finally:
+        gc.collect()
+        dist.destroy_process_group()
 
 
 def _copy_scheduler_variables(launcher: str) -> None:
@@ -58,8 +94,70 @@ def _copy_scheduler_variables(launcher: str) -> None:
     if 'MASTER_ADDR' in os.environ:
         return
     if launcher == 'slurm' and int(world_size) > 1:
-        hosts = subprocess.run(['scontrol', 'show', 'hostnames', os.environ['SLURM_NODELIST']],
-                               capture_output=True, text=True, check=True)
-        os.environ['MASTER_ADDR'] = hosts.stdout.split()[0]
+        os.environ['MASTER_ADDR'] = _first_slurm_host()
+    elif launcher == 'mpi' and os.environ.get('OMPI_COMM_WORLD_LOCAL_SIZE', world_size) != world_size:
+        raise LadaError('--launcher mpi: the job runs on several machines and MASTER_ADDR is not set; name the machine '
+                        'of rank 0, for example mpirun -x MASTER_ADDR=node1')
     else:
         os.environ['MASTER_ADDR'] = '127.0.0.1'
+
+
+def _first_slurm_host() -> str:
+    nodes = os.environ.get('SLURM_JOB_NODELIST') or os.environ.get('SLURM_NODELIST', '')
+    try:
+        hosts = subprocess.run(['scontrol', 'show', 'hostnames', nodes], capture_output=True, text=True, check=True)
+        return hosts.stdout.split()[0]
+    except (OSError, subprocess.CalledProcessError, IndexError) as error:
+        raise LadaError(f'--launcher slurm: scontrol does not tell the hosts of {nodes!r} ({error}); set MASTER_ADDR '
+                        'to the machine of rank 0') from error
+
+
+def was_restarted() -> bool:
+    """Return, on every rank alike, whether the elastic launcher has started this job's processes again."""
+    # A machine that joins later counts from 0 again.
+    return max(all_gather_object(int(os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)))) > 0
+
+
+def decide_on_rank_0(decide, *args):
+    """Let rank 0 decide and tell the others; its :class:`LadaError` is raised on every rank."""
+    result = [None]
+    if get_rank() == 0:
+        try:
+            result = [decide(*args)]
+        except LadaError as error:
+            result = [error]
+        except OSError as error:
+            result = [LadaError(str(error))]
+    broadcast_object_list(result)
+    if isinstance(result[0], LadaError):
+        raise result[0]
+    return result[0]
+
+
+def check_shared_storage(folder: Path, patience: float = 20) -> None:
+    """Raise :class:`LadaError` on every rank unless all see what rank 0 writes into ``folder``.
+
+    Args:
+        folder: made when missing.
+        patience: seconds after which a rank gives up; network file systems show new files late.
+    """
+    if get_world_size() == 1:
+        return
+    token = decide_on_rank_0(_write_token, folder)
+    end = time.monotonic() + patience
+    while not (seen := (folder / token).exists()) and time.monotonic() < end:
+        time.sleep(0.05)
+    answers = all_gather_object((seen, get_rank(), socket.gethostname()))
+    if get_rank() == 0:
+        (folder / token).unlink(missing_ok=True)
+    blind = [f'rank {rank} on {host}' for seen, rank, host in answers if not seen]
+    if blind:
+        raise LadaError(f'work directory {folder}: {", ".join(blind)} cannot see what rank 0 writes there; choose a '
+                        'folder on storage that every machine shares (--work-dir)')
+
+
+def _write_token(folder: Path) -> str:
+    token = f'.shared-{uuid.uuid4().hex}'
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / token).touch()
+    return token

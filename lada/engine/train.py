@@ -1,20 +1,25 @@
 """Training from a config file: decide where to start, then hand over to the Runner."""
 
-import gc
 import os
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import torch.distributed as dist
 from mmengine.config import Config
-from mmengine.dist import broadcast_object_list, get_rank
 from mmengine.logging import print_log
 from mmengine.registry import DATASETS, MODELS, DefaultScope
 
-from lada.engine.checkpoint import LAST_CHECKPOINT, damage_of, find_checkpoint
+from lada.engine.checkpoint import LAST_CHECKPOINT, damage_of, find_checkpoint, iteration_of
 from lada.engine.config import config_errors, load_config
-from lada.engine.launch import check_launcher, default_backend, init_cpu_process_group
+from lada.engine.launch import (
+    DEFAULT_TIMEOUT,
+    check_launcher,
+    check_shared_storage,
+    decide_on_rank_0,
+    default_backend,
+    process_group,
+    was_restarted,
+)
 from lada.engine.loops import RESUME_VARIABLE, replays_batches
 from lada.engine.runner import Runner
 from lada.errors import LadaError
@@ -53,17 +58,15 @@ def train(options: TrainOptions) -> None:
     replays_batches()
     config = prepare_config(options)
     check_launcher(options.launcher)
-    init_cpu_process_group(options.launcher)
-    checkpoint = _share_decision(choose_checkpoint, config, options)
-    if checkpoint is not None:
-        config.resume, config.load_from = True, str(checkpoint)
-    with config_errors(options.config):
-        Runner.from_cfg(config).train()
-    if dist.is_initialized():
-        # A thread of the group that lives until the interpreter ends may abort the process; it ends with the last
-        # owner of the group, which is the model.
-        gc.collect()
-        dist.destroy_process_group()
+    dist_cfg = config.env_cfg.dist_cfg
+    with process_group(options.launcher, dist_cfg.backend, dist_cfg.get('timeout', DEFAULT_TIMEOUT)):
+        for folder in checkpoint_folders(config):
+            check_shared_storage(folder)
+        checkpoint = decide_on_rank_0(_decide_start, config, options, was_restarted())
+        if checkpoint is not None:
+            config.resume, config.load_from = True, str(checkpoint)
+        with config_errors(options.config):
+            Runner.from_cfg(config).train()
 
 
 def describe_run(options: TrainOptions) -> list[str]:
@@ -134,30 +137,43 @@ def checkpoint_folders(config: Config) -> list[Path]:
     return [work_dir] + ([Path(out_dir) / work_dir.name] if out_dir else [])
 
 
-def choose_checkpoint(config: Config, options: TrainOptions) -> Path | None:
-    """Return the checkpoint to resume from, ``None`` to start afresh. Damaged ones are logged and left in place."""
+def choose_checkpoint(config: Config, options: TrainOptions, restarted: bool = False) -> Path | None:
+    """Return the checkpoint to resume from, ``None`` to start afresh. Damaged ones are logged and left in place.
+
+    ``restarted``: the launcher has started the processes of this job again, so that what the job itself has saved goes
+    before ``--no-resume`` and ``--resume-from``.
+    """
+    given = None
     if options.resume_from is not None:
-        path = Path(options.resume_from)
-        if not path.is_file():
-            raise LadaError(f'--resume-from {path}: no such file; give the path of an iter_<n>.pth file')
-        damage = damage_of(path)
+        given = Path(options.resume_from)
+        if not given.is_file():
+            raise LadaError(f'--resume-from {given}: no such file; give the path of an iter_<n>.pth file')
+        damage = damage_of(given)
         if damage:
-            raise LadaError(f'--resume-from {path}: the checkpoint is damaged ({damage}); choose an earlier one')
-        return path
-    folders = checkpoint_folders(config)
-    if not options.resume:
-        _set_aside(folders)
-        return None
-    path, damaged = find_checkpoint(*folders)
+            raise LadaError(f'--resume-from {given}: the checkpoint is damaged ({damage}); choose an earlier one')
+    if not restarted and (given is not None or not options.resume):
+        return given
+    newest, damaged = find_checkpoint(*checkpoint_folders(config))
     for bad, damage in damaged.items():
         print_log(f'Checkpoint {bad} is damaged ({damage}); passed over and left in place', level=30)
-    return path
+    if given is not None and (newest is None or iteration_of(newest) <= iteration_of(given)):
+        return given
+    return newest
 
 
-def _set_aside(folders: list[Path]) -> None:
-    """Move earlier checkpoints into a dated folder, so that a fresh start neither overwrites nor later resumes them."""
+def _decide_start(config: Config, options: TrainOptions, restarted: bool) -> Path | None:
+    checkpoint = choose_checkpoint(config, options, restarted)
+    if not restarted and (options.resume_from is not None or not options.resume):
+        # What is left beyond the start belongs to another run, and a later resume would take it for this one's.
+        _set_aside(checkpoint_folders(config), beyond=-1 if checkpoint is None else iteration_of(checkpoint))
+    return checkpoint
+
+
+def _set_aside(folders: list[Path], beyond: int) -> None:
+    """Move checkpoints of iterations after ``beyond`` into a dated folder: neither overwritten nor resumed later."""
     for folder in folders:
         old = sorted(folder.glob('iter_*.pth')) if folder.is_dir() else []
+        old = [path for path in old if iteration_of(path) > beyond]
         if not old:
             continue
         aside = folder / time.strftime('previous_%Y%m%d_%H%M%S')
@@ -166,17 +182,3 @@ def _set_aside(folders: list[Path]) -> None:
             if path.exists():
                 path.rename(aside / path.name)
         print_log(f'{len(old)} earlier checkpoints moved to {aside}', level=20)
-
-
-def _share_decision(decide, *args):
-    """Let rank 0 decide and tell the others; its error is raised on every rank."""
-    result = [None]
-    if get_rank() == 0:
-        try:
-            result = [decide(*args)]
-        except LadaError as error:
-            result = [error]
-    broadcast_object_list(result)
-    if isinstance(result[0], LadaError):
-        raise result[0]
-    return result[0]
