@@ -34,6 +34,16 @@ def side_by_side(mosaic: torch.Tensor | np.ndarray, restored: torch.Tensor | np.
     return np.stack(rows)[:, :len(rows[0]) // 2 * 2, :rows[0].shape[1] // 2 * 2]
 
 
+def shrink(frames: np.ndarray, side: int) -> np.ndarray:
+    """Return frames (T, H, W, 3) whose longer side is at most ``side`` pixels."""
+    height, width = frames.shape[1:3]
+    scale = side / max(height, width)
+    if scale >= 1:
+        return frames
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return np.stack([cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in frames])
+
+
 def save_strip(path: str | Path, sample, frames: Sequence[int] | None = None) -> None:
     """Write the strip of a predicted sample (``input``, ``pred_img``, ``gt_img``) as PNG; ``frames``: indices."""
     save_picture(path, make_strip(sample.input, sample.pred_img, sample.gt_img, frames))

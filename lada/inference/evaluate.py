@@ -4,7 +4,6 @@ import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
@@ -15,10 +14,9 @@ from lada.data.worker import init_worker
 from lada.engine.config import config_errors
 from lada.engine.runner import share_seed
 from lada.errors import LadaError
-from lada.evaluation.clip_scores import ClipReference
-from lada.evaluation.frames import to_frames, to_masks
-from lada.evaluation.metrics.mosaic_gain import bicubic_baseline, enlarge
-from lada.evaluation.results import BICUBIC, INPUT, ClipResult, Evaluation
+from lada.evaluation.frames import to_frames
+from lada.evaluation.measure import MeasuredClip, measure_clip
+from lada.evaluation.results import BICUBIC, INPUT, Evaluation
 from lada.inference.checkpoint import load_restorer
 from lada.inference.progress import Progress
 
@@ -27,8 +25,7 @@ METADATA_FOLDER = 'crop_unscaled_meta'
 
 def evaluate(config: Config, checkpoints: list[str], device: torch.device, *, data: str | None = None,
              num_clips: int | None = None, perceptual: Callable | None = None,
-             on_clip: Callable[[ClipResult, dict[str, np.ndarray], np.ndarray, np.ndarray], None] | None = None
-             ) -> Evaluation:
+             on_clip: Callable[[MeasuredClip], None] | None = None) -> Evaluation:
     """Measure every checkpoint, and the two baselines, on the clips of the config's validation set.
 
     Args:
@@ -37,7 +34,7 @@ def evaluate(config: Config, checkpoints: list[str], device: torch.device, *, da
         data: root or metadata folder of another dataset to use.
         num_clips: how many clips, evenly spaced over the set; all of them when ``None``.
         perceptual: see :class:`~lada.evaluation.clip_scores.ClipReference`.
-        on_clip: called after each clip with its result, the frames by restoration, the ground truth and the masks.
+        on_clip: called after each clip.
     """
     labels = dict(zip(label_checkpoints(checkpoints), map(str, checkpoints), strict=True))
     dataset = build_dataset(config, data)
@@ -47,21 +44,14 @@ def evaluate(config: Config, checkpoints: list[str], device: torch.device, *, da
     clips = pick(len(dataset), num_clips)
     with Progress('evaluating', 'clip', len(clips)) as progress:
         for batch in _samples(dataset, clips):
-            restored, sample = {}, None
+            restored, sample = {}, {}
             for label, model in models.items():
                 sample = _predict(model, batch)
                 restored[label] = to_frames(sample['pred_img'])
-            gt, masks = to_frames(sample['gt_img']), to_masks(sample['mosaic_mask'])
-            mosaic = enlarge(to_frames(batch['inputs'][0]), gt.shape[1:3])
-            bicubic = bicubic_baseline(mosaic, masks, sample)
-            frames = {INPUT: mosaic, **({} if bicubic is None else {BICUBIC: bicubic}), **restored}
-            reference = ClipReference(gt, masks, perceptual)
-            result = ClipResult(
-                key=str(sample['key']), frames=len(gt), block=sample.get('mosaic_block'), region=float(masks.mean()),
-                scores={method: reference.measure(clip) for method, clip in frames.items()})
-            evaluation.clips.append(result)
+            clip = measure_clip(sample, restored, perceptual)
+            evaluation.clips.append(clip.result)
             if on_clip is not None:
-                on_clip(result, frames, gt, masks)
+                on_clip(clip)
             progress.update()
     if any(BICUBIC not in clip.scores for clip in evaluation.clips):
         evaluation.notes.append('Clips without an upright block grid have no bicubic baseline.')

@@ -5,12 +5,12 @@ import re
 from pathlib import Path
 
 import cv2
-import numpy as np
 
 from lada.evaluation.bootstrap import compare
+from lada.evaluation.measure import MeasuredClip
 from lada.evaluation.pictures import encode_picture, grid, spread
 from lada.evaluation.report import Shot, report
-from lada.evaluation.results import INPUT, ClipResult, Evaluation
+from lada.evaluation.results import INPUT, Evaluation
 from lada.evaluation.tables import clip_table, summary_table, to_csv
 from lada.files import write_atomically
 
@@ -35,8 +35,9 @@ class EvaluationFiles:
         self.folder, self.limit = folder, pictures
         self._shown: dict[str, tuple[Shot, bytes]] = {}
 
-    def add_clip(self, result: ClipResult, frames: dict[str, np.ndarray], gt: np.ndarray, masks: np.ndarray) -> None:
+    def add_clip(self, clip: MeasuredClip) -> None:
         """Keep the clip's pictures while it is among the worst or best so far."""
+        result, frames, gt, _ = clip
         gain = result.value(list(frames)[-1], 'gain')
         if self.limit < 1 or math.isnan(gain):
             return

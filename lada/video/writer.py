@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Iterable
 from contextlib import suppress
 from fractions import Fraction
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -179,3 +180,16 @@ def write_video(
     with VideoWriter(path, fps, codec=codec, options=options, pix_fmt=pix_fmt, threads=threads) as writer:
         for frame in frames:
             writer.write(frame)
+
+
+def encode_animation(frames: np.ndarray, fps: Fraction | float) -> bytes:
+    """Return uint8 RGB frames (T, H, W, 3) as an animated PNG that repeats, which browsers show like any picture."""
+    buffer = BytesIO()
+    with av.open(buffer, 'w', format='apng', options={'plays': '0'}) as container:
+        stream = container.add_stream('apng', rate=Fraction(fps).limit_denominator(1001), options={'pred': 'mixed'})
+        stream.height, stream.width = frames.shape[1:3]
+        stream.pix_fmt = 'rgb24'
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), 'rgb24')))
+        container.mux(stream.encode(None))
+    return buffer.getvalue()

@@ -69,7 +69,9 @@ def test_logs_pictures_and_metrics(tmp_path, write_config, run_training):
                for line in path.read_text().splitlines()]
     assert sorted(losses(tmp_path / 'run')) == list(range(1, 9))
     assert any('PSNR' in entry for entry in scalars)
-    assert list((tmp_path / 'run').glob('*/vis_data/vis_image/*.png'))
+    assert any('mosaic/flicker_model' in entry for entry in scalars)
+    for pattern in ('clip_1.png', 'clip_1.mp4', 'clips.csv', 'evaluation.json'):
+        assert len(list((tmp_path / 'run').glob(f'*/validation/iter_*/{pattern}'))) == 2
     assert list((tmp_path / 'run').glob('*/vis_data/events.out.tfevents*'))
     assert (tmp_path / 'run' / 'last_checkpoint').read_text().endswith('iter_8.pth')
 

@@ -10,6 +10,7 @@ from mmengine.structures import BaseDataElement
 
 from lada.errors import LadaError
 from lada.evaluation import PSNR, SSIM, MosaicGain, interpolate_block_means, psnr, ssim
+from lada.evaluation.clip_scores import ClipReference
 from lada.evaluation.metrics import clip_metric
 from lada.registry import EVALUATOR
 
@@ -26,9 +27,10 @@ def test_evaluator_of_an_mmagic_config(make_sample):
         evaluator = EVALUATOR.build(config)
     sample = BaseDataElement(**make_sample())
     evaluator.process([sample])
+    scores = ('psnr', 'ssim', 'frame_psnr', 'frame_ssim', 'seam', 'warp', 'flicker')
     assert set(evaluator.evaluate(1)) == {
-        'PSNR', 'x/SSIM', 'PSNR_mosaic', 'mosaic/psnr_input', 'mosaic/psnr_bicubic', 'mosaic/psnr_model', 'mosaic/gain',
-        'mosaic/gain_over_bicubic'}
+        'PSNR', 'x/SSIM', 'PSNR_mosaic', 'mosaic/gain', 'mosaic/gain_over_bicubic',
+        *[f'mosaic/{score}_{method}' for score in scores for method in ('input', 'bicubic', 'model')]}
 
 
 def test_values_are_means_over_frames_then_clips(make_sample, clip):
@@ -82,6 +84,20 @@ def test_gain_against_both_baselines(make_sample, clip):
     turned['mosaic_origin'] = None
     values = evaluate(MosaicGain(), [turned])
     assert math.isnan(values['mosaic/psnr_bicubic']) and values['mosaic/gain'] == 0
+
+
+def test_training_reports_what_an_evaluation_reports(make_sample, clip):
+    clean, mosaic, masks = clip
+    pred = np.clip(mosaic + np.random.default_rng(0).integers(-9, 9, mosaic.shape), 0, 255).astype(np.uint8)
+    metric = MosaicGain()
+    values = evaluate(metric, [make_sample(pred), make_sample(clean, key='b.mp4-000000')])
+    reference = ClipReference(clean, masks != 0)
+    for name, score in (('ssim', 'ssim_mosaic'), ('frame_psnr', 'psnr'), ('seam', 'seam'), ('warp', 'warp')):
+        expected = [reference.measure(frames)[score] for frames in (pred, clean)]
+        assert values[f'mosaic/{name}_model'] == pytest.approx(np.mean(expected))
+        assert values[f'mosaic/{name}_input'] == pytest.approx(reference.measure(mosaic)[score])
+    assert [result.key for result in metric.evaluation.clips] == ['bikes.mp4-000000', 'b.mp4-000000']
+    assert metric.evaluation.clips[0].scores['model'] == reference.measure(pred)
 
 
 @pytest.mark.parametrize('ranks', [1, 2, 3, 4])

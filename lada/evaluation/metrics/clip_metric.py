@@ -4,6 +4,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from itertools import zip_longest
+from typing import Any
 
 from mmengine.dist import all_gather_object
 from mmengine.evaluator import BaseMetric
@@ -23,8 +24,11 @@ class ClipMetric(BaseMetric):
     default_prefix = ''  # MMEngine warns about None
 
     @abstractmethod
-    def measure(self, sample: dict) -> dict[str, float]:
-        """Return the values of one clip by name; ``nan`` where one does not apply, which leaves the clip out of it."""
+    def measure(self, sample: dict) -> Any:
+        """Return the values of one clip by name; ``nan`` where one does not apply, which leaves the clip out of it.
+
+        Something else where :meth:`compute_metrics` takes it.
+        """
 
     def process(self, data_batch: object, data_samples: Sequence[dict]) -> None:
         """Measure the clips of a batch."""

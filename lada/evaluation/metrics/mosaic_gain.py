@@ -1,65 +1,54 @@
-"""The headline metric: what the model adds, in the mosaic and nowhere else."""
+"""The headline metric, what the model adds in the mosaic, with everything else that an evaluation measures."""
 
-import cv2
-import numpy as np
+from pathlib import Path
 
-from lada.errors import LadaError
-from lada.evaluation.baselines import interpolate_block_means
-from lada.evaluation.frames import to_frames, to_masks
-from lada.evaluation.metrics.clip_metric import ClipMetric, field
-from lada.evaluation.metrics.functional import psnr_of_mse
+import torch
+
+from lada.evaluation.frames import to_frames
+from lada.evaluation.measure import measure_clip
+from lada.evaluation.metrics.clip_metric import ClipMetric, field, mean
+from lada.evaluation.perceptual import Perceptual
+from lada.evaluation.results import BICUBIC, INPUT, ClipResult, Evaluation
 from lada.registry import METRICS
 
-MAX_PSNR = 100.
-"""dB of a region restored without any error, so that sums stay finite."""
+MODEL = 'model'
+_NAMES = {'psnr_mosaic': 'psnr', 'ssim_mosaic': 'ssim', 'psnr': 'frame_psnr', 'ssim': 'frame_ssim'}
 
 
 @METRICS.register_module()
 class MosaicGain(ClipMetric):
-    """PSNR in dB over the mosaic region of the model's input, of bicubic interpolation, of its output, and the gain.
+    """The gain in dB over the mosaic region, and all scores of :data:`lada.evaluation.clip_scores.SCORES`.
 
-    Results ``mosaic/psnr_input``, ``mosaic/psnr_bicubic``, ``mosaic/psnr_model``, ``mosaic/gain`` (model over input)
-    and ``mosaic/gain_over_bicubic``, means over clips. A clip's PSNR comes from the mean squared error over its masked
-    pixels in all frames, at most 100 dB; a clip without mosaic is left out, one without an upright block grid has no
-    bicubic baseline (:func:`lada.evaluation.interpolate_block_means`).
+    Results, means over clips: ``mosaic/gain`` (PSNR of the model over that of its input), ``mosaic/gain_over_bicubic``,
+    and for each of ``input``, ``bicubic`` and ``model`` ``mosaic/psnr_*``, ``ssim_*``, ``seam_*``, ``warp_*`` and
+    ``flicker_*`` over the region, ``frame_psnr_*`` and ``frame_ssim_*`` over the frame. A clip's PSNR is at most 100
+    dB; a clip without mosaic is left out of what concerns the region. After :meth:`evaluate`, ``evaluation`` holds the
+    values clip by clip.
+
+    Args:
+        lpips_weights: torchvision's AlexNet weights, to measure ``lpips_*`` too, which costs more than the rest.
     """
 
     default_prefix = 'mosaic'
 
     def __init__(self, gt_key: str = 'gt_img', pred_key: str = 'pred_img', input_key: str = 'input',
-                 mask_key: str = 'mosaic_mask', collect_device: str = 'cpu', prefix: str | None = None):
+                 mask_key: str = 'mosaic_mask', collect_device: str = 'cpu', prefix: str | None = None,
+                 lpips_weights: str | Path | None = None):
         super().__init__(collect_device, prefix)
-        self.gt_key, self.pred_key, self.input_key, self.mask_key = gt_key, pred_key, input_key, mask_key
+        self.pred_key = pred_key
+        self._keys = dict(gt_key=gt_key, input_key=input_key, mask_key=mask_key)
+        self._perceptual = Perceptual(lpips_weights, torch.device('cpu')) if lpips_weights else None
+        self.evaluation: Evaluation | None = None
 
-    def measure(self, sample: dict) -> dict[str, float]:
-        gt, pred, mosaic = (to_frames(field(sample, key)) for key in (self.gt_key, self.pred_key, self.input_key))
-        masks = to_masks(field(sample, self.mask_key))
-        if gt.shape != pred.shape or masks.shape != gt.shape[:3]:
-            raise LadaError(f'MosaicGain: {self.pred_key} is {pred.shape}, {self.mask_key} {masks.shape} and '
-                            f'{self.gt_key} {gt.shape}; check scale and clip length')
-        mosaic = enlarge(mosaic, gt.shape[1:3])
-        bicubic = bicubic_baseline(mosaic, masks, sample)
-        values = {'psnr_input': region_psnr(mosaic, gt, masks),
-                  'psnr_bicubic': np.nan if bicubic is None else region_psnr(bicubic, gt, masks),
-                  'psnr_model': region_psnr(pred, gt, masks)}
-        return {**values, 'gain': values['psnr_model'] - values['psnr_input'],
-                'gain_over_bicubic': values['psnr_model'] - values['psnr_bicubic']}
+    def measure(self, sample: dict) -> ClipResult:
+        restored = {MODEL: to_frames(field(sample, self.pred_key))}
+        return measure_clip(sample, restored, self._perceptual, **self._keys).result
 
-
-def bicubic_baseline(mosaic: np.ndarray, masks: np.ndarray, sample: dict) -> np.ndarray | None:
-    """Return :func:`interpolate_block_means` for the grid that a sample's metadata names, ``None`` without one."""
-    block, origin = sample.get('mosaic_block'), sample.get('mosaic_origin')
-    return None if block is None or origin is None else interpolate_block_means(mosaic, masks, block, origin)
-
-
-def enlarge(frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Return frames resized by cubic interpolation to ``size`` (height, width), unless they have it."""
-    if frames.shape[1:3] == tuple(size):
-        return frames
-    return np.stack([cv2.resize(frame, size[::-1], interpolation=cv2.INTER_CUBIC) for frame in frames])
-
-
-def region_psnr(frames: np.ndarray, gt: np.ndarray, masks: np.ndarray) -> float:
-    """Return the PSNR in dB over all masked pixels of a clip, at most ``MAX_PSNR``; ``nan`` without any."""
-    difference = frames[masks].astype(np.float32) - gt[masks]
-    return min(psnr_of_mse(np.mean(np.square(difference, dtype=np.float64))), MAX_PSNR) if difference.size else np.nan
+    def compute_metrics(self, results: list[ClipResult]) -> dict[str, float]:
+        self.evaluation = evaluation = Evaluation(config='', data='', checkpoints={MODEL: ''}, clips=results)
+        over = [clip.value(MODEL, 'psnr_mosaic') - clip.value(BICUBIC, 'psnr_mosaic') for clip in results]
+        values = {'gain': evaluation.total(MODEL, 'gain'), 'gain_over_bicubic': mean(over)}
+        for score in dict.fromkeys(['psnr_mosaic', *evaluation.score_names()]):
+            for method in (INPUT, BICUBIC, MODEL):
+                values[f'{_NAMES.get(score, score)}_{method}'] = evaluation.total(method, score)
+        return values
