@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from torch.utils.data import Dataset
 
+from lada.data.busy import BusyClips
 from lada.data.catalog import ClipCatalog
 from lada.data.draw import ClipDraw
-from lada.data.randomness import sample_rng
+from lada.data.randomness import replacements, sample_rng
 from lada.errors import LadaError
 from lada.registry import DATASETS, TRANSFORMS
 
@@ -18,7 +19,9 @@ from lada.registry import DATASETS, TRANSFORMS
 class MosaicVideoDataset(Dataset):
     """Samples ``dict(inputs, data_samples)`` made from the clips of one split; arguments as public Lada's class.
 
-    ``dataset[ClipDraw(index, epoch)]`` (or ``dataset[index]``, epoch 0) is a function of (seed, index, epoch).
+    ``dataset[ClipDraw(index, epoch)]`` (or ``dataset[index]``, epoch 0) is a function of (seed, index, epoch). Where
+    the clip of a :class:`ClipDraw` cannot be used, another takes its place, chosen by (seed, index, epoch) too, and the
+    sample's metadata says so: ``replaced`` is a list of (stem, reason). A plain index stands for that clip only.
 
     Args:
         metadata_root_dir: folder of the clips' JSON files.
@@ -71,15 +74,22 @@ class MosaicVideoDataset(Dataset):
                 degrade=degrade, use_hflip=use_hflip, random_mosaic_params=random_mosaic_params, lq_size=lq_size,
                 scale=scale, rotation_probability=rotation_probability)
         self.pipeline = [_build(step) for step in pipeline]
+        self._busy = BusyClips()
 
     def __len__(self) -> int:
         return len(self._clips)
 
     def __getitem__(self, draw: ClipDraw | int) -> dict:
+        replaceable = isinstance(draw, tuple)
         index, epoch = draw if isinstance(draw, tuple) else (int(draw), 0)
         if not 0 <= index < len(self):
             raise IndexError(f'clip {index} of {len(self)}')
-        return self.load(ClipDraw(index, 0 if self.repeatable_random else epoch))
+        draw = ClipDraw(index, 0 if self.repeatable_random else epoch)
+        return self._load_or_replace(draw) if replaceable else self.load(draw)
+
+    def busy_clips(self) -> list[str]:
+        """Return the stems of the clips that loader workers are loading at this moment."""
+        return [self.catalog.stem(self._clips[index]) for index in self._busy.indices()]
 
     @property
     def metainfo(self) -> dict:
@@ -88,6 +98,10 @@ class MosaicVideoDataset(Dataset):
 
     def load(self, draw: ClipDraw) -> dict:
         """Return the sample of ``draw``; whatever keeps it from loading becomes an error that names the clip."""
+        with self._busy.note(draw.index):
+            return self._load(draw)
+
+    def _load(self, draw: ClipDraw) -> dict:
         clip = self._clips[draw.index]
         rng = sample_rng(self.seed, draw.index, draw.epoch)
         try:
@@ -99,6 +113,20 @@ class MosaicVideoDataset(Dataset):
         except LadaError as error:
             raise LadaError(f'clip {self.catalog.stem(clip)}: {error}') from error
         return results
+
+    def _load_or_replace(self, draw: ClipDraw) -> dict:
+        replaced = []
+        for index in [draw.index, *replacements(self.seed, draw.index, draw.epoch, len(self))]:
+            try:
+                sample = self.load(ClipDraw(index, draw.epoch))
+            except LadaError as error:
+                replaced.append((self.catalog.stem(self._clips[index]), str(error)))
+                last = error
+                continue
+            if replaced:
+                sample['data_samples'].set_metainfo(dict(replaced=replaced))
+            return sample
+        raise LadaError(f'{len(replaced)} clips in a row cannot be used; the last one: {last}') from last
 
     def _window(self, frames: int, rng: np.random.Generator) -> tuple[int, int]:
         if self.num_frame == -1 or frames <= self.num_frame:

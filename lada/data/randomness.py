@@ -10,3 +10,12 @@ def sample_rng(seed: int, index: int, epoch: int) -> Generator:
     ranks and restarts. Philox is counter-based (Salmon et al., Parallel random numbers: as easy as 1, 2, 3, 2011).
     """
     return Generator(Philox(SeedSequence((seed, index, epoch))))
+
+
+def replacements(seed: int, index: int, epoch: int, size: int, count: int = 10) -> list[int]:
+    """Return the clips (< ``size``) to try in turn where clip ``index`` cannot be used; a function of its arguments.
+
+    They lie anywhere in the dataset: neighbours tend to be cut from one source and to share its damage.
+    """
+    rng = Generator(Philox(SeedSequence((seed, index, epoch, 1))))
+    return rng.integers(size, size=count).tolist()

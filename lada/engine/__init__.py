@@ -1,6 +1,7 @@
 """Training: entry, loops, checkpoints, hooks, distributed launch."""
 
 from lada.engine.bad_numbers_hook import BadNumbersHook
+from lada.engine.bad_samples_hook import BadSamplesHook
 from lada.engine.checkpoint_hook import CheckpointHook
 from lada.engine.ema_hook import ExponentialMovingAverageHook
 from lada.engine.loops import IterBasedTrainLoop, MultiTestLoop, MultiValLoop
@@ -11,7 +12,7 @@ from lada.engine.runner import Runner
 from lada.engine.stop_hook import StopHook
 from lada.engine.wrappers import MMDistributedDataParallel, MMSeparateDistributedDataParallel
 
-__all__ = ['AutocastOptimWrapper', 'BadNumbersHook', 'CheckpointHook', 'ExponentialMovingAverageHook',
-           'IterBasedTrainLoop', 'MMDistributedDataParallel', 'MMSeparateDistributedDataParallel',
-           'MultiOptimWrapperConstructor', 'MultiTestLoop', 'MultiValLoop', 'OptimWrapper', 'PicturesHook', 'Runner',
-           'StopHook']
+__all__ = ['AutocastOptimWrapper', 'BadNumbersHook', 'BadSamplesHook', 'CheckpointHook',
+           'ExponentialMovingAverageHook', 'IterBasedTrainLoop', 'MMDistributedDataParallel',
+           'MMSeparateDistributedDataParallel', 'MultiOptimWrapperConstructor', 'MultiTestLoop', 'MultiValLoop',
+           'OptimWrapper', 'PicturesHook', 'Runner', 'StopHook']

@@ -7,11 +7,14 @@ from mmengine.runner import IterBasedTrainLoop as _IterBasedTrainLoop
 from mmengine.runner import TestLoop, ValLoop
 from mmengine.runner.loops import _InfiniteDataloaderIterator
 
+from lada.engine.loader import loader_errors
 from lada.errors import LadaError
 from lada.registry import LOOPS
 
 RESUME_VARIABLE = 'MMENGINE_RESUME_DATALOADER'
 SAMPLES_CONSUMED = 'samples_consumed'
+VALIDATED_ITER = 'validated_iter'
+BATCH_LAYOUT = 'batch_layout'
 
 
 def replays_batches() -> bool:
@@ -39,16 +42,22 @@ class IterBasedTrainLoop(_IterBasedTrainLoop):
         super().run_iter(data_batch)
 
     @property
+    def batch_size(self) -> int:
+        """Samples an iteration takes on one rank."""
+        return self.dataloader.batch_size or self.dataloader.batch_sampler.batch_size
+
+    @property
     def global_batch_size(self) -> int:
         """Samples an iteration takes over all ranks."""
-        return (self.dataloader.batch_size or self.dataloader.batch_sampler.batch_size) * get_world_size()
+        return self.batch_size * get_world_size()
 
     def run(self):
         """Launch training."""
         self.runner.call_hook('before_train')
         self.runner.call_hook('before_train_epoch')
         if self._iter > 0:
-            # A checkpoint is written before the validation of its iteration, which may have been lost with the run.
+            # A checkpoint is written before the validation of its iteration (and again after it), so the validation
+            # may have been lost with the run.
             self._validate_if_due()
         if self._iter >= self._max_iters:
             self.runner.logger.info(
@@ -56,21 +65,41 @@ class IterBasedTrainLoop(_IterBasedTrainLoop):
                 'Raise train_cfg.max_iters to train on, or start over with --no-resume')
         elif self._iter > 0:
             self._place_data()
-        while self._iter < self._max_iters and not self.stop_training:
-            self.runner.model.train()
-            self.run_iter(next(self.dataloader_iterator))
-            # A run that was told to stop is resumed here, and validates then.
-            if not self.stop_training:
-                self._validate_if_due()
+        self._note_batch_layout()
+        with loader_errors(self.dataloader.dataset):
+            while self._iter < self._max_iters and not self.stop_training:
+                self.runner.model.train()
+                self.run_iter(next(self.dataloader_iterator))
+                # A run that was told to stop is resumed here, and validates then.
+                if not self.stop_training:
+                    self._validate_if_due()
         self.runner.call_hook('after_train_epoch')
         self.runner.call_hook('after_train')
         return self.runner.model
 
     def _validate_if_due(self) -> None:
         self._decide_current_val_interval()
+        hub = self.runner.message_hub
         if (self.runner.val_loop is not None and self._iter >= self.val_begin
-                and (self._iter % self.val_interval == 0 or self._iter == self._max_iters)):
+                and (self._iter % self.val_interval == 0 or self._iter == self._max_iters)
+                and hub.runtime_info.get(VALIDATED_ITER) != self._iter):
+            # Noted first, for the checkpoint that is saved when the scores are there.
+            hub.update_info(VALIDATED_ITER, self._iter)
             self.runner.val_loop.run()
+
+    def _note_batch_layout(self) -> None:
+        """Say when the run continues on another number of processes or with another batch size."""
+        hub, log = self.runner.message_hub, self.runner.logger
+        before, now = hub.runtime_info.get(BATCH_LAYOUT), [get_world_size(), self.batch_size]
+        hub.update_info(BATCH_LAYOUT, now)
+        if before is None or list(before) == now:
+            return
+        change = f'{_layout(*before)} became {_layout(*now)}'
+        if before[0] * before[1] == now[0] * now[1]:
+            log.info(f'{change}: every iteration sees the same samples as before')
+        else:
+            log.warning(f'{change}: an iteration now takes {now[0] * now[1]} samples instead of '
+                        f'{before[0] * before[1]}; the data continues at the next sample, the learning rate is kept')
 
     def _place_data(self) -> None:
         """Put the data stream where the resumed iteration needs it."""
@@ -90,6 +119,10 @@ class IterBasedTrainLoop(_IterBasedTrainLoop):
         # An iterator made before the sampler was placed may already have prefetched from the start.
         self.dataloader_iterator = _InfiniteDataloaderIterator(self.dataloader)
         log.info(f'The data continues at sample {consumed} of the stream; no batch is replayed')
+
+
+def _layout(processes: int, batch_size: int) -> str:
+    return f'{processes} process{"es" if processes > 1 else ""} × batch {batch_size}'
 
 
 @LOOPS.register_module()

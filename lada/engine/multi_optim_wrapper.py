@@ -1,11 +1,21 @@
 """One optimizer for each of a model's networks."""
 
 from mmengine.model import is_model_wrapper
-from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapperDict
+from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper, OptimWrapperDict
 from torch import nn
 
 from lada.errors import LadaError
 from lada.registry import OPTIM_WRAPPER_CONSTRUCTORS
+
+
+def single_wrappers(optim_wrapper: OptimWrapper | OptimWrapperDict) -> list[OptimWrapper]:
+    """Return the wrappers of the optimizers one by one."""
+    return list(optim_wrapper.values()) if isinstance(optim_wrapper, OptimWrapperDict) else [optim_wrapper]
+
+
+def update_is_complete(optim_wrapper: OptimWrapper | OptimWrapperDict) -> bool:
+    """Return whether no gradient waits for further ones of its accumulation (``accumulative_counts``)."""
+    return all(wrapper.should_update() for wrapper in single_wrappers(optim_wrapper))
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()

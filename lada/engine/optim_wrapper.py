@@ -19,6 +19,7 @@ class OptimWrapper(_OptimWrapper):
     skipped = False
 
     def update_params(self, loss, step_kwargs=None, zero_kwargs=None) -> None:
+        self.skipped = False
         self._loss_is_finite = torch.isfinite(loss.detach()).all()
         super().update_params(loss, step_kwargs, zero_kwargs)
 

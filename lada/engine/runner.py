@@ -16,6 +16,7 @@ from mmengine.runner.checkpoint import get_state_dict
 
 import lada
 from lada.engine.checkpoint import fit_state_dict, load_generator_weights, load_training_checkpoint
+from lada.engine.loader import with_timeout
 from lada.engine.loops import replays_batches
 from lada.files import write_atomically
 from lada.registry import RUNNERS
@@ -32,9 +33,17 @@ class Runner(_Runner):
     repeat. Checkpoints are read without unpickling code and must fit the model exactly.
     """
 
+    resumed_from: Path | None = None
+
     @classmethod
     def from_cfg(cls, cfg):
         return super().from_cfg(share_seed(cfg))
+
+    @staticmethod
+    def build_dataloader(dataloader, seed=None, diff_rank_seed=False):
+        if isinstance(dataloader, dict):
+            dataloader = ConfigDict(with_timeout(dataloader))
+        return _Runner.build_dataloader(dataloader, seed, diff_rank_seed)
 
     def set_randomness(self, *args, **kwargs) -> None:
         super().set_randomness(*args, **kwargs)
@@ -48,8 +57,11 @@ class Runner(_Runner):
         return logger
 
     def register_default_hooks(self, hooks=None) -> None:
-        own = dict(bad_numbers=dict(type='BadNumbersHook'), stop=dict(type='StopHook'))
-        super().register_default_hooks({**own, **(hooks or {})})
+        own = dict(bad_samples=dict(type='BadSamplesHook'), bad_numbers=dict(type='BadNumbersHook'),
+                   stop=dict(type='StopHook'))
+        for name, hook in (hooks or {}).items():
+            own[name] = {**own.get(name, {}), **hook} if isinstance(hook, dict) else hook
+        super().register_default_hooks(own)
 
     def load_or_resume(self) -> None:
         if self._resume or self._has_loaded:
@@ -63,6 +75,7 @@ class Runner(_Runner):
 
     def resume(self, filename, *args, **kwargs) -> None:
         super().resume(filename, *args, **kwargs)
+        self.resumed_from = Path(filename)
         how = 'every batch is replayed first' if replays_batches() else 'no batch is replayed'
         self.logger.info(f'Resuming {filename}: training continues from iteration {self.iter}, {how}')
 

@@ -7,6 +7,7 @@ from mmengine.dist import all_reduce, is_distributed
 from mmengine.hooks import Hook
 
 from lada.engine.checkpoint_hook import CheckpointHook
+from lada.engine.multi_optim_wrapper import update_is_complete
 from lada.registry import HOOKS
 
 # SLURM sends SIGUSR1 ahead of a preemption when the job asks for it (--signal=USR1@120).
@@ -15,8 +16,9 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 
 @HOOKS.register_module()
 class StopHook(Hook):
-    """On SIGTERM, SIGINT or SIGUSR1: finish the iteration, save, stop. All ranks stop after the same iteration.
+    """On SIGTERM, SIGINT or SIGUSR1: finish the iteration (all those of a gradient accumulation), save, stop.
 
+    All ranks stop after the same iteration.
     A second SIGINT ends the process at once. The handlers are in place during training only.
     """
 
@@ -36,7 +38,7 @@ class StopHook(Hook):
             signal.signal(number, handler)
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
-        if not self._agreed():
+        if not self._agreed() or not update_is_complete(runner.optim_wrapper):
             return
         name = signal.Signals(self._received).name if self._received else 'a signal to another rank'
         runner.logger.info(f'Stopping after iteration {runner.iter + 1} because of {name}; '

@@ -1,0 +1,36 @@
+"""What a data loader's worker processes can do to a run."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from torch.utils.data import Dataset
+
+from lada.errors import LadaError
+
+# Seconds without a batch after which a worker counts as hanging: far above what the slowest clip takes.
+TIMEOUT = 600
+
+
+def with_timeout(config: dict) -> dict:
+    """Return a data loader's config with a ``timeout`` in seconds if it has workers; without them there is none."""
+    config = {key: value for key, value in config.items() if key != 'timeout' or config.get('num_workers')}
+    return {'timeout': TIMEOUT, **config} if config.get('num_workers') else config
+
+
+@contextmanager
+def loader_errors(dataset: Dataset) -> Iterator[None]:
+    """Turn the end of a worker, or a wait for one that is too long, into a :class:`LadaError` naming its clips."""
+    try:
+        yield
+    except RuntimeError as error:
+        text = str(error)
+        if text.startswith('DataLoader timed out'):
+            what = text.replace('DataLoader timed out', 'the data loader gave no batch')
+            remedy = 'look at that clip and its disk, or raise train_dataloader.timeout'
+        elif text.startswith('DataLoader worker'):
+            what = f'a loader worker was killed ({" ".join(text.split())})'
+            remedy = 'memory may have run out: use fewer workers (train_dataloader.num_workers), then run it again'
+        else:
+            raise
+        busy = getattr(dataset, 'busy_clips', list)()
+        raise LadaError(f'{what}; workers were busy with {", ".join(busy) or "no clip"}; {remedy}') from error
