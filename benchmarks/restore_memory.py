@@ -4,7 +4,7 @@
     python benchmarks/restore_memory.py --frames 3000
 
 A video is made of the two sample videos, again and again, with a mask that moves and changes its size, and restored
-with a small, untrained network. Printed: resident memory (Linux: /proc/self/statm) after each window of frames, frame
+with a small, untrained network. Printed: resident memory (Linux) after and during each window of frames, frame
 count and timestamps against the input's, and whether every sample outside the mask went to the encoder as the decoder
 gave it. Exits 1 where something differs, or where memory grows beyond the first window's by more than --tolerance.
 """
@@ -40,6 +40,12 @@ def resident() -> float:
     return pages * os.sysconf('SC_PAGE_SIZE') / 2 ** 20
 
 
+def peak() -> float:
+    """Return the most memory that was resident, in MiB."""
+    line = next(line for line in Path('/proc/self/status').read_text().splitlines() if line.startswith('VmHWM'))
+    return int(line.split()[1]) / 1024
+
+
 def make_video(path: Path, frames: int) -> None:
     with VideoWriter(path, Fraction(24), options={'preset': 'veryfast', 'crf': '18'}) as writer:
         pictures = (frame for sample in cycle(SAMPLES) for frame in iter_frames(sample))
@@ -70,16 +76,30 @@ def untouched(planes: list[np.ndarray], mask: np.ndarray) -> int:
 
 
 class Watched(Restorer):
-    """Prints memory after each window."""
+    """Prints memory when a window is done: restored, written, and the next one decoded."""
 
     def __init__(self, *args, **options):
         super().__init__(*args, **options)
         self.memory: list[float] = []
+        self.peaks: list[float] = []
+        self.frames = 0
+
+    def run(self, items):
+        yield from super().run(items)
+        self._note()
 
     def _restore(self, items, shared):
+        if self.frames:
+            self._note()
+        self.frames = len(items)
+        Path('/proc/self/clear_refs').write_text('5')  # the peak counts from here
         super()._restore(items, shared)
+
+    def _note(self):
         self.memory.append(resident())
-        print(f'window {len(self.memory)}: {len(items)} frames, {self.memory[-1]:.0f} MiB', flush=True)
+        self.peaks.append(peak())
+        print(f'window {len(self.memory)}: {self.frames} frames, {self.memory[-1]:.0f} MiB, at most '
+              f'{self.peaks[-1]:.0f} MiB during it', flush=True)
 
 
 class WatchedRewriter(VideoRewriter):
@@ -120,7 +140,8 @@ def main() -> None:
             summary = restore_video(rewriter, restorer, moving_masks(), total=args.frames)
         first, *rest = restorer.memory
         print(f'{summary.frames} frames in {summary.seconds:.0f} s; first window {first:.0f} MiB, then '
-              f'{min(rest):.0f} to {max(rest):.0f} ({max(rest) / first - 1:+.1%})')
+              f'{min(rest):.0f} to {max(rest):.0f} ({max(rest) / first - 1:+.1%}); during windows at most '
+              f'{restorer.peaks[0]:.0f}, then {max(restorer.peaks[1:]):.0f}')
         wrong = []
         if max(rest) > first * (1 + args.tolerance):
             wrong.append('memory grew')

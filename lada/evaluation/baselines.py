@@ -21,23 +21,33 @@ def interpolate_block_means(frames: np.ndarray, masks: np.ndarray, block: tuple[
     for frame, mask, corner, target in zip(frames, masks != 0, np.asarray(origin, float), out, strict=True):
         if not mask.any():
             continue
-        (rows, at_y), (columns, at_x) = (_blocks(length, side, start) for length, side, start in
-                                         zip(mask.shape, block, corner, strict=True))
-        means = _means(frame, mask, rows, columns)
+        x, y, width, height = cv2.boundingRect(mask.astype(np.uint8))
+        (rows, at_y), (columns, at_x) = (
+            _blocks(length, side, start, first, first + count) for length, side, start, first, count in
+            zip(mask.shape, block, corner, (y, x), (height, width), strict=True))
+        near = slice(rows[0], rows[-1]), slice(columns[0], columns[-1])
+        means = _means(frame[near], mask[near], rows[:-1] - rows[0], columns[:-1] - columns[0])
         map_x, map_y = np.meshgrid(at_x, at_y)
         smooth = cv2.remap(means, map_x, map_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-        np.copyto(target, np.clip(np.rint(smooth), 0, 255).astype(np.uint8), where=mask[..., None])
+        box = slice(y, y + height), slice(x, x + width)
+        np.copyto(target[box], np.clip(np.rint(smooth), 0, 255).astype(np.uint8), where=mask[box][..., None])
     return out
 
 
-def _blocks(length: int, side: float, start: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the first pixel of each block along an axis, and each pixel's place between block centres."""
+def _blocks(length: int, side: float, start: float, low: int, high: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the edges of the blocks that matter to pixels ``low`` to ``high`` of an axis, and these pixels' places.
+
+    Edges are first pixels, and after the last block its end; places are counted in blocks from the first one's centre.
+    """
     place = (np.arange(length) + 0.5 - start) / side
     block = np.floor(place)
     first = np.flatnonzero(np.diff(block, prepend=block[0] - 1))
     # Blocks without a pixel of their own (narrower than one pixel) are not counted.
     number = np.cumsum(np.isin(np.arange(length), first)) - 1
-    return first, (number + place - block - 0.5).astype(np.float32)
+    # Cubic interpolation reaches two blocks far.
+    begin, end = max(number[low] - 2, 0), min(number[high - 1] + 3, len(first))
+    places = (number + place - block - 0.5)[low:high] - begin
+    return np.append(first, length)[begin:end + 1], places.astype(np.float32)
 
 
 def _means(frame: np.ndarray, mask: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:

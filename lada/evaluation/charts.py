@@ -7,7 +7,7 @@ from html import escape
 
 COLOURS = ('#2f6fde', '#d9622b', '#2c9a5b', '#a04bc4', '#c09300', '#c2334d', '#1497a5', '#7a6a58')
 WIDTH, HEIGHT = 640, 300
-_LEFT, _RIGHT, _TOP, _BOTTOM = 76, 20, 12, 52
+_LEFT, _RIGHT, _TOP, _BOTTOM = 76, 20, 34, 56
 
 
 @dataclass
@@ -50,15 +50,14 @@ def chart(series: Sequence[Series], x_label: str, y_label: str, *, log_y: bool =
                      f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{_tick(tick)}</text>')
     for tick in x_ticks:
         x = place(tick, y_low)[0]
-        parts.append(f'<text x="{x:.1f}" y="{HEIGHT - _BOTTOM + 20}" text-anchor="middle">{_tick(tick)}</text>')
+        parts.append(f'<text x="{x:.1f}" y="{HEIGHT - _BOTTOM + 24}" text-anchor="middle">{_tick(tick)}</text>')
     for x, text in marks:
         at = place(x, y_low)[0]
         if _LEFT <= at <= WIDTH - _RIGHT:
             parts.append(f'<line class="mark" x1="{at:.1f}" x2="{at:.1f}" y1="{_TOP}" y2="{HEIGHT - _BOTTOM}">'
                          f'<title>{escape(text)}</title></line>')
     parts.append(f'<text x="{(WIDTH + _LEFT) / 2}" y="{HEIGHT - 6}" text-anchor="middle">{escape(x_label)}</text>'
-                 f'<text x="14" y="{HEIGHT / 2}" text-anchor="middle" '
-                 f'transform="rotate(-90 14 {HEIGHT / 2})">{escape(y_label)}</text>')
+                 f'<text x="4" y="18">{escape(y_label)}</text>')
     for index, item, kept in shown:
         colour = COLOURS[index % len(COLOURS)]
         placed = [(number, *place(x, y), x, y) for number, x, y in kept]

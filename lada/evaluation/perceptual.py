@@ -11,7 +11,7 @@ import torch
 from lada.errors import LadaError
 from lada.weights import load_state_dict_file
 
-ABSENT = 'LPIPS was not measured: it needs AlexNet weights (--lpips-weights).'
+ABSENT = 'LPIPS was not measured: it needs torchmetrics and AlexNet weights (--lpips-weights).'
 _BATCH = 8
 
 
@@ -29,7 +29,7 @@ class Perceptual:
         try:
             from torchmetrics.functional.image.lpips import _LPIPS
         except ImportError as error:
-            raise LadaError('LPIPS needs the package torchmetrics; install it, or leave --lpips-weights out') from error
+            raise LadaError('LPIPS needs the package torchmetrics; install it, or leave the weights out') from error
         state = load_state_dict_file(weights)
         # With pnet_rand nothing is downloaded; the backbone's layers keep torchvision's numbers.
         self._network = _LPIPS(pretrained=True, net='alex', pnet_rand=True)

@@ -66,10 +66,11 @@ def _cards(evaluation: Evaluation) -> str:
 
 
 def _means(evaluation: Evaluation) -> str:
-    names = evaluation.score_names()
-    rows = [[method_title(method), number_text(evaluation.total(method, 'gain'), 'gain'),
-             *[number_text(evaluation.total(method, name), name) for name in names]] for method in evaluation.methods]
-    return '<h2>Means over all clips</h2>' + table(['', 'gain (dB)', *map(_title, names)], rows)
+    methods = evaluation.methods
+    rows = [['gain (dB)' if name == 'gain' else _title(name),
+             *[number_text(evaluation.total(method, name), name) for method in methods]]
+            for name in ['gain', *evaluation.score_names()]]
+    return '<h2>Means over all clips</h2>' + table(['', *map(method_title, methods)], rows)
 
 
 def _curves(evaluation: Evaluation) -> str:

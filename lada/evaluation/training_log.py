@@ -70,7 +70,7 @@ def read_log(work_dir: str | Path) -> TrainingLog:
             continue
         # A resumed run may begin with the validation that the stopped one had still owed.
         validates_first = 'iter' not in records[0]
-        start = records[0]['step'] if validates_first else records[0]['step'] - 1
+        start = records[0]['step'] if validates_first else records[0]['step'] - _interval(records)
         if seen:
             _forget(log.training, start)
             _forget(log.validation, start - validates_first)
@@ -143,6 +143,12 @@ def _records(file: Path) -> list[dict]:
         if isinstance(record, dict) and isinstance(record.get('step'), int):
             records.append(record)
     return records
+
+
+def _interval(records: list[dict]) -> int:
+    """Return how many iterations lie between two lines of the training loop."""
+    steps = [record['step'] for record in records if 'iter' in record][:2]
+    return max(1, steps[1] - steps[0]) if len(steps) == 2 else 1
 
 
 def _add(log: TrainingLog, record: dict) -> None:

@@ -13,11 +13,17 @@ PANELS = (
     ('learning rate', 'training', ('base_lr', 'lr'), True),
     ('gain in the mosaic (dB)', 'validation', ('mosaic/gain',), False),
     ('PSNR in the mosaic (dB)', 'validation', ('mosaic/psnr_model', 'PSNR_mosaic'), False),
-    ('PSNR of the frame (dB)', 'validation', ('PSNR',), False),
-    ('SSIM', 'validation', ('SSIM_mosaic', 'SSIM'), False),
+    ('PSNR of the frame (dB)', 'validation', ('PSNR', 'mosaic/frame_psnr_model'), False),
+    ('SSIM in the mosaic', 'validation', ('mosaic/ssim_model', 'SSIM_mosaic'), False),
+    ('SSIM of the frame', 'validation', ('SSIM', 'mosaic/frame_ssim_model'), False),
+    ('seam (levels)', 'validation', ('mosaic/seam_model',), False),
+    ('warping error (levels)', 'validation', ('mosaic/warp_model',), False),
+    ('flicker (levels)', 'validation', ('mosaic/flicker_model',), False),
+    ('LPIPS', 'validation', ('mosaic/lpips_model',), False),
 )
 """Title, which curves, the first of these names that a run has, logarithmic."""
-BASELINES = {'gain in the mosaic (dB)': None, 'PSNR in the mosaic (dB)': ('mosaic/psnr_input', 'mosaic/psnr_bicubic')}
+BASELINES = ('_input', '_bicubic')
+"""What stands in place of ``_model`` in the names of what there is to beat."""
 
 
 def to_html(logs: list[TrainingLog]) -> str:
@@ -79,12 +85,11 @@ def _panels(logs: list[TrainingLog]):
                 series.append((log.name, curves[name]))
         if not series:
             continue
-        for log in logs:
-            # What there is to beat does not depend on the run when both use the same clips.
-            for name in BASELINES.get(title) or ():
-                label = name.removeprefix('mosaic/psnr_')
-                if name in log.validation and label not in [other for other, _ in series]:
-                    series.append((label, log.validation[name]))
+        # What there is to beat does not depend on the run when all use the same clips.
+        found = {curve: log.validation[curve] for log in reversed(logs) for name in names for curve in
+                 (name.replace('_model', baseline) for baseline in BASELINES if name.endswith('_model'))
+                 if curve in log.validation}
+        series += [(name.rpartition('_')[2], curve) for name, curve in sorted(found.items(), reverse=True)]
         yield title, series, log_scale, marks
 
 

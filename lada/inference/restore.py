@@ -11,6 +11,7 @@ from torch import nn
 from lada.dataset_tools.shots import ShotFinder
 from lada.errors import LadaError
 from lada.inference.crops import Crop, plan_crops
+from lada.inference.memory import release_free_memory
 from lada.video import Picture
 
 
@@ -84,6 +85,8 @@ class Restorer:
             for number, (item, square) in enumerate(zip(items, squares, strict=True)):
                 # The weight of this window rises from frame to frame while the previous window's falls.
                 _keep(item, crop, number, square, (number + 1) / (shared + 1) if number < shared else 1)
+            del squares
+        release_free_memory()
 
     def _network(self, squares: list[np.ndarray]) -> list[np.ndarray]:
         """Return the restored squares, float32 0 to 255, of the given uint8 squares."""

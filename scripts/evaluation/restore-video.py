@@ -5,6 +5,8 @@ The result is plausible, not true: it is never evidence of what was hidden.
 """
 
 import argparse
+import signal
+import sys
 from pathlib import Path
 
 from lada.cli import make_parser, run_script
@@ -49,6 +51,8 @@ def parse() -> argparse.ArgumentParser:
 
 def main(args: argparse.Namespace) -> None:
     check(args)
+    # Ends as with Ctrl-C, so that the temporary file goes.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     video = probe(args.input)
     if args.mask:
         masks = masks_from_video(args.mask, video)

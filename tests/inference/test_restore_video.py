@@ -1,5 +1,10 @@
 """The script, from a video file to a video file."""
 
+import signal
+import subprocess
+import sys
+import time
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +16,7 @@ from lada.inference.restore import Restorer
 from lada.inference.restore_video import restore_video
 from lada.inference.self_test import SyntheticMosaic
 from lada.models import BasicVSRPlusPlusNet
-from lada.video import VideoRewriter, probe, read_frames, write_video
+from lada.video import VideoRewriter, mask_encoding, probe, read_frames, write_video
 
 SCRIPT = 'restore-video.py'
 
@@ -35,6 +40,59 @@ def test_script_restores_measures_and_compares(make_video, tmp_path, run_script_
     assert times(tmp_path / 'out.mp4') == times(source)
     assert probe(tmp_path / 'out.mp4').has_audio
     assert probe(tmp_path / 'out-compare.mp4').width == 2 * probe(source).width
+
+
+@pytest.fixture(scope='module')
+def whitening(tmp_path_factory):
+    """A checkpoint whose network returns white."""
+    generator = BasicVSRPlusPlusNet(mid_channels=8, num_blocks=1, is_low_res_input=False)
+    torch.nn.init.zeros_(generator.conv_last.weight)
+    torch.nn.init.ones_(generator.conv_last.bias)
+    path = tmp_path_factory.mktemp('weights') / 'white.pth'
+    torch.save({'state_dict': {f'generator.{key}': value for key, value in generator.state_dict().items()}}, path)
+    return path
+
+
+@pytest.mark.parametrize('kind', ['mask', 'boxes'])
+def test_script_changes_the_named_region_and_nothing_else(make_video, tmp_path, run_script_file, whitening, frames,
+                                                          kind):
+    """Seen through a lossless encoder."""
+    source = make_video('in.mkv', codec='ffv1', options={}, images=frames[:6])
+    masks = np.zeros((6, *frames.shape[1:3]), np.uint8)
+    masks[1:5, 31:70, 41:90] = 255
+    if kind == 'mask':
+        region = tmp_path / 'mask.mkv'
+        write_video(region, masks, 25, **mask_encoding())
+    else:
+        region = tmp_path / 'boxes.csv'
+        region.write_text('first,last,x,y,width,height\n1,4,41,31,49,39\n')
+    status, _, err = run_script_file(
+        SCRIPT, '--input', source, '--checkpoint', whitening, '--output', tmp_path / 'out.mkv', f'--{kind}', region,
+        '--codec', 'ffv1', '--window', 4, '--overlap', 1, '--device', 'cpu')
+    assert status == 0, err
+    before, after = read_frames(source, gray=True), read_frames(tmp_path / 'out.mkv', gray=True)
+    assert np.array_equal(before[masks == 0], after[masks == 0])
+    assert (after[1:5, 36:65, 46:85] == 255).all() and (before[1:5, 36:65, 46:85] < 255).any()
+    # The seam is feathered: at the edge the old picture still shines through.
+    assert (after[1:5, 31, 41:90] < 255).any()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(('number', 'expected'), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_interrupted_run_leaves_nothing(make_video, tmp_path, repo_root, checkpoint, frames, number, expected):
+    source = make_video(images=np.concatenate([frames] * 20), audio=True)
+    process = subprocess.Popen(
+        [sys.executable, f'scripts/evaluation/{SCRIPT}', '--input', source, '--checkpoint', checkpoint, '--output',
+         tmp_path / 'out.mp4', '--synthesize-mosaic', '--window', '4', '--overlap', '0', '--device', 'cpu'],
+        cwd=repo_root, stderr=subprocess.PIPE, text=True)
+    while not list(tmp_path.glob('.out.mp4.*')):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == expected, err
+    assert 'Traceback' not in err
+    assert [path.name for path in tmp_path.iterdir()] == ['in.mp4']
 
 
 def test_script_errors(make_video, tmp_path, run_script_file, checkpoint, frames):

@@ -71,12 +71,16 @@ def moments(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return mean, _window_mean(image * image) - mean * mean
 
 
-def similarity(a: np.ndarray, b: np.ndarray, of_a: tuple, of_b: tuple) -> np.ndarray:
-    """Return the map of local SSIM (H - 10, W - 10, C) of float pictures with their :func:`moments`."""
+def similarity(a: np.ndarray, b: np.ndarray, of_a: tuple, of_b: tuple, black: float = 0.) -> np.ndarray:
+    """Return the map of local SSIM (H - 10, W - 10, C) of float pictures with their :func:`moments`.
+
+    ``black``: the value that stands for 0. Values around 0 keep single precision exact enough.
+    """
     (mean_a, var_a), (mean_b, var_b) = of_a, of_b
-    means = mean_a * mean_b
-    covariance = _window_mean(a * b) - means
-    return (2 * means + _C1) * (2 * covariance + _C2) / (
+    covariance = _window_mean(a * b) - mean_a * mean_b
+    if black:
+        mean_a, mean_b = mean_a - black, mean_b - black
+    return (2 * mean_a * mean_b + _C1) * (2 * covariance + _C2) / (
         (mean_a * mean_a + mean_b * mean_b + _C1) * (var_a + var_b + _C2))
 
 

@@ -1,0 +1,66 @@
+"""What measuring a clip costs beside the inference that makes it: 30 frames of 256x256, the demo's network, one thread.
+
+    python benchmarks/metric_cost.py
+
+Both are timed in one process, alternating; read the ratio.
+"""
+
+import time
+from pathlib import Path
+from statistics import median
+
+import cv2
+import numpy as np
+import torch
+
+from lada.evaluation.baselines import interpolate_block_means
+from lada.evaluation.clip_scores import ClipReference
+from lada.models import BasicVSRPlusPlusNet
+from lada.mosaic import MosaicLook, draw_mosaic
+from lada.video import read_frames
+
+VIDEO = Path(__file__).resolve().parents[1] / 'assets/sample_videos/bikes.mp4'
+FRAMES, BLOCK, ROUNDS = 30, 12, 3
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    clean = np.ascontiguousarray(read_frames(VIDEO, 100, 100 + FRAMES)[:, 8:264, 200:456])
+    masks = np.zeros(clean.shape[:3], np.uint8)
+    cv2.ellipse(masks[0], (128, 128), (80, 64), 0, 0, 360, 255, -1)
+    masks[1:] = masks[0]
+    mosaic, masks = draw_mosaic(clean, masks, MosaicLook('squa_avg', BLOCK))
+    masks = masks != 0
+    network = BasicVSRPlusPlusNet(mid_channels=16, num_blocks=2, is_low_res_input=False).eval()
+    clip = torch.from_numpy(mosaic).permute(0, 3, 1, 2)[None].float() / 255
+
+    def inference():
+        with torch.inference_mode():
+            network(clip)
+
+    def measure():
+        """Score the restored clip."""
+        ClipReference(clean, masks).measure(mosaic)
+
+    def measure_all():
+        """Score the restored clip and both baselines."""
+        reference = ClipReference(clean, masks)
+        bicubic = interpolate_block_means(mosaic, masks, (BLOCK, BLOCK), np.zeros((FRAMES, 2)))
+        for frames in (mosaic, bicubic, mosaic):
+            reference.measure(frames)
+
+    times: dict[str, list[float]] = {}
+    for number in range(ROUNDS + 1):
+        for job in (inference, measure, measure_all):
+            started = time.perf_counter()
+            job()
+            if number:  # the first round warms up
+                times.setdefault(job.__name__, []).append(time.perf_counter() - started)
+    network_time, alone, everything = (median(values) for values in times.values())
+    print(f'inference {network_time:.2f} s; metrics of the restored clip {alone:.3f} s = {alone / network_time:.1%}; '
+          f'with both baselines {everything:.3f} s = {everything / network_time:.1%}')
+
+
+if __name__ == '__main__':
+    main()
