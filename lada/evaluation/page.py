@@ -25,8 +25,9 @@ table{border-collapse:collapse;width:100%;font-size:.875rem;font-variant-numeric
 th,td{padding:6px 10px;text-align:right;white-space:nowrap;border-bottom:1px solid var(--line)}
 th:first-child,td:first-child{text-align:left}tr:last-child td{border-bottom:0}
 thead th{position:sticky;top:0;background:var(--card);z-index:1}
-.sortable th:first-child,.sortable td:first-child{position:sticky;left:0;background:var(--card);max-width:36vw;
-white-space:normal;overflow-wrap:anywhere}.sortable th:first-child{z-index:2}
+.sortable th{white-space:normal;min-width:5.5rem}
+.sortable th:first-child,.sortable td:first-child{position:sticky;left:0;background:var(--card);white-space:normal;
+min-width:min(13rem,36vw);overflow-wrap:anywhere}.sortable th:first-child{z-index:2}
 th button{all:unset;cursor:pointer;font-weight:600}th button:focus-visible{outline:2px solid var(--accent)}
 th[aria-sort=ascending] button::after{content:" \\25B2"}th[aria-sort=descending] button::after{content:" \\25BC"}
 .clips{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,300px),1fr));gap:16px}

@@ -83,11 +83,34 @@ class Evaluation:
             if content['format'] != FORMAT:
                 raise ValueError(f'format {content["format"]!r}')
             clips = [ClipResult(**clip) for clip in content['clips']]
-            return cls(config=content['config'], data=content['data'], checkpoints=content['checkpoints'], clips=clips,
-                       notes=content['notes'])
+            evaluation = cls(config=content['config'], data=content['data'], checkpoints=content['checkpoints'],
+                             clips=clips, notes=content['notes'])
+            if not _is_sound(evaluation):
+                raise ValueError('a value of the wrong kind')
+            return evaluation
         except (ValueError, KeyError, TypeError) as error:
             raise LadaError(f'not an evaluation: {path} ({type(error).__name__}: {error}); name the evaluation.json '
                             'that the evaluation script wrote') from error
+
+
+def _is_sound(evaluation: Evaluation) -> bool:
+    """Tell whether all values are of the kinds that their annotations say."""
+    def number(value):
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+    def texts(values):
+        return all(isinstance(value, str) for value in values)
+
+    def sound(clip: ClipResult):
+        block = clip.block is None or (isinstance(clip.block, list) and len(clip.block) == 2
+                                       and all(map(number, clip.block)))
+        return (isinstance(clip.key, str) and isinstance(clip.frames, int) and block and number(clip.region)
+                and isinstance(clip.scores, dict) and all(isinstance(values, dict) and all(
+                    value is None or number(value) for value in values.values()) for values in clip.scores.values()))
+
+    return (texts([evaluation.config, evaluation.data]) and isinstance(evaluation.notes, list)
+            and isinstance(evaluation.checkpoints, dict) and texts(evaluation.notes)
+            and texts(evaluation.checkpoints.values()) and all(map(sound, evaluation.clips)))
 
 
 def _finite(value):

@@ -8,6 +8,8 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lada.errors import LadaError
 from lada.evaluation.bootstrap import compare, interval, total_interval
@@ -48,6 +50,28 @@ def test_json_of_something_else(tmp_path, text):
     (tmp_path / 'e.json').write_text(text)
     with pytest.raises(LadaError, match='not an evaluation'):
         Evaluation.from_file(tmp_path / 'e.json')
+
+
+JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+                    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+                    max_leaves=5)
+FIELDS = {name: JSON for name in ('config', 'data', 'checkpoints', 'clips', 'notes')}
+CLIP = {name: JSON for name in ('key', 'frames', 'block', 'region', 'scores')}
+
+
+@given(content=JSON | st.fixed_dictionaries({'format': st.just(1), **FIELDS}) | st.lists(
+    st.fixed_dictionaries(CLIP), max_size=2).map(
+        lambda clips: dict(format=1, config='', data='', checkpoints={}, clips=clips, notes=[])))
+def test_any_other_json_is_one_error(tmp_path_factory, content):
+    path = tmp_path_factory.mktemp('json') / 'e.json'
+    path.write_text(json.dumps(content))
+    try:
+        found = Evaluation.from_file(path)
+    except LadaError as error:
+        assert str(error).startswith('not an evaluation')
+    else:
+        summary_table(found)
+        to_csv(found)
 
 
 def test_totals_leave_out_what_is_not_there():
