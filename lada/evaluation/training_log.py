@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import statistics
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,8 @@ HEADLINES = ('mosaic/gain', 'mosaic/psnr_model', 'PSNR_mosaic', 'PSNR')
 MIN_VALIDATIONS = 4
 SMALL = 0.02
 """dB that count as no change."""
+# MMEngine's words, in the text log beside vis_data.
+_RESUMED = re.compile(r'resumed epoch: \d+, iter: (\d+)')
 _NOT_VALUES = {'step', 'iter', 'epoch', 'time', 'data_time', 'memory'}
 
 
@@ -70,7 +73,9 @@ def read_log(work_dir: str | Path) -> TrainingLog:
             continue
         # A resumed run may begin with the validation that the stopped one had still owed.
         validates_first = 'iter' not in records[0]
-        start = records[0]['step'] if validates_first else records[0]['step'] - _interval(records)
+        start = _resumed_at(file)
+        if start is None:
+            start = records[0]['step'] if validates_first else records[0]['step'] - 1
         if seen:
             _forget(log.training, start)
             _forget(log.validation, start - validates_first)
@@ -145,10 +150,13 @@ def _records(file: Path) -> list[dict]:
     return records
 
 
-def _interval(records: list[dict]) -> int:
-    """Return how many iterations lie between two lines of the training loop."""
-    steps = [record['step'] for record in records if 'iter' in record][:2]
-    return max(1, steps[1] - steps[0]) if len(steps) == 2 else 1
+def _resumed_at(file: Path) -> int | None:
+    """Return the iteration from which the run of a scalars.json continued, 0: none; ``None`` without a text log."""
+    logs = sorted(file.parents[1].glob('*.log'))
+    if not logs:
+        return None
+    found = _RESUMED.search('\n'.join(log.read_text(encoding='utf-8', errors='replace') for log in logs))
+    return int(found.group(1)) if found else 0
 
 
 def _add(log: TrainingLog, record: dict) -> None:

@@ -19,7 +19,7 @@ from lada.video.picture import TAGS, Picture
 from lada.video.writer import CONTAINERS
 
 # x264 looks 40 frames ahead in this preset and keeps them all; ten are enough where the quality is constant.
-_QUALITY = {'libx264': {'preset': 'medium', 'crf': '16', 'rc-lookahead': '10'},
+_QUALITY = {'libx264': {'preset': 'medium', 'crf': '15', 'rc-lookahead': '10'},
             'libx265': {'preset': 'medium', 'crf': '18', 'x265-params': 'log-level=error'},
             'libvpx-vp9': {'crf': '24', 'b': '0', 'row-mt': '1', 'deadline': 'good', 'cpu-used': '4'}}
 

@@ -48,6 +48,20 @@ def test_resumed_run_that_validates_first(tmp_path):
     assert read_log(tmp_path).resumes == [30]
 
 
+def test_resume_between_two_logged_iterations(tmp_path):
+    """Where the text log says it, the iteration of the checkpoint counts, not that of the first line."""
+    write(tmp_path, '20260101_000000', 1, 60, growing)
+    write(tmp_path, '20260102_000000', 61, 90, growing)
+    text = tmp_path / '20260102_000000' / '20260102_000000.log'
+    text.write_text('a - mmengine - INFO - resumed epoch: 0, iter: 45\n')
+    log = read_log(tmp_path)
+    assert log.resumes == [45] and log.training['loss'].steps == [*range(1, 46), *range(61, 91)]
+    assert log.validation['mosaic/gain'].steps == [10, 20, 30, 40, 70, 80, 90]
+    text.write_text('a - mmengine - INFO - Iter(train)\n')
+    log = read_log(tmp_path)
+    assert log.resumes == [] and log.training['loss'].steps == list(range(61, 91))
+
+
 def test_run_that_was_started_over(tmp_path):
     write(tmp_path, '20260101_000000', 1, 35, growing)
     write(tmp_path, '20260102_000000', 1, 20, growing)
