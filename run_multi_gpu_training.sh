@@ -7,6 +7,7 @@ ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 cd "$ROOT"
 . scripts/training/launch-common.sh
 prepare_launch "$@"
+[[ "$NNODES" != *:* ]] || fail "NNODES=$NNODES: elastic jobs need ./run_multi_gpu_training_torchrun.sh"
 launch "$PY" -m torch.distributed.launch --use-env \
     --nnodes="$NNODES" --node-rank="$NODE_RANK" --nproc-per-node="$NPROC" \
     --master-addr="$MASTER_ADDR" --master-port="$MASTER_PORT" \

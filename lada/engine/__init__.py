@@ -10,9 +10,16 @@ from lada.engine.optim_wrapper import AutocastOptimWrapper, OptimWrapper
 from lada.engine.pictures_hook import PicturesHook
 from lada.engine.runner import Runner
 from lada.engine.stop_hook import StopHook
-from lada.engine.wrappers import MMDistributedDataParallel, MMSeparateDistributedDataParallel
+from lada.engine.throughput_hook import ThroughputHook
+from lada.engine.watchdog_hook import WatchdogHook
+from lada.engine.wrappers import (
+    MMDistributedDataParallel,
+    MMSeparateDistributedDataParallel,
+    RewrappingDistributedDataParallel,
+)
 
 __all__ = ['AutocastOptimWrapper', 'BadNumbersHook', 'BadSamplesHook', 'CheckpointHook',
            'ExponentialMovingAverageHook', 'IterBasedTrainLoop', 'MMDistributedDataParallel',
            'MMSeparateDistributedDataParallel', 'MultiOptimWrapperConstructor', 'MultiTestLoop', 'MultiValLoop',
-           'OptimWrapper', 'PicturesHook', 'Runner', 'StopHook']
+           'OptimWrapper', 'PicturesHook', 'RewrappingDistributedDataParallel', 'Runner', 'StopHook',
+           'ThroughputHook', 'WatchdogHook']

@@ -18,6 +18,8 @@ import lada
 from lada.engine.checkpoint import fit_state_dict, load_generator_weights, load_training_checkpoint
 from lada.engine.loader import with_timeout
 from lada.engine.loops import replays_batches
+from lada.engine.multi_optim_wrapper import single_wrappers
+from lada.engine.watchdog_hook import WatchdogHook
 from lada.files import write_atomically
 from lada.registry import RUNNERS
 
@@ -58,10 +60,22 @@ class Runner(_Runner):
 
     def register_default_hooks(self, hooks=None) -> None:
         own = dict(bad_samples=dict(type='BadSamplesHook'), bad_numbers=dict(type='BadNumbersHook'),
-                   stop=dict(type='StopHook'))
+                   stop=dict(type='StopHook'),
+                   # The watchdog notes an iteration before the ranks exchange its predecessors' figures.
+                   watchdog=dict(type='WatchdogHook'), throughput=dict(type='ThroughputHook'))
         for name, hook in (hooks or {}).items():
             own[name] = {**own.get(name, {}), **hook} if isinstance(hook, dict) else hook
         super().register_default_hooks(own)
+
+    def train(self):
+        try:
+            return super().train()
+        except Exception as error:
+            watcher = next((hook for hook in self.hooks if isinstance(hook, WatchdogHook)), None)
+            reason = error if watcher is None else watcher.explain(error)
+            if reason is error:
+                raise
+            raise reason from error
 
     def load_or_resume(self) -> None:
         if self._resume or self._has_loaded:
@@ -72,6 +86,24 @@ class Runner(_Runner):
             load_generator_weights(self._bare_model, self._load_from)
             self._has_loaded = True
             self.logger.info(f'No checkpoint to resume: training starts afresh from the weights in {self._load_from}')
+
+    def scale_lr(self, optim_wrapper, auto_scale_lr=None) -> None:
+        """Multiply learning rates by samples an update / ``base_batch_size`` (``--auto-scale-lr``).
+
+        An update takes processes × batch size × accumulated iterations. Linear, as in Goyal et al. 2017, "Accurate,
+        Large Minibatch SGD". What a scheduler states in absolute terms (``eta_min``) is left alone.
+        """
+        if not (auto_scale_lr or {}).get('enable', False):
+            return
+        loader = self._train_dataloader
+        batch_size = loader['batch_size'] if isinstance(loader, dict) else loader.batch_size
+        for wrapper in single_wrappers(optim_wrapper):
+            samples = self.world_size * batch_size * wrapper._accumulative_counts
+            ratio = samples / auto_scale_lr['base_batch_size']
+            for group in wrapper.optimizer.param_groups:
+                group['lr'] *= ratio
+            self.logger.info(f'Learning rate x {ratio:g}: {samples} samples an update, the config\'s rate is for '
+                             f'{auto_scale_lr["base_batch_size"]}')
 
     def resume(self, filename, *args, **kwargs) -> None:
         super().resume(filename, *args, **kwargs)

@@ -19,7 +19,7 @@ class BasicVSR(BaseModel):
     """Restore clips with a recurrent generator trained by a pixel loss.
 
     ``train_cfg``: ``fix_iter`` (iterations during which the flow network is kept) and ``mask_weight`` (how much a pixel
-    outside the sample's ``mosaic_mask`` counts, one inside counting 1; the loss is the weighted mean, so its scale
+    outside the sample's ``mosaic_mask`` counts, one inside counting 1; a clip's loss is the weighted mean, so its scale
     stays that of a mean error; 0 looks at the mosaic only; left out, every pixel counts the same, no mask is needed).
     ``ensemble``: ``dict(type='SpatialTemporalEnsemble', is_temporal_ensemble=...)`` for predictions. Without a
     ``data_preprocessor``, uint8 frames are scaled to [0, 1].
@@ -80,7 +80,7 @@ class BasicVSR(BaseModel):
                       **kwargs) -> dict[str, Tensor]:
         """``dict(loss=...)`` of one training step; ``data_samples`` holds ``gt_img`` of the output's shape."""
         samples = self._training_samples(data_samples)
-        self.fix_parts(self.steps_done < self.fix_iter)
+        self.prepare_step()
         output = self.forward_tensor(inputs, data_samples, **kwargs)
         loss = self._pixel_loss_of(output, samples)
         self._count_step()
@@ -116,6 +116,10 @@ class BasicVSR(BaseModel):
             self._steps = int(self.step_counter.item())
         return self._steps
 
+    def prepare_step(self) -> None:
+        """Freeze or thaw the flow network for the training step that follows."""
+        self.fix_parts(self.steps_done < self.fix_iter)
+
     def fix_parts(self, fixed: bool) -> None:
         """Keep or train the parts named in ``FIXED_PARTS``."""
         for name, parameter in self.generator.named_parameters():
@@ -142,8 +146,12 @@ class BasicVSR(BaseModel):
             raise LadaError(f'output and gt_img differ in shape: {tuple(output.shape)} and '
                             f'{tuple(samples.gt_img.shape)}; check scale, clip length and padding')
         weight = self._pixel_weight(samples, output)
-        weighted = {} if weight is None else dict(weight=weight)
-        return self.pixel_loss(output, samples.gt_img, **weighted)
+        if weight is None or getattr(self.pixel_loss, 'reduction', 'mean') != 'mean':
+            return self.pixel_loss(output, samples.gt_img, **({} if weight is None else dict(weight=weight)))
+        # A mean over clips, so that the loss does not depend on how a global batch is spread over ranks.
+        losses = [self.pixel_loss(*clip[:2], weight=clip[2]) for clip in
+                  zip(output.split(1), samples.gt_img.split(1), weight.split(1), strict=True)]
+        return torch.stack(losses).mean()
 
     def _pixel_weight(self, samples: BaseDataElement, output: Tensor) -> Tensor | None:
         if self.mask_weight is None:

@@ -1,6 +1,7 @@
 # Sourced by run_multi_gpu_training*.sh: reads the environment, checks it, and prints what is about to run.
 #
-# Environment: CONFIG, NPROC (processes on this machine), CUDA_VISIBLE_DEVICES, MASTER_ADDR, MASTER_PORT, NNODES, NODE_RANK.
+# Environment: CONFIG, NPROC (processes on this machine), CUDA_VISIBLE_DEVICES, MASTER_ADDR, MASTER_PORT, NNODES, NODE_RANK;
+# for elastic jobs (NNODES=MIN:MAX, torchrun only) RUN_ID and MAX_RESTARTS as well.
 
 fail() { echo "error: $*" >&2; exit 1; }
 
@@ -15,6 +16,12 @@ find_python() {
     "$PY" -c 'import lada, torch' 2>/dev/null || fail "$PY has no lada and torch; run ./run_demo.sh once, or 'pip install -e .'"
 }
 
+# number NAME LEAST: ends unless $NAME is a whole number of at least LEAST
+number() {
+    case "${!1}" in '' | *[!0-9]*) fail "$1=${!1} is not a whole number" ;; esac
+    [ "${!1}" -ge "$2" ] || fail "$1=${!1} is too small; set it to $2 or more"
+}
+
 port_is_free() {
     "$PY" - "$1" <<'PYTHON'
 import socket
@@ -24,7 +31,7 @@ with socket.socket() as probe:
     probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         probe.bind(('', int(sys.argv[1])))
-    except OSError:
+    except (OSError, OverflowError):
         sys.exit(1)
 PYTHON
 }
@@ -38,8 +45,10 @@ prepare_launch() {
     find_python
     CONFIG="${CONFIG:-configs/basicvsrpp/mosaic_restoration_generic_stage1.py}"
     [ -f "$CONFIG" ] || fail "no config at $CONFIG; set CONFIG to one of configs/basicvsrpp/"
-    NNODES="${NNODES:-1}" NODE_RANK="${NODE_RANK:-0}"
     MASTER_ADDR="${MASTER_ADDR:-127.0.0.1}"
+    [ -z "${NPROC:-}" ] || number NPROC 1
+    [ -z "${MASTER_PORT:-}" ] || number MASTER_PORT 1
+    check_nodes
 
     local gpus asked_devices="${CUDA_VISIBLE_DEVICES-}"
     export CUDA_VISIBLE_DEVICES="${CUDA_VISIBLE_DEVICES-0,1}"
@@ -61,7 +70,6 @@ prepare_launch() {
         [ "$NPROC" -le "$gpus" ] || \
             fail "$NPROC processes asked for (CUDA_VISIBLE_DEVICES=$CUDA_VISIBLE_DEVICES), but PyTorch sees $gpus GPUs; set NPROC or CUDA_VISIBLE_DEVICES"
     fi
-    case "$NPROC" in '' | *[!0-9]* | 0) fail "NPROC=$NPROC is not a number of processes; set it to 1 or more" ;; esac
 
     if [ "$NNODES" = 1 ]; then
         if [ -n "${MASTER_PORT:-}" ]; then
@@ -76,6 +84,19 @@ prepare_launch() {
     fi
     # Config, data and checkpoint are checked once, before any process group is formed.
     "$PY" scripts/training/train-mosaic-restoration-basicvsrpp.py "$CONFIG" --dry-run "$@" || exit $?
+}
+
+check_nodes() {
+    NNODES="${NNODES:-1}" NODE_RANK="${NODE_RANK:-0}"
+    if [[ "$NNODES" = *:* ]]; then
+        local least="${NNODES%%:*}" most="${NNODES#*:}"
+        { [[ "$least" =~ ^[1-9][0-9]*$ ]] && [[ "$most" =~ ^[1-9][0-9]*$ ]] && [ "$least" -le "$most" ]; } || \
+            fail "NNODES=$NNODES is not MIN:MAX, two numbers of machines, for example 1:4"
+        return
+    fi
+    number NNODES 1
+    number NODE_RANK 0
+    [ "$NODE_RANK" -lt "$NNODES" ] || fail "NODE_RANK=$NODE_RANK, but machines are counted from 0 to $(( NNODES - 1 )) (NNODES=$NNODES)"
 }
 
 # Starts "$@" in the foreground; a signal to this script reaches the launcher, which stops every rank.
