@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from lada.models.alignment import SecondOrderDeformableAlignment
 from lada.models.checkpointing import check_segment, choose_segment, maybe_checkpoint
+from lada.models.conv_chain import Link, conv_chain
 from lada.models.flow_warp import sampling_grid, warp_with_grid
 from lada.models.initialization import LEAKY_SLOPE, init_convs_, zero_
 from lada.models.inputs import check_clip
@@ -145,7 +146,9 @@ class BasicVSRPlusPlusNet(BaseModule):
 
         *known_weights, prop_weight = backbone.main[0].weight.split(self.mid_channels, 1)
         known = _KnownPart(list(feats.values()), known_weights, backbone.main[0].bias, device)
-        first, *rest = align.conv_offset
+        first, _, *rest = align.conv_offset
+        offset_links = [Link(conv.weight, conv.bias, LEAKY_SLOPE) for conv in rest[:-1:2]]
+        offset_links.append(Link(rest[-1].weight, rest[-1].bias))
         warped_1, current, warped_2, flow_weight = first.weight.split([self.mid_channels] * 3 + [4], 1)
         warped_weight = torch.cat([warped_1, warped_2], 1)
         current_part = _KnownPart([feats['spatial']], [current], first.bias, device)
@@ -160,9 +163,8 @@ class BasicVSRPlusPlusNet(BaseModule):
             warped = warp_with_grid(pair.view(-1, self.mid_channels, *pair.shape[2:]), motion.grids[step - 1])
             hidden = F.conv2d(channels_last(warped.view_as(pair)), warped_weight, padding=1)
             hidden = F.leaky_relu_(hidden + current_part[i] + flow_part[step - 1], LEAKY_SLOPE)
-            for layer in rest[1:]:
-                hidden = layer(hidden)
-            aligned = align.align(pair, hidden, motion.first[step - 1], motion.second[step - 1])
+            raw = conv_chain(hidden, offset_links)
+            aligned = align.align(pair, raw, motion.first[step - 1], motion.second[step - 1])
             feat = F.leaky_relu_(F.conv2d(aligned, prop_weight, padding=1) + known[i], LEAKY_SLOPE)
             return aligned + backbone.main[2](feat), here
 
@@ -185,12 +187,13 @@ class BasicVSRPlusPlusNet(BaseModule):
     def _upsample(self, lqs: Tensor, feats: dict[str, '_Frames'], caching: bool, segment: int | None) -> Tensor:
         conv, _, blocks = self.reconstruction.main
         weights = conv.weight.split(self.mid_channels, 1)
+        head = [self.upsample1.link(LEAKY_SLOPE), self.upsample2.link(LEAKY_SLOPE),
+                Link(self.conv_hr.weight, self.conv_hr.bias, LEAKY_SLOPE),
+                Link(self.conv_last.weight, self.conv_last.bias)]
 
         def restore(frame: Tensor, *parts: Tensor) -> Tensor:
             hr = F.leaky_relu_(_conv_parts(parts, weights, conv.bias), LEAKY_SLOPE)
-            hr = self.upsample1(blocks(hr), LEAKY_SLOPE)
-            hr = self.upsample2(hr, LEAKY_SLOPE)
-            hr = self.conv_last(F.leaky_relu_(self.conv_hr(hr), LEAKY_SLOPE))
+            hr = conv_chain(blocks(hr), head)
             if self.is_low_res_input:
                 frame = F.interpolate(frame, scale_factor=4, mode='bilinear', align_corners=False)
             return frame + hr

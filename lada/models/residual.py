@@ -1,8 +1,8 @@
 """Residual blocks without normalisation, the workhorse of every propagation branch."""
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lada.models.conv_chain import residual_chain
 from lada.models.initialization import LEAKY_SLOPE, he_normal_
 
 
@@ -17,11 +17,21 @@ class ResidualBlockNoBN(nn.Module):
         he_normal_(self.conv1, slope=0, scale=0.1)
         he_normal_(self.conv2, slope=0, scale=0.1)
 
+    def parts(self) -> tuple[Tensor, ...]:
+        """The weight and bias of both convolutions, in order."""
+        return self.conv1.weight, self.conv1.bias, self.conv2.weight, self.conv2.bias
+
     def forward(self, x: Tensor) -> Tensor:
-        out = self.conv2(F.relu_(self.conv1(x)))
-        if self.res_scale != 1.0:
-            out = out * self.res_scale
-        return out.add_(x) if out.dtype == x.dtype else out + x
+        return residual_chain(x, self.parts(), self.res_scale)
+
+
+class ResidualStack(nn.Sequential):
+    """Residual blocks of one scale, computed as one step of the graph."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not len(self):
+            return x
+        return residual_chain(x, [part for block in self for part in block.parts()], self[0].res_scale)
 
 
 class ResidualBlocksWithInputConv(nn.Module):
@@ -32,7 +42,7 @@ class ResidualBlocksWithInputConv(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int = 64, num_blocks: int = 30):
         super().__init__()
-        blocks = nn.Sequential(*(ResidualBlockNoBN(out_channels) for _ in range(num_blocks)))
+        blocks = ResidualStack(*(ResidualBlockNoBN(out_channels) for _ in range(num_blocks)))
         self.main = nn.Sequential(nn.Conv2d(in_channels, out_channels, 3, 1, 1),
                                   nn.LeakyReLU(LEAKY_SLOPE, inplace=True), blocks)
         he_normal_(self.main[0])

@@ -1,8 +1,8 @@
 """Upsampling by moving channels into space."""
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lada.models.conv_chain import Link, conv_chain
 from lada.models.initialization import he_normal_
 
 
@@ -19,15 +19,12 @@ class PixelShufflePack(nn.Module):
                                        padding=(upsample_kernel - 1) // 2)
         he_normal_(self.upsample_conv)
 
-    def forward(self, x: Tensor, negative_slope: float | None = None) -> Tensor:
-        """``negative_slope``: apply LeakyReLU, too, before the shuffle, which only moves values."""
-        factor = self.scale_factor
-        # With the filters sorted by position first, the shuffle moves whole runs of channels.
-        weight = self.upsample_conv.weight.unflatten(0, (-1, factor ** 2)).transpose(0, 1).flatten(0, 1)
-        bias = self.upsample_conv.bias.view(-1, factor ** 2).t().flatten()
-        x = F.conv2d(x, weight, bias, padding=self.upsample_conv.padding)
-        if negative_slope is not None:
-            x = F.leaky_relu_(x, negative_slope)
-        n, _, h, w = x.shape
-        rows = x.permute(0, 2, 3, 1).reshape(n, h, w, factor, factor, -1).transpose(2, 3)
-        return rows.reshape(n, h * factor, w * factor, -1).permute(0, 3, 1, 2)
+    def link(self, slope: float | None = None) -> Link:
+        """The convolution with its filters sorted by position, so that the shuffle moves whole runs of channels."""
+        cell = self.scale_factor ** 2
+        weight = self.upsample_conv.weight.unflatten(0, (-1, cell)).transpose(0, 1).flatten(0, 1)
+        bias = self.upsample_conv.bias.view(-1, cell).t().flatten()
+        return Link(weight, bias, slope, self.scale_factor)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return conv_chain(x, [self.link()])
