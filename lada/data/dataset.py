@@ -105,9 +105,7 @@ class MosaicVideoDataset(Dataset):
         clip = self._clips[draw.index]
         rng = sample_rng(self.seed, draw.index, draw.epoch)
         try:
-            meta = self.catalog[clip]
-            start, stop = self._window(meta.frames_count, rng)
-            results = {'meta': meta, 'start': start, 'stop': stop, 'rng': rng}
+            results = self.begin(draw, rng)
             for transform in self.pipeline:
                 results = transform(results)
         except LadaError as error:
@@ -127,6 +125,12 @@ class MosaicVideoDataset(Dataset):
                 sample['data_samples'].set_metainfo(dict(replaced=replaced))
             return sample
         raise LadaError(f'{len(replaced)} clips in a row cannot be used; the last one: {last}') from last
+
+    def begin(self, draw: ClipDraw, rng: np.random.Generator) -> dict:
+        """Return what the first transform gets: the clip's metadata, the range of frames, and ``rng``."""
+        meta = self.catalog[self._clips[draw.index]]
+        start, stop = self._window(meta.frames_count, rng)
+        return {'meta': meta, 'start': start, 'stop': stop, 'rng': rng}
 
     def _window(self, frames: int, rng: np.random.Generator) -> tuple[int, int]:
         if self.num_frame == -1 or frames <= self.num_frame:

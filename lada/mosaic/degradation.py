@@ -44,15 +44,22 @@ class VideoCompression:
         self._bounds = np.cumsum(probs / probs.sum())
 
     def __call__(self, frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        chosen = self.choose(frames.shape, rng)
+        if chosen is None:
+            return frames
+        codec, quality = chosen
+        return recompress(frames, codec, **quality)
+
+    def choose(self, shape: tuple[int, ...], rng: np.random.Generator) -> tuple[str, dict[str, float]] | None:
+        """Draw codec and quality (arguments of :func:`lada.video.recompress`), or None, for (T, H, W, 3) frames."""
         applied, choice, quality = rng.random(3)
         if applied >= self.p:
-            return frames
+            return None
         codec = self.codecs[min(int(np.searchsorted(self._bounds, choice, side='right')), len(self.codecs) - 1)]
         if codec in self.crf_ranges:
-            return recompress(frames, codec, crf=_between(quality, self.crf_ranges[codec]))
-        area = frames.shape[1] * frames.shape[2] / _REFERENCE_AREA
-        return recompress(
-            frames, codec, bits_per_frame=_between(quality, self.bitrate_ranges[codec]) * area)
+            return codec, {'crf': _between(quality, self.crf_ranges[codec])}
+        area = shape[1] * shape[2] / _REFERENCE_AREA
+        return codec, {'bits_per_frame': _between(quality, self.bitrate_ranges[codec]) * area}
 
 
 class GaussianBlur:
@@ -65,10 +72,10 @@ class GaussianBlur:
         applied, unit = rng.random(2)
         if applied >= self.p:
             return frames
-        sigma = _between(unit, self.sigma_range)
+        kernel = cv2.getGaussianKernel(self.kernel_size, _between(unit, self.sigma_range))
         out = np.empty_like(frames)
         for source, target in zip(frames, out, strict=True):
-            cv2.GaussianBlur(source, (self.kernel_size, self.kernel_size), sigma, dst=target)
+            cv2.sepFilter2D(source, -1, kernel, kernel, dst=target)  # half the time of cv2.GaussianBlur
         return out
 
 

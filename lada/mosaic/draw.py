@@ -69,7 +69,7 @@ def draw_mosaic(
         window = slice(y, y + height), slice(x, x + width)
         mosaic = aligned[t, :height, :width]
         if look.feather_size >= 0 and _wide_enough(drawn[t]):
-            alpha = _blurred(masks[t], content, t, feather)[window]
+            alpha = _blurred(masks[t], content, t, feather, windows[t])
             mosaic = _blend(frames[t][window], mosaic, alpha)
         out[t][window] = mosaic
         out_masks[t][window] = block_masks[t, :height, :width]
@@ -145,12 +145,15 @@ def _block_means(aligned, shape, content, rows, columns, block_h, block_w) -> np
     return ((2 * sums + counts) // (2 * counts)).astype(np.uint8)
 
 
-def _blurred(mask, content, t, size) -> np.ndarray:
-    """Return the mask box-blurred within the content of frame ``t``."""
-    y, x, height, width = (int(values[t]) for values in content)
-    blurred = np.zeros_like(mask)
-    blurred[y:y + height, x:x + width] = cv2.blur(mask[y:y + height, x:x + width], (size, size))
-    return blurred
+def _blurred(mask, content, t, size, window) -> np.ndarray:
+    """Return the mask, box-blurred within the content of frame ``t``, in a window (y, x, height, width)."""
+    top, left, content_height, content_width = (int(values[t]) for values in content)
+    y, x, height, width = window
+    # The blur looks this far around a pixel; the mask beyond does not matter.
+    first_y, first_x = max(y - size, top), max(x - size, left)
+    last_y, last_x = min(y + height + size, top + content_height), min(x + width + size, left + content_width)
+    blurred = cv2.blur(mask[first_y:last_y, first_x:last_x], (size, size))
+    return blurred[y - first_y:y - first_y + height, x - first_x:x - first_x + width]
 
 
 def _blend(frame: np.ndarray, mosaic: np.ndarray, alpha: np.ndarray) -> np.ndarray:

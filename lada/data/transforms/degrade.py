@@ -29,6 +29,10 @@ class DegradeClip:
             return results
         for step in self.steps:
             results['inputs'] = step(results['inputs'], results['rng'])
+        return self.finish(results)
+
+    def finish(self, results: dict) -> dict:
+        """Blacken the padding again."""
         zero_pads(results['inputs'], results['pads'], results['crop_shape'])
         return results
 

@@ -1,11 +1,20 @@
 """Turning a clip by a small angle."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
 from lada.registry import TRANSFORMS
+
+
+class _Maps(NamedTuple):
+    """Which pixel each pixel comes from, and how far beyond it, in 32nds; and which is nearest."""
+
+    whole: np.ndarray
+    fraction: np.ndarray
+    nearest: np.ndarray
 
 
 @TRANSFORMS.register_module()
@@ -24,16 +33,29 @@ class RotateClip:
         if rng.random() >= self.prob:
             return results
         angle = self.degrees[rng.integers(len(self.degrees))]
-        for key, method in (('inputs', cv2.INTER_LINEAR), ('gt', cv2.INTER_LINEAR), ('mask', cv2.INTER_NEAREST)):
-            results[key] = _turn(results[key], angle, method)
+        maps = _maps(*results['inputs'].shape[1:3], angle)
+        larger = maps if results['gt'].shape == results['inputs'].shape else _maps(*results['gt'].shape[1:3], angle)
+        results['inputs'] = _turn(results['inputs'], maps.whole, maps.fraction)
+        results['gt'] = _turn(results['gt'], larger.whole, larger.fraction)
+        results['mask'] = _turn(results['mask'], larger.nearest)
         results['origin'] = None
         return results
 
 
-def _turn(frames: np.ndarray, degrees: float, method: int) -> np.ndarray:
-    height, width = frames.shape[1:3]
-    matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, 1)
+def _maps(height: int, width: int, degrees: float) -> _Maps:
+    """Return where each pixel comes from, in OpenCV's fixed-point form, made once for all frames."""
+    matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), -degrees, 1)
+    columns, rows = np.arange(width), np.arange(height)[:, None]
+    x, y = (across * columns + down * rows + shift for across, down, shift in matrix)
+    x, y = x.astype(np.float32), y.astype(np.float32)
+    nearest, _ = cv2.convertMaps(x, y, cv2.CV_16SC2, nninterpolation=True)
+    return _Maps(*cv2.convertMaps(x, y, cv2.CV_16SC2), nearest)
+
+
+def _turn(frames: np.ndarray, whole: np.ndarray, fraction: np.ndarray | None = None) -> np.ndarray:
+    """Look pixels up; linearly interpolated with ``fraction``, else the pixel at ``whole``."""
     turned = np.empty_like(frames)
+    method = cv2.INTER_NEAREST if fraction is None else cv2.INTER_LINEAR
     for source, target in zip(frames, turned, strict=True):
-        cv2.warpAffine(source, matrix, (width, height), target, flags=method)
+        cv2.remap(source, whole, fraction, method, target)
     return turned

@@ -1,0 +1,200 @@
+"""Cost of training samples: per stage, against the codec floor, over workers, frames and sizes; and a leak check.
+
+    python benchmarks/data_pipeline.py
+    python benchmarks/data_pipeline.py --leak 10000
+
+Clips are cut from the sample videos, or taken from `--data ROOT`. Every sample is made once by the dataset's own
+transforms, timed one by one, and right after that its codec floor is timed: the same video and mask frames decoded, and
+the same frames, already Y'CbCr, encoded and decoded by the same codecs with the same settings, and nothing else: no
+conversion to or from RGB, no copy. Milliseconds are of processor time on one core, means over the samples.
+"""
+
+import argparse
+import copy
+import statistics
+import tempfile
+import time
+from collections import defaultdict
+from contextlib import ExitStack
+from pathlib import Path
+
+import av
+from torch.utils.data import DataLoader
+
+from lada.data import ClipDraw, InfiniteSampler, MosaicVideoDataset, init_worker, sample_rng
+from lada.dataset_tools.clip_planning import CreationSettings
+from lada.dataset_tools.creation import create_dataset
+from lada.mosaic import VideoCompression
+from lada.video.colour import rgb_to_yuv420p
+from lada.video.recompress import DECODERS, open_encoder
+
+SAMPLES = Path(__file__).resolve().parents[1] / 'assets' / 'sample_videos'
+
+
+def decode_range(path, start, stop):
+    """Decode frames start to stop of a clip written by Lada (constant rate, closed groups), converting none."""
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        stream.codec_context.thread_count = 1
+        step = 1 / (stream.average_rate * stream.time_base)
+        if start:
+            container.seek(int(start * step), stream=stream)
+        for frame in container.decode(stream):
+            if round(frame.pts / step) >= stop - 1:
+                return
+
+
+def code(codec, quality, planes):
+    """Encode and decode prepared planes."""
+    height, width = planes[0].shape[0] * 2 // 3, planes[0].shape[1]
+    encoder = open_encoder(codec, width, height, **quality)
+    decoder = av.CodecContext.create(DECODERS[codec], 'r')
+    decoder.thread_count = 1
+    for index in range(len(planes) + 1):
+        picture = None
+        if index < len(planes):
+            picture = av.VideoFrame.from_ndarray(planes[index], 'yuv420p')
+            picture.pts, picture.time_base = index, encoder.time_base
+        for packet in encoder.encode(picture):
+            decoder.decode(packet)
+    decoder.decode(None)
+
+
+def timed(sums, name, function, *args):
+    begin = time.process_time()
+    result = function(*args)
+    sums[name] += 1000 * (time.process_time() - begin)
+    return result
+
+
+def measure_sample(dataset, draw, stages, floor):
+    """Make one sample stage by stage, then its floor; milliseconds are added to ``stages`` and ``floor``."""
+    whole, least = defaultdict(float), defaultdict(float)
+    rng = sample_rng(dataset.seed, draw.index, draw.epoch)
+    results = timed(whole, 'metadata', dataset.begin, draw, rng)
+    meta, start, stop = results['meta'], results['start'], results['stop']
+    passes = []
+    for transform in dataset.pipeline:
+        name = type(transform).__name__
+        if name != 'DegradeClip':
+            results = timed(whole, name, transform, results)
+            continue
+        frames = results['inputs']
+        for step in transform.steps:
+            if isinstance(step, VideoCompression):
+                choice = step.choose(frames.shape, copy.deepcopy(rng))
+                if choice is not None:
+                    passes.append((*choice, frames))
+            frames = timed(whole, f'{name}: {type(step).__name__}', step, frames, rng)
+        results['inputs'] = frames
+        timed(whole, f'{name}: padding', transform.finish, results)
+    timed(least, 'decode video', decode_range, meta.video_path, start, stop)
+    timed(least, 'decode mask', decode_range, meta.mask_path, start, stop)
+    for codec, quality, frames in passes:
+        planes = [rgb_to_yuv420p(frame, 'bt601') for frame in frames]
+        timed(least, 'encode and decode', code, codec, quality, planes)
+    for sums, new in ((stages, whole), (floor, least)):
+        for name, value in new.items():
+            sums[name] += value
+    return sum(whole.values()), sum(least.values())
+
+
+def options_of(args, **changes):
+    return dict(num_frame=args.frames, min_num_frame=1, degrade=True, use_hflip=True, lq_size=args.size) | changes
+
+
+def report_stages(folder, args):
+    for name, changes in (('full degradation', {}), ('no degradation', dict(degrade=False))):
+        dataset = MosaicVideoDataset(folder, **options_of(args, **changes))
+        draws = iter(InfiniteSampler(dataset, seed=1))
+        measure_sample(dataset, next(draws), defaultdict(float), defaultdict(float))
+        stages, floor = defaultdict(float), defaultdict(float)
+        pairs = [measure_sample(dataset, next(draws), stages, floor) for _ in range(args.samples)]
+        total, least = (statistics.mean(column) for column in zip(*pairs, strict=True))
+        print(f'\n{name}: {total:.1f} ms a sample, {1000 / total:.1f} samples/s per core; codec floor {least:.1f} ms; '
+              f'ratio {total / least:.2f}  ({args.samples} samples of {args.frames} frames, {args.size}x{args.size})')
+        for title, sums in (('stage', stages), ('floor', floor)):
+            for stage, value in sums.items():
+                print(f'  {title}  {stage:32} {value / args.samples:7.1f} ms')
+
+
+def report_scaling(folder, args):
+    print('\nsamples/s of wall clock through a DataLoader, batches of 2')
+    speeds = []
+    for workers in (1, 2):
+        dataset = MosaicVideoDataset(folder, **options_of(args))
+        loader = DataLoader(dataset, batch_size=2, sampler=InfiniteSampler(dataset, seed=2), num_workers=workers,
+                            collate_fn=lambda samples: samples, worker_init_fn=init_worker)
+        begin = time.perf_counter()
+        batches = iter(loader)
+        for _ in range(2):
+            next(batches)
+        ready = time.perf_counter()
+        for _ in range(args.samples // 2):
+            next(batches)
+        speeds.append(2 * (args.samples // 2) / (time.perf_counter() - ready))
+        print(f'  {workers} workers: {speeds[-1]:5.1f} ({speeds[-1] / speeds[0]:.2f} x), first two batches after '
+              f'{ready - begin:.1f} s')
+        del batches
+
+
+def report_growth(folder, args):
+    print('\nms a sample with full degradation, by frames and side')
+    count = max(8, args.samples // 4)
+    for frames in (8, 15, 30):
+        cells = []
+        for size in (128, 256, 384):
+            dataset = MosaicVideoDataset(folder, **options_of(args, num_frame=frames, lq_size=size))
+            draws = iter(InfiniteSampler(dataset, seed=3))
+            begin = time.process_time()
+            for _ in range(count):
+                dataset[next(draws)]
+            cells.append(f'{size}: {1000 * (time.process_time() - begin) / count:6.1f}')
+        print(f'  {frames:3} frames   ' + '   '.join(cells))
+
+
+def resident_mb():
+    fields = dict(line.split(':', 1) for line in Path('/proc/self/status').read_text().splitlines())
+    return int(fields['VmRSS'].split()[0]) / 1024
+
+
+def report_leak(folder, args):
+    """Make many small samples, as varied as training's, and print the resident size on the way."""
+    dataset = MosaicVideoDataset(folder, **options_of(args, num_frame=args.leak_frames, lq_size=args.leak_size))
+    draws, sizes = iter(InfiniteSampler(dataset, seed=4)), []
+    for number in range(1, args.leak + 1):
+        dataset[next(draws)]
+        if number % max(1, args.leak // 10) == 0:
+            sizes.append(resident_mb())
+            print(f'  after {number:6} samples: {sizes[-1]:.1f} MB resident', flush=True)
+    print(f'  growth from the first tenth on: {100 * (sizes[-1] / sizes[0] - 1):+.2f} %')
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--data', type=Path, help='root of a dataset; default: clips of the sample videos')
+    parser.add_argument('--samples', type=int, default=60)
+    parser.add_argument('--frames', type=int, default=30)
+    parser.add_argument('--size', type=int, default=256)
+    parser.add_argument('--parts', nargs='+', default=['stages', 'scaling', 'growth'],
+                        choices=['stages', 'scaling', 'growth'])
+    parser.add_argument('--leak', type=int, metavar='N', help='only: make N samples and print the resident size')
+    parser.add_argument('--leak-frames', type=int, default=6)
+    parser.add_argument('--leak-size', type=int, default=64)
+    args = parser.parse_args()
+    init_worker(0)
+    with ExitStack() as stack:
+        root = args.data
+        if root is None:
+            root = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            create_dataset([SAMPLES], root, CreationSettings(), say=lambda line: None)
+        folder = root / 'crop_unscaled_meta'
+        if args.leak:
+            report_leak(folder, args)
+            return
+        for part in args.parts:
+            {'stages': report_stages, 'scaling': report_scaling, 'growth': report_growth}[part](folder, args)
+
+
+if __name__ == '__main__':
+    main()
