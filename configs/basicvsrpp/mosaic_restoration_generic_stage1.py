@@ -21,7 +21,7 @@ model = dict(
     pixel_loss=dict(type='CharbonnierLoss', loss_weight=1.0, reduction='mean'),
     # The flow network stays frozen for the first 6.7 % of the run.
     train_cfg=dict(fix_iter=2_000),
-    data_preprocessor=dict(type='DataPreprocessor', mean=[0., 0., 0.], std=[255., 255., 255.]))
+    data_preprocessor=dict(type='DataPreprocessor', mean=[0., 0., 0.], std=[255., 255., 255.], non_blocking=True))
 
 train_dataloader = dict(
     num_workers=4,

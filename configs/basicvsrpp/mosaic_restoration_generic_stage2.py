@@ -30,7 +30,7 @@ model = dict(
         norm_img=False),
     gan_loss=dict(type='GANLoss', gan_type='vanilla', loss_weight=5e-2, real_label_val=1.0, fake_label_val=0),
     is_use_ema=True,
-    data_preprocessor=dict(type='DataPreprocessor', mean=[0., 0., 0.], std=[255., 255., 255.]))
+    data_preprocessor=dict(type='DataPreprocessor', mean=[0., 0., 0.], std=[255., 255., 255.], non_blocking=True))
 
 # Discriminator and VGG see every frame: shorter clips than in stage 1.
 train_dataloader = dict(dataset=dict(num_frame=16))

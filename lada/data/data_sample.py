@@ -37,6 +37,14 @@ class DataSample(BaseDataElement):
         batch.set_metainfo({key: [sample.get(key) for sample in data_samples] for key in metainfo})
         return batch
 
+    def pin_memory(self) -> 'DataSample':
+        """Return the same with its tensors in page-locked memory; PyTorch's loader calls this under ``pin_memory``."""
+        pinned = self.new()
+        for key, value in self.items():
+            if isinstance(value, torch.Tensor):
+                pinned.set_data({key: value.pin_memory()})
+        return pinned
+
     def split(self) -> list['DataSample']:
         """Return one element a clip, the reverse of :meth:`stack`.
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import torch
 from torch.utils.data import Dataset
 
 from lada.errors import LadaError
@@ -11,10 +12,16 @@ from lada.errors import LadaError
 TIMEOUT = 600
 
 
-def with_timeout(config: dict) -> dict:
-    """Return a data loader's config with a ``timeout`` in seconds if it has workers; without them there is none."""
-    config = {key: value for key, value in config.items() if key != 'timeout' or config.get('num_workers')}
-    return {'timeout': TIMEOUT, **config} if config.get('num_workers') else config
+def with_defaults(config: dict) -> dict:
+    """Return a data loader's config with what it leaves open; without workers there is no timeout.
+
+    ``timeout`` in seconds, ``worker_init_fn``, and with CUDA ``pin_memory``, so that batches are copied to the GPU while
+    it computes. ``prefetch_factor`` (batches a worker prepares ahead, 2) and the rest are PyTorch's own.
+    """
+    config = {'worker_init_fn': dict(type='init_lada_worker'), 'pin_memory': torch.cuda.is_available(), **config}
+    if config.get('num_workers'):
+        return {'timeout': TIMEOUT, **config}
+    return {key: value for key, value in config.items() if key not in ('timeout', 'prefetch_factor')}
 
 
 @contextmanager

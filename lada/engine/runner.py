@@ -16,7 +16,7 @@ from mmengine.runner.checkpoint import get_state_dict
 
 import lada
 from lada.engine.checkpoint import fit_state_dict, load_generator_weights, load_training_checkpoint
-from lada.engine.loader import with_timeout
+from lada.engine.loader import with_defaults
 from lada.engine.loops import replays_batches
 from lada.engine.multi_optim_wrapper import single_wrappers
 from lada.engine.watchdog_hook import WatchdogHook
@@ -44,7 +44,7 @@ class Runner(_Runner):
     @staticmethod
     def build_dataloader(dataloader, seed=None, diff_rank_seed=False):
         if isinstance(dataloader, dict):
-            dataloader = ConfigDict(with_timeout(dataloader))
+            dataloader = ConfigDict(with_defaults(dataloader))
         return _Runner.build_dataloader(dataloader, seed, diff_rank_seed)
 
     def set_randomness(self, *args, **kwargs) -> None:
