@@ -21,7 +21,7 @@ from pathlib import Path
 import av
 from torch.utils.data import DataLoader
 
-from lada.data import ClipDraw, InfiniteSampler, MosaicVideoDataset, init_worker, sample_rng
+from lada.data import InfiniteSampler, MosaicVideoDataset, init_worker, sample_rng
 from lada.dataset_tools.clip_planning import CreationSettings
 from lada.dataset_tools.creation import create_dataset
 from lada.mosaic import VideoCompression

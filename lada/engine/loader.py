@@ -15,8 +15,8 @@ TIMEOUT = 600
 def with_defaults(config: dict) -> dict:
     """Return a data loader's config with what it leaves open; without workers there is no timeout.
 
-    ``timeout`` in seconds, ``worker_init_fn``, and with CUDA ``pin_memory``, so that batches are copied to the GPU while
-    it computes. ``prefetch_factor`` (batches a worker prepares ahead, 2) and the rest are PyTorch's own.
+    ``timeout`` in seconds, ``worker_init_fn``, and with CUDA ``pin_memory``, so that batches are copied to the GPU
+    while it computes. ``prefetch_factor`` (batches a worker prepares ahead, 2) and the rest are PyTorch's own.
     """
     config = {'worker_init_fn': dict(type='init_lada_worker'), 'pin_memory': torch.cuda.is_available(), **config}
     if config.get('num_workers'):
