@@ -19,6 +19,8 @@ class Series:
     line: bool = True
     titles: Sequence[str] = field(default_factory=tuple)
     """What each point says when pointed at."""
+    colour: str = ''
+    """One of :data:`COLOURS`; by default the next."""
 
 
 def chart(series: Sequence[Series], x_label: str, y_label: str, *, log_y: bool = False,
@@ -59,7 +61,7 @@ def chart(series: Sequence[Series], x_label: str, y_label: str, *, log_y: bool =
     parts.append(f'<text x="{(WIDTH + _LEFT) / 2}" y="{HEIGHT - 6}" text-anchor="middle">{escape(x_label)}</text>'
                  f'<text x="4" y="18">{escape(y_label)}</text>')
     for index, item, kept in shown:
-        colour = COLOURS[index % len(COLOURS)]
+        colour = _colour(index, item)
         placed = [(number, *place(x, y), x, y) for number, x, y in kept]
         if item.line and len(placed) > 1:
             path = ' '.join(f'{px:.1f},{py:.1f}' for _, px, py, _, _ in placed)
@@ -70,9 +72,13 @@ def chart(series: Sequence[Series], x_label: str, y_label: str, *, log_y: bool =
                 parts.append(f'<circle cx="{px:.1f}" cy="{py:.1f}" r="3.5" fill="{colour}">'
                              f'<title>{escape(title)}</title></circle>')
     parts.append('</svg>')
-    legend = ''.join(f'<span><i style="background:{COLOURS[index % len(COLOURS)]}"></i>{escape(item.name)}</span>'
+    legend = ''.join(f'<span><i style="background:{_colour(index, item)}"></i>{escape(item.name)}</span>'
                      for index, item, _ in shown)
     return f'<figure>{"".join(parts)}<figcaption class="legend">{legend}</figcaption></figure>'
+
+
+def _colour(index: int, series: Series) -> str:
+    return series.colour or COLOURS[index % len(COLOURS)]
 
 
 def _ticks(low: float, high: float) -> tuple[list[float], float, float]:

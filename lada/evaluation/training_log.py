@@ -16,7 +16,7 @@ SMALL = 0.02
 """dB that count as no change."""
 # MMEngine's words, in the text log beside vis_data.
 _RESUMED = re.compile(r'resumed epoch: \d+, iter: (\d+)')
-_NOT_VALUES = {'step', 'iter', 'epoch', 'time', 'data_time', 'memory'}
+_NOT_VALUES = {'step', 'iter', 'epoch', 'time', 'data_time', 'memory', 'validated_iter'}
 
 
 @dataclass

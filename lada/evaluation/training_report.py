@@ -3,6 +3,7 @@
 import io
 import math
 from html import escape
+from itertools import cycle
 
 from lada.evaluation.charts import COLOURS, Series, chart
 from lada.evaluation.page import page, table
@@ -24,6 +25,7 @@ PANELS = (
 """Title, which curves, the first of these names that a run has, logarithmic."""
 BASELINES = ('_input', '_bicubic')
 """What stands in place of ``_model`` in the names of what there is to beat."""
+BASELINE_COLOURS = ('#98a2b3', '#667085')
 
 
 def to_html(logs: list[TrainingLog]) -> str:
@@ -33,12 +35,12 @@ def to_html(logs: list[TrainingLog]) -> str:
                     for log, advice in ((log, advise(log)) for log in logs))
     charts = []
     for title, series, log_scale, marks in _panels(logs):
+        curves = [Series(name, curve.points, colour=colour) for name, curve, colour in series]
         charts.append(f'<div><h2>{escape(title)}</h2>'
-                      + chart([Series(name, curve.points) for name, curve in series], 'iteration', title,
-                              log_y=log_scale, marks=marks) + '</div>')
+                      + chart(curves, 'iteration', title, log_y=log_scale, marks=marks) + '</div>')
     names = sorted({name for log in logs for name in log.validation})
-    rows = [[log.name, *[_last(log.validation.get(name)) for name in names]] for log in logs]
-    last = '<h2>Last validation</h2>' + table(['run', *names], rows) if names else ''
+    rows = [[name, *[_last(log.validation.get(name)) for log in logs]] for name in names]
+    last = '<h2>Last validation</h2>' + table(['', *[log.name for log in logs]], rows) if names else ''
     note = '<p class="muted">Dashed lines: the run was continued there by another process.</p>'
     return page('Training', f'<div class="cards">{cards}</div>', f'<div class="two">{"".join(charts)}</div>', note,
                 last)
@@ -56,10 +58,9 @@ def to_png(logs: list[TrainingLog]) -> bytes:
     FigureCanvasAgg(figure)
     for number, (title, series, log_scale, marks) in enumerate(panels, 1):
         axes = figure.add_subplot(rows, 2, number)
-        for index, (name, curve) in enumerate(series):
+        for name, curve, colour in series:
             marker = 'o' if len(curve.steps) <= 60 else None
-            axes.plot(curve.steps, curve.values, label=name, color=COLOURS[index % len(COLOURS)], marker=marker,
-                      markersize=3)
+            axes.plot(curve.steps, curve.values, label=name, color=colour, marker=marker, markersize=3)
         for step, _ in marks:
             axes.axvline(step, color='gray', linestyle='--', linewidth=0.8)
         axes.set_title(title)
@@ -74,22 +75,23 @@ def to_png(logs: list[TrainingLog]) -> bytes:
 
 
 def _panels(logs: list[TrainingLog]):
-    """Yield (title, [(name, curve)], logarithmic, marks) of each panel for which a run has values."""
+    """Yield (title, [(name, curve, colour)], logarithmic, marks) of each panel for which a run has values."""
     marks = [(step, f'{log.name} resumed after iteration {step}') for log in logs for step in log.resumes]
     for title, kind, names, log_scale in PANELS:
         series = []
-        for log in logs:
+        for log, colour in zip(logs, cycle(COLOURS), strict=False):
             curves = getattr(log, kind)
             name = next((name for name in names if name in curves), None)
             if name is not None:
-                series.append((log.name, curves[name]))
+                series.append((log.name, curves[name], colour))
         if not series:
             continue
         # What there is to beat does not depend on the run when all use the same clips.
         found = {curve: log.validation[curve] for log in reversed(logs) for name in names for curve in
                  (name.replace('_model', baseline) for baseline in BASELINES if name.endswith('_model'))
                  if curve in log.validation}
-        series += [(name.rpartition('_')[2], curve) for name, curve in sorted(found.items(), reverse=True)]
+        series += [(name.rpartition('_')[2], curve, BASELINE_COLOURS[name.endswith('_bicubic')])
+                   for name, curve in sorted(found.items(), reverse=True)]
         yield title, series, log_scale, marks
 
 

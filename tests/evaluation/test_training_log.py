@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 
 import pytest
 
@@ -111,3 +112,12 @@ def test_plots_of_several_runs(tmp_path):
     assert to_png(logs).startswith(b'\x89PNG')
     page = to_html(logs)
     assert 'still improving' in page and 'a resumed after iteration 40' in page and 'http' not in page
+
+
+def test_a_run_has_one_colour_in_every_panel(tmp_path):
+    write(tmp_path / 'a', '20260101_000000', 1, 50, None)
+    write(tmp_path / 'b', '20260101_000000', 1, 50, growing)
+    panels = re.findall(r'<figcaption.*?</figcaption>', to_html([read_log(tmp_path / name) for name in 'ab']))
+    colours = [dict(re.findall(r'background:(#\w+)"></i>(\w)<', panel)[::-1]) for panel in panels]
+    assert any(len(found) == 2 for found in colours) and any(len(found) == 1 for found in colours)
+    assert len({colour for found in colours for colour, name in found.items() if name == 'b'}) == 1
