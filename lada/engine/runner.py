@@ -20,8 +20,9 @@ from lada.engine.loader import with_defaults
 from lada.engine.loops import replays_batches
 from lada.engine.multi_optim_wrapper import single_wrappers
 from lada.engine.watchdog_hook import WatchdogHook
+from lada.errors import LadaError
 from lada.files import write_atomically
-from lada.registry import RUNNERS
+from lada.registry import MODEL_WRAPPERS, RUNNERS
 
 DEFAULT_SEED = 42
 _LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
@@ -61,7 +62,6 @@ class Runner(_Runner):
     def register_default_hooks(self, hooks=None) -> None:
         own = dict(bad_samples=dict(type='BadSamplesHook'), bad_numbers=dict(type='BadNumbersHook'),
                    stop=dict(type='StopHook'),
-                   # The watchdog notes an iteration before the ranks exchange its predecessors' figures.
                    watchdog=dict(type='WatchdogHook'), throughput=dict(type='ThroughputHook'))
         for name, hook in (hooks or {}).items():
             own[name] = {**own.get(name, {}), **hook} if isinstance(hook, dict) else hook
@@ -86,6 +86,16 @@ class Runner(_Runner):
             load_generator_weights(self._bare_model, self._load_from)
             self._has_loaded = True
             self.logger.info(f'No checkpoint to resume: training starts afresh from the weights in {self._load_from}')
+
+    def wrap_model(self, model_wrapper_cfg, model):
+        name = (model_wrapper_cfg or {}).get('type')
+        if isinstance(name, str):
+            # MMEngine looks the name up among its own wrappers only.
+            wrapper = MODEL_WRAPPERS.get(name)
+            if wrapper is None:
+                raise LadaError(f'model_wrapper_cfg: no wrapper is called {name}')
+            model_wrapper_cfg = ConfigDict({**model_wrapper_cfg, 'type': wrapper})
+        return super().wrap_model(model_wrapper_cfg, model)
 
     def scale_lr(self, optim_wrapper, auto_scale_lr=None) -> None:
         """Multiply learning rates by samples an update / ``base_batch_size`` (``--auto-scale-lr``).

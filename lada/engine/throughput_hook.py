@@ -32,6 +32,8 @@ class ThroughputHook(Hook):
 
     def __init__(self):
         self._interval = 10
+        self._last = time.perf_counter()
+        self._start_window()
 
     def before_train(self, runner) -> None:
         self._interval = next((hook.interval for hook in runner.hooks if isinstance(hook, LoggerHook)), self._interval)

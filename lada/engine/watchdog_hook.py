@@ -20,8 +20,8 @@ class WatchdogHook(Hook):
             waiting for a batch, predicting one validation batch) must not take longer.
     """
 
-    # Last in each round, so that what other hooks do counts as part of the action before.
-    priority = 'LOWEST'
+    # First in each round: other hooks exchange things, and whoever waits for a rank there is not behind.
+    priority = 'VERY_HIGH'
 
     def __init__(self, interval: float = 2, dead_after: float = 30, hung_after: float = 900):
         if not 0 < 4 * interval <= dead_after <= hung_after:
@@ -49,7 +49,7 @@ class WatchdogHook(Hook):
             self._note(f'iteration {runner.iter + 1}: backward pass and exchange of gradients')
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
-        self._note(f'waiting for the batch of iteration {runner.iter + 2}')
+        self._note(f'end of iteration {runner.iter + 1} or waiting for the batch of iteration {runner.iter + 2}')
 
     def before_val_epoch(self, runner) -> None:
         self._note('waiting for the first validation batch')

@@ -1,76 +1,158 @@
-"""The launch scripts with two real processes, and their early failures."""
+"""The launch scripts with two real processes: to the end, killed, interrupted, and their early failures."""
 
+import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from tests.engine.conftest import descendants, kill_all
 
 SCRIPTS = ['run_multi_gpu_training.sh', 'run_multi_gpu_training_torchrun.sh']
+pytestmark = pytest.mark.slow
+
+
+def alive(pid):
+    try:
+        return Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[0] != 'Z'
+    except FileNotFoundError:
+        return False
+
+
+def wait_until(condition, process=None, seconds=120):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert process is None or process.poll() is None, process.communicate()
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 @pytest.fixture
-def launch(repo_root):
+def start(repo_root):
+    processes = []
+
     def run(script, *args, **environment):
-        return subprocess.run([repo_root / script, *map(str, args)], capture_output=True, text=True, timeout=300,
-                              env={**os.environ, 'OMP_NUM_THREADS': '1', **environment})
+        processes.append(subprocess.Popen(
+            [repo_root / script, *map(str, args)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env={**os.environ, 'OMP_NUM_THREADS': '1', **environment}, start_new_session=True))
+        return processes[-1]
+
+    yield run
+    for process in processes:
+        kill_all(process)
+        process.communicate()
+
+
+@pytest.fixture
+def launch(start):
+    def run(*args, **environment):
+        process = start(*args, **environment)
+        out, err = process.communicate(timeout=300)
+        return process.returncode, out, err
     return run
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize('script', SCRIPTS)
-def test_two_processes_train(tmp_path, write_config, launch, script):
-    config = write_config(tmp_path / 'run')
-    done = launch(script, '--cfg-options', 'train_cfg.max_iters=2', CONFIG=str(config))
-    assert done.returncode == 0, done.stderr
-    assert 'Running:' in done.stdout and '--launcher pytorch' in done.stdout
-    assert (tmp_path / 'run' / 'iter_2.pth').exists()
-    log = next((tmp_path / 'run').glob('*/*.log')).read_text()
+def weights(work_dir, step=8):
+    return torch.load(work_dir / f'iter_{step}.pth', weights_only=False)['state_dict']
+
+
+def assert_speed_is_logged(run, log):
+    names = {'throughput/clips_per_s', 'throughput/data_wait_percent', 'throughput/slowest_rank'}
+    of_ranks = {f'throughput/rank_{rank}/{name}' for rank in (0, 1) for name in ('data_s', 'step_s', 'memory_mb')}
+    assert all(name in log for name in names)
+    records = [json.loads(line) for line in next(run.glob('*/vis_data/scalars.json')).read_text().splitlines()]
+    assert names | of_ranks <= {name for record in records for name in record}
+    events = EventAccumulator(str(next(run.glob('*/vis_data'))))
+    events.Reload()
+    assert names | of_ranks <= set(events.Tags()['scalars'])
+
+
+def test_to_the_end_killed_and_resumed(tmp_path, write_config, start, launch):
+    status, out, err = launch(SCRIPTS[0], CONFIG=str(write_config(tmp_path / 'whole')))
+    assert status == 0, err
+    assert 'Running:' in out and '--launcher pytorch' in out
+    log = next((tmp_path / 'whole').glob('*/*.log')).read_text()
     assert 'Distributed training: True' in log and 'GPU number: 2' in log
+    expected = weights(tmp_path / 'whole')
+    assert_speed_is_logged(tmp_path / 'whole', log)
+
+    for script in SCRIPTS:
+        run = tmp_path / script
+        config = str(write_config(run))
+        process = start(script, CONFIG=config)
+        wait_until((run / 'iter_4.pth').exists, process)
+        kill_all(process)
+        process.communicate()
+        assert not (run / 'iter_8.pth').exists()
+        status, out, err = launch(script, CONFIG=config)
+        assert status == 0, err
+        assert 'resumes ' in out
+        found = weights(run)
+        assert found.keys() == expected.keys()
+        assert all(torch.equal(found[key], expected[key]) for key in expected)
 
 
-@pytest.mark.slow
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGKILL])
+def test_no_process_is_left(tmp_path, write_config, start, number):
+    """Ctrl-C saves and ends; workers whose launcher was killed end by themselves."""
+    process = start(SCRIPTS[1], '--cfg-options', 'train_cfg.max_iters=100000', 'train_cfg.val_interval=100000',
+                    'default_hooks.checkpoint.max_keep_ckpts=2', CONFIG=str(write_config(tmp_path / 'run')))
+    wait_until((tmp_path / 'run' / 'iter_2.pth').exists, process)
+    below = descendants(process.pid)
+    assert len(below) >= 2
+    os.killpg(process.pid, number)
+    out, err = process.communicate(timeout=100)
+    wait_until(lambda: not any(alive(pid) for pid in below), seconds=60)
+    if number == signal.SIGINT:
+        assert 'Stopping after iteration' in out + err
+    else:
+        assert 'out of reach' in out + err
+
+
 @pytest.mark.parametrize(('environment', 'said'), [
     ({'CONFIG': 'nowhere.py'}, 'no config at nowhere.py'),
     ({'NPROC': 'two'}, 'NPROC=two'),
     ({'CUDA_VISIBLE_DEVICES': '0,1,2'}, 'PyTorch sees no GPU'),
     ({'LADA_DATA_ROOT': 'nowhere'}, 'nowhere'),
+    ({'MASTER_PORT': 'http'}, 'MASTER_PORT=http'),
+    ({'NNODES': '2', 'NODE_RANK': '2'}, 'NODE_RANK=2'),
+    ({'NNODES': '2:1'}, 'NNODES=2:1'),
 ])
 def test_early_failures_are_one_line(launch, environment, said):
     environment = {'CONFIG': 'configs/basicvsrpp/mosaic_restoration_demo_cpu.py', **environment}
-    failed = launch(SCRIPTS[1], **environment)
+    status, out, err = launch(SCRIPTS[1], **environment)
+    assert status == 1
+    assert said in err.strip().splitlines()[-1]
+    assert 'Traceback' not in err
+    assert 'Running:' not in out
+
+
+def test_no_environment(tmp_path, repo_root):
+    """A fresh copy of the project whose packages are not installed."""
+    for name in [SCRIPTS[0], 'scripts/training/launch-common.sh']:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(repo_root / name, tmp_path / name)
+    bare = tmp_path / 'python3'
+    bare.write_text('#!/bin/sh\nexit 1\n')
+    bare.chmod(0o755)
+    failed = subprocess.run([tmp_path / SCRIPTS[0]], capture_output=True, text=True, timeout=60,
+                            env={'PATH': f'{tmp_path}:/usr/bin:/bin'})
     assert failed.returncode == 1
-    assert said in failed.stderr.strip().splitlines()[-1]
-    assert 'Traceback' not in failed.stderr
-    assert 'Running:' not in failed.stdout
+    assert 'has no lada and torch' in failed.stderr and len(failed.stderr.splitlines()) == 1
 
 
-@pytest.mark.slow
 def test_a_port_in_use(tmp_path, write_config, launch):
     with socket.socket() as taken:
         taken.bind(('', 0))
         taken.listen()
-        failed = launch(SCRIPTS[1], CONFIG=str(write_config(tmp_path / 'run')), MASTER_PORT=str(taken.getsockname()[1]))
-    assert failed.returncode == 1
-    assert 'is in use' in failed.stderr
-
-
-@pytest.mark.slow
-def test_interrupting_leaves_no_process(tmp_path, write_config, repo_root):
-    config = write_config(tmp_path / 'run')
-    process = subprocess.Popen(
-        [repo_root / SCRIPTS[1], '--cfg-options', 'train_cfg.max_iters=100000'], start_new_session=True,
-        env={**os.environ, 'OMP_NUM_THREADS': '1', 'CONFIG': str(config)}, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, text=True)
-    end = time.monotonic() + 120
-    while not (tmp_path / 'run' / 'iter_2.pth').exists():
-        assert process.poll() is None and time.monotonic() < end, process.communicate()
-        time.sleep(0.1)
-    os.killpg(process.pid, signal.SIGINT)
-    process.communicate(timeout=60)
-    with pytest.raises(ProcessLookupError):
-        for _ in range(50):
-            os.killpg(process.pid, 0)
-            time.sleep(0.2)
+        status, _, err = launch(SCRIPTS[1], CONFIG=str(write_config(tmp_path / 'run')),
+                                MASTER_PORT=str(taken.getsockname()[1]))
+    assert status == 1
+    assert 'is in use' in err
