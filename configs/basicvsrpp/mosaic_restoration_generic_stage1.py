@@ -17,7 +17,9 @@ model = dict(
         num_blocks=15,
         is_low_res_input=False,
         # Validation clips are whole; longer ones would move their features to the CPU and back.
-        cpu_cache_length=1000),
+        cpu_cache_length=1000,
+        # Activations that would not fit into free memory are computed again; the gradients stay the same.
+        checkpoint_segment='auto'),
     pixel_loss=dict(type='CharbonnierLoss', loss_weight=1.0, reduction='mean'),
     # The flow network stays frozen for the first 6.7 % of the run.
     train_cfg=dict(fix_iter=2_000),

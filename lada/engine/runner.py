@@ -16,6 +16,7 @@ from mmengine.runner.checkpoint import get_state_dict
 
 import lada
 from lada.engine.checkpoint import fit_state_dict, load_generator_weights, load_training_checkpoint
+from lada.engine.compiling import compile_or_fall_back
 from lada.engine.loader import with_defaults
 from lada.engine.loops import replays_batches
 from lada.engine.multi_optim_wrapper import single_wrappers
@@ -76,6 +77,18 @@ class Runner(_Runner):
             if reason is error:
                 raise
             raise reason from error
+
+    def _maybe_compile(self, target: str) -> None:
+        """Compile the generator's forward pass where the config's ``compile`` asks for it: True, or torch's options.
+
+        MMEngine's compiles the whole training step and ends where that fails; a step cannot be repeated, this can.
+        """
+        options = self.cfg.get('compile')
+        generator = getattr(self._bare_model, 'generator', None)
+        if target != 'train_step' or not options or generator is None:
+            return
+        options = dict(options) if isinstance(options, dict) else {}
+        generator.forward = compile_or_fall_back(generator.forward, **options)
 
     def load_or_resume(self) -> None:
         if self._resume or self._has_loaded:

@@ -35,7 +35,8 @@ class TrainOptions:
         resume: continue from the work directory's newest sound checkpoint when there is one.
         resume_from: continue from this checkpoint instead.
         load_from: start from this checkpoint's weights when nothing is resumed.
-        amp: train under bfloat16 autocast.
+        amp: train in mixed precision, ``bfloat16`` or ``float16``; ``None`` leaves it to the config.
+        compile: pass the generator through ``torch.compile``, or go on without where that fails.
         auto_scale_lr: scale the learning rate with the global batch size.
         launcher: ``none``, ``pytorch``, ``slurm`` or ``mpi``.
         cfg_options: values that override the config's, by dotted key.
@@ -46,7 +47,8 @@ class TrainOptions:
     resume: bool = True
     resume_from: str | None = None
     load_from: str | None = None
-    amp: bool = False
+    amp: str | None = None
+    compile: bool = False
     auto_scale_lr: bool = False
     launcher: str = 'none'
     cfg_options: dict = field(default_factory=dict)
@@ -103,7 +105,9 @@ def prepare_config(options: TrainOptions) -> Config:
         config.env_cfg.dist_cfg['backend'] = default_backend()
     if options.amp:
         for wrapper in _optim_wrappers(config):
-            wrapper.type = 'AutocastOptimWrapper'
+            wrapper.type, wrapper.dtype = 'AutocastOptimWrapper', options.amp
+    if options.compile:
+        config.compile = config.get('compile') or True
     if options.auto_scale_lr:
         if 'base_batch_size' not in (config.get('auto_scale_lr') or {}):
             raise LadaError(f'config {options.config} has no auto_scale_lr.base_batch_size; --auto-scale-lr needs it')

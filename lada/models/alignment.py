@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from lada.models.deform_conv import modulated_deform_conv2d
+from lada.models.deform_conv import choose_implementation, modulated_deform_conv2d
 from lada.models.initialization import LEAKY_SLOPE, he_normal_, init_convs_, zero_
 from lada.models.layout import planes
 
@@ -13,11 +13,15 @@ class SecondOrderDeformableAlignment(nn.Module):
 
     State-dict keys are those of MMCV's ``ModulatedDeformConv2d`` (``weight``, ``bias``) and ``conv_offset``. Offsets
     are computed in float32 at least. The residual of an offset is at most ``max_residue_magnitude`` pixels.
+    ``implementation``: as in :func:`modulated_deform_conv2d`; the repr of the module shows it.
     """
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int = 3, stride: int = 1, padding: int = 0,
-                 dilation: int = 1, deform_groups: int = 1, bias: bool = True, max_residue_magnitude: float = 10):
+                 dilation: int = 1, deform_groups: int = 1, bias: bool = True, max_residue_magnitude: float = 10,
+                 implementation: str | None = None):
         super().__init__()
+        choose_implementation(torch.device('cpu'), implementation)  # a wrong name is told at once
+        self.implementation = implementation
         self.stride, self.padding, self.dilation = stride, padding, dilation
         self.deform_groups = deform_groups
         self.max_residue_magnitude = max_residue_magnitude
@@ -34,6 +38,10 @@ class SecondOrderDeformableAlignment(nn.Module):
         he_normal_(self, slope=1)
         init_convs_([self.conv_offset])
         zero_(self.conv_offset[-1])
+
+    def extra_repr(self) -> str:
+        chosen = choose_implementation(self.weight.device, self.implementation)
+        return f'{self.weight.shape[1]}, {self.weight.shape[0]}, implementation={chosen}'
 
     def forward(self, x: Tensor, extra_feat: Tensor, flow_1: Tensor, flow_2: Tensor) -> Tensor:
         """Align ``x`` (N, in, H, W), first- then second-order features; returns (N, out, H, W).
@@ -54,4 +62,4 @@ class SecondOrderDeformableAlignment(nn.Module):
             offset = torch.add(flows, residual, alpha=self.max_residue_magnitude)
             return modulated_deform_conv2d(x, offset.view(batch, -1, height, width), torch.sigmoid(mask), self.weight,
                                            self.bias, stride=self.stride, padding=self.padding,
-                                           dilation=self.dilation)
+                                           dilation=self.dilation, implementation=self.implementation)

@@ -33,13 +33,14 @@ class BasicVSRPlusPlusNet(BaseModule):
     ``spynet_pretrained``: weights of the flow network, path or address. ``cpu_cache_length``: clips longer than this
     keep their features in main memory when they run on a GPU. ``checkpoint_segment``: frames after which the recurrence
     keeps its state while training, computing what lies between again in the backward pass: less memory, more time, the
-    same gradients; ``'auto'`` decides by clip length and free memory; ``None`` keeps everything. Without weights the
-    network starts from :mod:`lada.models.initialization`.
+    same gradients; ``'auto'`` decides by clip length and free memory; ``None`` keeps everything. ``deform_conv``: the
+    implementation of the deformable convolution, one of :data:`lada.models.deform_conv.IMPLEMENTATIONS`; ``None``: by
+    device. Without weights the network starts from :mod:`lada.models.initialization`.
     """
 
     def __init__(self, mid_channels: int = 64, num_blocks: int = 7, max_residue_magnitude: float = 10,
                  is_low_res_input: bool = True, spynet_pretrained: str | None = None, cpu_cache_length: int = 100,
-                 checkpoint_segment: int | str | None = None):
+                 checkpoint_segment: int | str | None = None, deform_conv: str | None = None):
         super().__init__()
         self.mid_channels = mid_channels
         self.is_low_res_input = is_low_res_input
@@ -60,7 +61,7 @@ class BasicVSRPlusPlusNet(BaseModule):
         for i, branch in enumerate(BRANCHES):
             self.deform_align[branch] = SecondOrderDeformableAlignment(
                 2 * mid_channels, mid_channels, 3, padding=1, deform_groups=16,
-                max_residue_magnitude=max_residue_magnitude)
+                max_residue_magnitude=max_residue_magnitude, implementation=deform_conv)
             self.backbone[branch] = ResidualBlocksWithInputConv((2 + i) * mid_channels, mid_channels, num_blocks)
         self.reconstruction = ResidualBlocksWithInputConv(5 * mid_channels, mid_channels, 5)
         self.upsample1 = PixelShufflePack(mid_channels, mid_channels, 2, upsample_kernel=3)

@@ -18,7 +18,11 @@ def parser():
     start.add_argument('--resume-from', metavar='PATH', help='continue from this checkpoint')
     parser.add_argument('--load-from', metavar='PATH', 
                         help="start from this checkpoint's weights when nothing is resumed")
-    parser.add_argument('--amp', action='store_true', help='mixed precision (bfloat16)')
+    parser.add_argument('--amp', action='store_true', help='mixed precision, on CPU and CUDA')
+    parser.add_argument('--amp-dtype', choices=['bfloat16', 'float16'], default='bfloat16',
+                        help='what --amp computes in; float16 scales the loss')
+    parser.add_argument('--compile', action='store_true',
+                        help='pass the generator through torch.compile; where that fails, train without it')
     parser.add_argument('--auto-scale-lr', action='store_true',
                         help='multiply the learning rate by global batch size / auto_scale_lr.base_batch_size')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none',
@@ -37,7 +41,8 @@ def main(args):
 
     options = TrainOptions(
         config=args.config, work_dir=args.work_dir, resume=args.resume, resume_from=args.resume_from,
-        load_from=args.load_from, amp=args.amp, auto_scale_lr=args.auto_scale_lr, launcher=args.launcher,
+        load_from=args.load_from, amp=args.amp_dtype if args.amp else None, compile=args.compile,
+        auto_scale_lr=args.auto_scale_lr, launcher=args.launcher,
         cfg_options=args.cfg_options or {})
     if args.dry_run:
         print('\n'.join(describe_run(options)))

@@ -119,9 +119,13 @@ def test_load_from_starts_the_counters_anew(tmp_path, write_config, run_training
 
 
 @pytest.mark.slow
-def test_amp_trains(tmp_path, write_config, run_training):
-    status, _, err = run_training(write_config(tmp_path / 'run'), '--amp', '--cfg-options', 'train_cfg.max_iters=2')
+@pytest.mark.parametrize('options', [['--amp'], ['--amp', '--amp-dtype', 'float16'], ['--compile']])
+def test_amp_and_compile_train(tmp_path, write_config, run_training, options):
+    extra = 'compile = dict(backend="no-such-backend")' if '--compile' in options else ''
+    status, out, err = run_training(write_config(tmp_path / 'run', extra), *options, '--cfg-options',
+                                    'train_cfg.max_iters=2')
     assert status == 0, err
+    assert ('torch.compile failed' in out + err) == ('--compile' in options)
     assert len(losses(tmp_path / 'run')) == 2
 
 

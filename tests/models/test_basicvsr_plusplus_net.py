@@ -66,6 +66,13 @@ def test_other_implementation_gives_the_same(net, clip):
             torch.testing.assert_close(net(clip), expected, atol=1e-4, rtol=0)
 
 
+def test_implementation_can_be_named_and_shows(net):
+    assert 'implementation=sampling' in repr(net)
+    assert 'implementation=torchvision' in repr(BasicVSRPlusPlusNet(8, 1, deform_conv='torchvision'))
+    with pytest.raises(ValueError, match='unknown implementation'):
+        BasicVSRPlusPlusNet(8, 1, deform_conv='fast')
+
+
 def test_frozen_flow_network_gets_no_gradient_and_changes_no_other(net, clip):
     _, expected = gradients(net, clip)
     net.spynet.requires_grad_(False)
