@@ -123,7 +123,7 @@ def _refusal(path: Path, error: Exception) -> str:
     found = re.search(r'GLOBAL (\S+) (?:was not an allowed global|whose module \S+ is blocked)', text)
     if found:
         return (f'weight file refused: {path} holds {found.group(1)}, which is not a tensor or plain value; '
-                'save its state dict alone')
+                'if you trust its maker, scripts/training/convert-trusted-checkpoint.py keeps what is safe')
     return f'damaged weight file: {path} (its index cannot be read); copy or download it again'
 
 
