@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from lada.data import ClipMetadata
+from lada.dataset_tools.boxes import BoxTrack
 from lada.dataset_tools.clip_planning import CreationSettings, PlannedClip, Survey
 from lada.dataset_tools.layout import mask_path, metadata_path, video_path
 from lada.dataset_tools.randomness import keyed_rng
@@ -32,7 +33,8 @@ class _OpenClip:
     side: int
     corners: np.ndarray
     size: tuple[int, int]
-    region: MovingRegion | None
+    region: MovingRegion | BoxTrack | None
+    """None where the mask was given."""
     video: VideoWriter
     mask: VideoWriter
     kept_masks: list[np.ndarray]
@@ -41,7 +43,11 @@ class _OpenClip:
         index = self.video.frames_written
         y, x = self.corners[index]
         height, width = self.size
-        if self.region is not None:
+        if isinstance(self.region, BoxTrack):
+            mask = np.zeros(self.size, np.uint8)
+            first_y, first_x, last_y, last_x = self.region.boxes[self.clip.shot.start + index - self.region.start]
+            mask[max(first_y - y, 0):max(last_y - y, 0), max(first_x - x, 0):max(last_x - x, 0)] = 255
+        elif self.region is not None:
             mask = fill_outline(self.region.outline((self.clip.shot.start + index) / fps), self.size, (y, x))
         else:
             assert full_mask is not None
@@ -94,7 +100,11 @@ def _open_clip(source: Source, found: Survey, clip: PlannedClip, settings: Creat
     shot, shape, fps = clip.shot, found.frame_shape, float(found.fps)
     rng = keyed_rng(settings.seed, source.name, shot.start, clip.region)
     coverage = rng.uniform(*COVERAGE)
-    if found.boxes is None or found.areas is None:
+    if found.tracks is not None:
+        region = found.tracks[clip.region]
+        boxes = region.boxes[shot.start - region.start:shot.stop - region.start]
+        area = float(np.prod(boxes[:, 2:] - boxes[:, :2], axis=1).mean())
+    elif found.boxes is None or found.areas is None:
         region = random_region(rng, shape, settings.size_range)
         outlines = np.stack([region.outline(i / fps) for i in range(shot.start, shot.stop)])[..., ::-1]
         boxes = np.concatenate([outlines.min(axis=1), outlines.max(axis=1)], axis=1)

@@ -11,12 +11,13 @@ from lada.errors import LadaError
 
 
 @contextmanager
-def only_run(root: Path) -> Iterator[None]:
-    """Hold a dataset for this process, however it ends. Raises LadaError if another holds it."""
+def only_run(root: Path, shared: bool = False) -> Iterator[None]:
+    """Hold a dataset for this process, however it ends; ``shared`` with others that share it. Raises LadaError if
+    another holds it."""
     descriptor = os.open(root, os.O_RDONLY)
     try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError:
             raise LadaError(f'another run works on this dataset: {printable(root)}; wait for it or stop it') from None
         except OSError:

@@ -19,6 +19,16 @@ class Shot(NamedTuple):
     stop: int
 
 
+def thumbnail(frame: np.ndarray) -> np.ndarray:
+    """Return a frame shrunk to ``ANALYSIS_SIDE``, or as it is where it is not larger."""
+    height, width = frame.shape[:2]
+    scale = ANALYSIS_SIDE / max(height, width)
+    if scale >= 1:
+        return frame
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
+
+
 class ShotFinder:
     """Takes the frames of a video one by one and remembers where shots begin.
 
@@ -34,11 +44,7 @@ class ShotFinder:
 
     def add(self, frame: np.ndarray) -> None:
         """Take the next frame, (H, W, 3) uint8 RGB."""
-        height, width = frame.shape[:2]
-        scale = ANALYSIS_SIDE / max(height, width)
-        if scale < 1:
-            size = max(1, round(width * scale)), max(1, round(height * scale))
-            frame = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
+        frame = thumbnail(frame)
         # The frame rate is irrelevant here, the detector only asks for a position.
         position = FrameTimecode(self.frames, 25.0)
         if self._detector.process_frame(position, cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)) and self.frames > 0:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from lada.dataset_tools.layout import printable
 from lada.errors import LadaError
@@ -14,6 +15,20 @@ VIDEO_SUFFIXES = frozenset({
     '.3gp', '.asf', '.avi', '.flv', '.m2ts', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.mts', '.mxf', '.ogv',
     '.ts', '.vob', '.webm', '.wmv'})
 INDEX_NAME = 'creation-index.jsonl'
+
+
+class Shard(NamedTuple):
+    """Part ``index`` of ``count`` of the sources, for one of several machines."""
+
+    index: int = 0
+    count: int = 1
+
+    def name(self, stem: str, suffix: str = '') -> str:
+        """Return a file name of this shard's own; plain where there is one shard only."""
+        return f'{stem}{suffix}' if self.count == 1 else f'{stem}-{self.index}-of-{self.count}{suffix}'
+
+
+WHOLE = Shard()
 
 
 @dataclass(frozen=True)
@@ -58,14 +73,16 @@ def file_sha256(path: Path, stopped: Callable[[], bool] = lambda: False) -> str:
     return digest.hexdigest()
 
 
-def name_sources(hashed: Iterable[tuple[Path, str]],
-                 known: dict[str, str]) -> tuple[list[Source], list[tuple[Path, Path]]]:
+def name_sources(hashed: Iterable[tuple[Path, str]], known: dict[str, str],
+                 shared_names: Iterable[str] = ()) -> tuple[list[Source], list[tuple[Path, Path]]]:
     """Give every source the name its clips carry: the file's name.
 
-    A further file of the same name but other content gets a piece of its hash into the name. ``known`` maps the hashes
+    A further file of the same name but other content gets a piece of its hash into the name; so does every file named
+    in ``shared_names``, names that several shards may meet. ``known`` maps the hashes
     of sources of earlier runs to their names. Returns the sources, and pairs (path, path of the same content).
     """
     taken = {name: sha256 for sha256, name in known.items()}
+    shared_names = set(shared_names)
     sources: dict[str, Source] = {}
     duplicates = []
     for path, sha256 in hashed:
@@ -74,7 +91,7 @@ def name_sources(hashed: Iterable[tuple[Path, str]],
             continue
         # A backslash would be read as a folder in the metadata's paths.
         name = known.get(sha256, path.name.replace('\\', '_'))
-        if taken.setdefault(name, sha256) != sha256:
+        if taken.setdefault(name, sha256) != sha256 or (name in shared_names and sha256 not in known):
             name = f'{path.stem}~{sha256[:8]}{path.suffix}'
             taken[name] = sha256
         sources[sha256] = Source(path, name, sha256)
@@ -83,18 +100,22 @@ def name_sources(hashed: Iterable[tuple[Path, str]],
 
 @dataclass
 class SourceIndex:
-    """The sources a dataset was made from, one JSON line each, appended when a source is finished."""
+    """The sources a dataset was made from, one JSON line each, appended when a source is finished.
+
+    Each shard appends to a file of its own; those of all are read.
+    """
 
     path: Path
     finished: dict[str, dict] = field(default_factory=dict)
     _stamps: dict[tuple[str, int, int], str] = field(default_factory=dict)
 
     @classmethod
-    def open(cls, root: Path) -> 'SourceIndex':
+    def open(cls, root: Path, shard: Shard = WHOLE) -> 'SourceIndex':
         """Read the index of a dataset; lines cut short by a kill are passed over."""
-        index = cls(root / INDEX_NAME)
-        if index.path.exists():
-            for line in index.path.read_bytes().splitlines():
+        stem, suffix = os.path.splitext(INDEX_NAME)
+        index = cls(root / shard.name(stem, suffix))
+        for path in sorted(root.glob(f'{stem}*{suffix}')):
+            for line in path.read_bytes().splitlines():
                 try:
                     entry = json.loads(line)
                     index._remember(entry)

@@ -5,18 +5,22 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from multiprocessing import connection
 
 import cv2
 from tqdm import tqdm
 
-from lada.dataset_tools.layout import counted
+from lada.dataset_tools.layout import counted, human_seconds
 from lada.errors import LadaError
+
+LOG_EVERY = 60.0
+"""Seconds between lines where the output is no terminal."""
 
 
 class Watch:
@@ -77,29 +81,34 @@ def _in_worker(function: Callable, *args):
 
 @contextmanager
 def worker_pool(count: int) -> Iterator[Callable]:
-    """Yield ``run(jobs, label)``, which yields the jobs' results in order, in this process or in others."""
+    """Yield ``run(jobs, label, weights)``, which yields the jobs' results in order, in this process or in others.
+
+    ``weights`` say how much work each job is, in any unit, for the time left; all the same where they are left away.
+    """
     context = multiprocessing.get_context('spawn')
     watch = Watch(context)
     if count <= 1:
-        def run_here(jobs, label):
-            with _bar(jobs, label) as bar:
+        def run_here(jobs, label, weights=None):
+            with closing(_Progress(label, weights or [1] * len(jobs), watch)) as progress:
                 for function, *args in jobs:
-                    yield function(*args, watch)
-                    _advance(bar, watch, 1)
+                    result = function(*args, watch)
+                    progress.job_done()
+                    yield result
         yield run_here
         return
 
     with ProcessPoolExecutor(count, mp_context=context, initializer=_start_worker, initargs=(watch,)) as pool:
-        def run_there(jobs, label):
+        def run_there(jobs, label, weights=None):
             with _ignoring_interrupts():
                 futures: deque[Future] = deque(pool.submit(_in_worker, *job) for job in jobs)
-            with _bar(jobs, label) as bar:
+            with closing(_Progress(label, weights or [1] * len(jobs), watch)) as progress:
                 while futures:
                     future = futures.popleft()
                     while not wait([future], timeout=0.5).done:
-                        _advance(bar, watch, 0)
-                    yield future.result()
-                    _advance(bar, watch, 1)
+                        progress.show()
+                    result = future.result()
+                    progress.job_done()
+                    yield result
         try:
             yield run_there
         except BrokenProcessPool:
@@ -124,10 +133,37 @@ def _ignoring_interrupts() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _bar(jobs: list, label: str) -> tqdm:
-    return tqdm(total=len(jobs), desc=label, unit='file', disable=not sys.stderr.isatty(), leave=False)
+class _Progress:
+    """A bar on a terminal; elsewhere a line a minute."""
 
+    def __init__(self, label: str, weights: list[int], watch: Watch):
+        self._label, self._weights, self._watch = label, weights, watch
+        self._jobs, self._begin = 0, time.monotonic()
+        self._clips_before, self._said = watch.clips, self._begin
+        self._bar = tqdm(total=len(weights), desc=label, unit='file', disable=not sys.stderr.isatty(), leave=False,
+                         bar_format='{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} files [{elapsed}{postfix}]')
 
-def _advance(bar: tqdm, watch: Watch, jobs: int) -> None:
-    bar.set_postfix_str(f'{counted(watch.clips, "clip")}, {counted(watch.frames, "frame")}', refresh=not jobs)
-    bar.update(jobs)
+    def job_done(self) -> None:
+        self._jobs += 1
+        self._bar.update(1)
+        self.show()
+
+    def show(self) -> None:
+        now = time.monotonic()
+        if self._bar.disable and now - self._said < LOG_EVERY:
+            return
+        self._said = now
+        text = self._text(now - self._begin)
+        if self._bar.disable:
+            tqdm.write(f'{self._label}: {self._jobs} of {counted(len(self._weights), "file")}, {text}', sys.stderr)
+        else:
+            self._bar.set_postfix_str(text)
+
+    def _text(self, seconds: float) -> str:
+        clips = self._watch.clips - self._clips_before
+        text = f'{counted(clips, "clip")}, {clips / max(seconds, 1e-3):.1f} clips/s'
+        share = sum(self._weights[:self._jobs]) / max(sum(self._weights), 1)
+        return text + (f', about {human_seconds(seconds * (1 - share) / share)} left' if 0 < share < 1 else '')
+
+    def close(self) -> None:
+        self._bar.close()

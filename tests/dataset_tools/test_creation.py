@@ -29,7 +29,14 @@ from lada.errors import LadaError
 from lada.video import iter_frames, mask_encoding, read_frames, write_video
 
 CREATE = 'create-mosaic-restoration-dataset.py'
-SETTINGS = CreationSettings(min_frames=20, max_frames=32)
+
+
+def wanted(**changes):
+    """Settings under which small test videos are good enough."""
+    return CreationSettings(**dict(min_resolution=0) | changes)
+
+
+SETTINGS = wanted(min_frames=20, max_frames=32)
 
 
 def quiet(line):
@@ -120,7 +127,7 @@ def test_summary_and_dry_run(created, bikes, tmp_path):
 
 
 def test_several_regions_of_a_shot_differ(small, tmp_path):
-    create_dataset([small], tmp_path / 'set', CreationSettings(min_frames=20, clips_per_shot=2), say=quiet)
+    create_dataset([small], tmp_path / 'set', wanted(min_frames=20, clips_per_shot=2), say=quiet)
     clips = clips_of(tmp_path / 'set')
     assert len(clips) == 4
     assert [c.source['start_frame'] for c in clips] == [0, 0, 30, 30]
@@ -135,7 +142,7 @@ def test_regions_depend_on_seed_and_name_only(small, tmp_path):
     masks = []
     for path, seed in ((small, 1), (copy, 1), (small, 2)):
         root = tmp_path / f'set{len(masks)}'
-        create_dataset([path], root, CreationSettings(seed=seed, min_frames=20), say=quiet)
+        create_dataset([path], root, wanted(seed=seed, min_frames=20), say=quiet)
         masks.append(read_frames(clips_of(root)[0].mask_path, gray=True))
     assert np.array_equal(masks[0], masks[1])
     assert masks[0].shape != masks[2].shape or not np.array_equal(masks[0], masks[2])
@@ -187,12 +194,12 @@ def test_killed_creation_continues(created, bikes, tmp_path, repo_root):
 
 def test_finished_sources_are_skipped(small, tmp_path, monkeypatch):
     root, said = tmp_path / 'set', []
-    create_dataset([small], root, CreationSettings(min_frames=20), say=quiet)
+    create_dataset([small], root, wanted(min_frames=20), say=quiet)
     before = {p: p.stat().st_mtime_ns for p in root.rglob('*') if p.is_file()}
     with open(root / INDEX_NAME, 'ab') as file:
         file.write(b'{"name": "cut sho')
     monkeypatch.setattr('lada.dataset_tools.creation.survey', lambda *a: pytest.fail('looked at it again'))
-    create_dataset([small], root, CreationSettings(min_frames=20), say=said.append)
+    create_dataset([small], root, wanted(min_frames=20), say=said.append)
     assert said[0] == '1 source finished before: 2 clips'
     assert {p for p in before if p.stat().st_mtime_ns != before[p]} == {root / INDEX_NAME}
 
@@ -238,11 +245,11 @@ def masked(small, tmp_path):
 
 def test_given_masks_are_used(small, masked, tmp_path):
     said = []
-    wanted = CreationSettings(min_frames=10, mask_dir=masked)
-    results = create_dataset([small], tmp_path / 'set', wanted, say=said.append)
+    given = wanted(min_frames=10, mask_dir=masked)
+    results = create_dataset([small], tmp_path / 'set', given, say=said.append)
     clips = clips_of(tmp_path / 'set')
     assert [(c.source['start_frame'], c.frames_count) for c in clips] == [(0, 10), (13, 17)]
-    assert results[0].dropped == {'shot without a mask': 1}
+    assert results[0].dropped == {'shot without a region': 1}
     for clip in clips:
         mask = read_frames(clip.mask_path, gray=True)
         assert ((mask == 255).sum(axis=(1, 2)) == 16 * 30).all() and ((mask == 0) | (mask == 255)).all()
@@ -254,7 +261,7 @@ def test_given_masks_are_used(small, masked, tmp_path):
 def test_masks_that_do_not_fit(small, tmp_path, frames, shape, complaint):
     write_video(tmp_path / 'small.mkv', np.full((frames, *shape), 255, np.uint8), 25, **mask_encoding())
     with pytest.raises(LadaError, match=complaint):
-        create_dataset([small], tmp_path / 'set', CreationSettings(mask_dir=tmp_path), say=quiet)
+        create_dataset([small], tmp_path / 'set', wanted(mask_dir=tmp_path), say=quiet)
     assert not (tmp_path / 'set').exists()
 
 
@@ -262,7 +269,7 @@ def test_missing_mask(small, tmp_path):
     with pytest.raises(LadaError, match='no mask video: small'):
         find_mask(tmp_path, small)
     with pytest.raises(LadaError, match='no such folder of masks'):
-        create_dataset([small], tmp_path / 'set', CreationSettings(mask_dir=tmp_path / 'x'), say=quiet)
+        create_dataset([small], tmp_path / 'set', wanted(mask_dir=tmp_path / 'x'), say=quiet)
 
 
 # ---- bad input -----------------------------------------------------------------------------------------------------
@@ -278,7 +285,7 @@ def test_broken_files_do_not_stop_the_rest(small, tmp_path):
     (folder / 'e same.mp4').write_bytes(good)
     (folder / 'notes.txt').write_text('not looked at')
     said = []
-    create_dataset([folder], tmp_path / 'set', CreationSettings(min_frames=20), workers=2, say=said.append)
+    create_dataset([folder], tmp_path / 'set', wanted(min_frames=20), workers=2, say=said.append)
     lines = {line.split(': ')[0].split('/')[-1]: line for line in said}
     assert 'nothing, ' in lines['a empty.mp4'] and '0 bytes' in lines['a empty.mp4']
     assert 'nothing, ' in lines['b text.mkv'] and 'nothing, ' in lines['c cut.mp4']
@@ -302,7 +309,7 @@ def test_missing_input(tmp_path):
     dict(size_range=(0.5, 0.4)), dict(size_range=(0.1, 0.9))])
 def test_settings_that_mean_nothing(wrong):
     with pytest.raises(LadaError, match='not a '):
-        CreationSettings(**wrong)
+        wanted(**wrong)
 
 
 def test_names_of_sources():

@@ -1,0 +1,48 @@
+"""A picture of what the network will see."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from lada.data import ClipDraw, MosaicVideoDataset
+from lada.errors import LadaError
+from lada.files import write_atomically
+
+GAP, LABEL_HEIGHT = 4, 18
+
+
+def contact_sheet(dataset: MosaicVideoDataset, count: int, epoch: int = 0) -> np.ndarray:
+    """Return the middle frames of ``count`` samples, spread over the dataset, one row a clip: input, truth, mask.
+
+    (H, W, 3) uint8 RGB; each row is labelled with the clip's stem and frame number.
+    """
+    if count < 1:
+        raise LadaError(f'not a number of clips: {count}; use at least 1')
+    indices = np.unique(np.linspace(0, len(dataset) - 1, count).astype(int))
+    rows = [row for index in indices for row in _rows(dataset.load(ClipDraw(int(index), epoch)))]
+    return np.concatenate(rows)
+
+
+def write_contact_sheet(path: Path, dataset: MosaicVideoDataset, count: int, epoch: int = 0) -> None:
+    """Write :func:`contact_sheet` as a PNG file."""
+    sheet = cv2.cvtColor(contact_sheet(dataset, count, epoch), cv2.COLOR_RGB2BGR)
+    write_atomically(path, cv2.imencode('.png', sheet)[1].tobytes())
+
+
+def _rows(sample: dict) -> Iterator[np.ndarray]:
+    data = sample['data_samples']
+    middle = len(sample['inputs']) // 2
+    truth = data.gt_img[middle].permute(1, 2, 0).numpy()
+    seen = sample['inputs'][middle].permute(1, 2, 0).numpy()
+    if seen.shape != truth.shape:
+        seen = cv2.resize(seen, truth.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+    mask = cv2.cvtColor(data.mosaic_mask[middle].numpy(), cv2.COLOR_GRAY2RGB)
+    gap = np.full((len(truth), GAP, 3), 255, np.uint8)
+    pictures = np.concatenate([seen, gap, truth, gap, mask], axis=1)
+    label = np.full((LABEL_HEIGHT, pictures.shape[1], 3), 255, np.uint8)
+    text = f'{data.key}, frame {data.clip_start + middle}'.encode('ascii', 'replace').decode()
+    cv2.putText(label, text, (4, LABEL_HEIGHT - 5), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (0, 0, 0), 1, cv2.LINE_AA)
+    yield label
+    yield pictures
