@@ -62,7 +62,7 @@ def main():
         catalog = ClipCatalog.open(folder)
         opened = time.perf_counter() - begin
         begin = time.perf_counter()
-        dataset = MosaicVideoDataset(folder, num_frame=30)
+        MosaicVideoDataset(folder, num_frame=30)
         print(f'{len(catalog):,} clips: catalog opened in {1000 * opened:.1f} ms, dataset with its filters in '
               f'{time.perf_counter() - begin:.2f} s')
         context = multiprocessing.get_context('spawn')
