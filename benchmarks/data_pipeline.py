@@ -118,6 +118,18 @@ def report_stages(folder, args):
                 print(f'  {title}  {stage:32} {value / args.samples:7.1f} ms')
 
 
+def report_cache(folder, args):
+    with tempfile.TemporaryDirectory() as place:
+        dataset = MosaicVideoDataset(folder, **options_of(args, cache=dict(folder=place, max_gb=8)))
+        for index in range(len(dataset)):
+            dataset[index]
+        draws, begin = iter(InfiniteSampler(dataset, seed=1)), time.process_time()
+        for _ in range(args.samples):
+            dataset[next(draws)]
+        print(f'\nfull degradation, decoded clips cached: {1000 * (time.process_time() - begin) / args.samples:.1f} ms '
+              'a sample')
+
+
 def report_scaling(folder, args):
     print('\nsamples/s of wall clock through a DataLoader, batches of 2')
     speeds = []
@@ -170,14 +182,16 @@ def report_leak(folder, args):
     print(f'  growth from the first tenth on: {100 * (sizes[-1] / sizes[0] - 1):+.2f} %')
 
 
+PARTS = {'stages': report_stages, 'cache': report_cache, 'scaling': report_scaling, 'growth': report_growth}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--data', type=Path, help='root of a dataset; default: clips of the sample videos')
     parser.add_argument('--samples', type=int, default=60)
     parser.add_argument('--frames', type=int, default=30)
     parser.add_argument('--size', type=int, default=256)
-    parser.add_argument('--parts', nargs='+', default=['stages', 'scaling', 'growth'],
-                        choices=['stages', 'scaling', 'growth'])
+    parser.add_argument('--parts', nargs='+', default=list(PARTS), choices=list(PARTS))
     parser.add_argument('--leak', type=int, metavar='N', help='only: make N samples and print the resident size')
     parser.add_argument('--leak-frames', type=int, default=6)
     parser.add_argument('--leak-size', type=int, default=64)
@@ -193,7 +207,7 @@ def main():
             report_leak(folder, args)
             return
         for part in args.parts:
-            {'stages': report_stages, 'scaling': report_scaling, 'growth': report_growth}[part](folder, args)
+            PARTS[part](folder, args)
 
 
 if __name__ == '__main__':

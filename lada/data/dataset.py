@@ -40,8 +40,10 @@ class MosaicVideoDataset(Dataset):
         scale: how many times larger the ground truth is than the input.
         rotation_probability: how often a sample is turned by 1 or 2 degrees.
         seed: start of all randomness, >= 0.
+        cache: keep decoded clips: ``dict(folder=..., max_gb=...)``, see :class:`~lada.data.cache.FrameCache`.
         pipeline: configs of registered transforms that take the place of the default ones; then ``degrade``,
-            ``use_hflip``, ``random_mosaic_params``, ``lq_size``, ``scale`` and ``rotation_probability`` have no effect.
+            ``use_hflip``, ``random_mosaic_params``, ``lq_size``, ``scale``, ``rotation_probability`` and ``cache`` have
+            no effect.
     """
 
     def __init__(
@@ -49,7 +51,8 @@ class MosaicVideoDataset(Dataset):
             degrade: bool = False, use_hflip: bool = False, repeatable_random: bool = False,
             random_mosaic_params: bool = True, lq_size: int = 256, filter_watermark: bool = False,
             filter_nudenet_nsfw: bool = False, filter_video_quality: float | bool = False, scale: int = 1,
-            rotation_probability: float = 0.3, seed: int = 0, pipeline: Sequence[dict] | None = None,
+            rotation_probability: float = 0.3, seed: int = 0, cache: dict | None = None,
+            pipeline: Sequence[dict] | None = None,
             **unknown: Any) -> None:
         if unknown:
             raise LadaError(f'MosaicVideoDataset: unknown argument {", ".join(map(repr, unknown))}; correct the '
@@ -72,7 +75,7 @@ class MosaicVideoDataset(Dataset):
         if pipeline is None:
             pipeline = default_pipeline(
                 degrade=degrade, use_hflip=use_hflip, random_mosaic_params=random_mosaic_params, lq_size=lq_size,
-                scale=scale, rotation_probability=rotation_probability)
+                scale=scale, rotation_probability=rotation_probability, cache=cache)
         self.pipeline = [_build(step) for step in pipeline]
         self._busy = BusyClips()
 
@@ -155,10 +158,10 @@ class MosaicVideoDataset(Dataset):
 
 def default_pipeline(
         *, degrade: bool, use_hflip: bool, random_mosaic_params: bool, lq_size: int, scale: int,
-        rotation_probability: float) -> list[dict]:
+        rotation_probability: float, cache: dict | None = None) -> list[dict]:
     """Return the transforms' configs that :class:`MosaicVideoDataset` uses for these arguments."""
     stored = not random_mosaic_params
-    steps = [dict(type='LoadClip', rendered_mosaic=stored), dict(type='DrawMosaic', stored_look=stored),
+    steps = [dict(type='LoadClip', rendered_mosaic=stored, cache=cache), dict(type='DrawMosaic', stored_look=stored),
              dict(type='ResizeClip', size=lq_size, scale=scale)]
     if degrade:
         steps.append(dict(type='DegradeClip'))

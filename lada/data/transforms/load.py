@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 
+from lada.data.cache import FrameCache
 from lada.data.metadata import ClipMetadata
 from lada.errors import LadaError
 from lada.registry import TRANSFORMS
@@ -16,25 +17,27 @@ class LoadClip:
     Args:
         rendered_mosaic: read the stored mosaic video too, where the metadata names one: it becomes ``inputs``, and
             its mask, where there is one, takes the place of the clip's mask.
+        cache: None, or the arguments of :class:`~lada.data.cache.FrameCache`.
     """
 
-    def __init__(self, rendered_mosaic: bool = False) -> None:
+    def __init__(self, rendered_mosaic: bool = False, cache: dict | None = None) -> None:
         self.rendered_mosaic = rendered_mosaic
+        self._read = read_frames if cache is None else FrameCache(**cache).read
 
     def __call__(self, results: dict) -> dict:
         meta: ClipMetadata = results['meta']
         window = results['start'], results['stop']
-        gt = read_frames(meta.video_path, *window)
+        gt = self._read(meta.video_path, *window)
         rendered = meta.mosaic_video_path if self.rendered_mosaic else None
         mask_path = (rendered and meta.mosaic_mask_path) or meta.mask_path
-        mask = read_frames(mask_path, *window, gray=True)
+        mask = self._read(mask_path, *window, gray=True)
         _check_size(mask_path, mask, gt)
         # Masks of other tools may come back from a lossy codec.
         rows = mask.reshape(-1, mask.shape[-1])
         cv2.threshold(rows, 127, 255, cv2.THRESH_BINARY, rows)
         if rendered is not None:
             results['rendered'] = True
-            results['inputs'] = read_frames(rendered, *window)
+            results['inputs'] = self._read(rendered, *window)
             _check_size(rendered, results['inputs'], gt)
         pads = np.array(meta.pad[slice(*window)])
         height, width = gt.shape[1:3]

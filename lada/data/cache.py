@@ -1,0 +1,80 @@
+"""Decoded clips kept on local disk or in shared memory, for those who have more of it than of processors."""
+
+import contextlib
+import hashlib
+import os
+import secrets
+from pathlib import Path
+
+import numpy as np
+
+from lada.errors import LadaError
+from lada.video import VideoError, read_frames
+
+
+class FrameCache:
+    """Reads frames as :func:`lada.video.read_frames` does, the same bytes, and keeps whole decoded files.
+
+    All processes of a machine share ``folder``, which outlives them: delete it to free the space. A file that changed
+    is decoded again. Nothing is thrown out: where ``max_gb`` is used up, or the disk is full, further clips are decoded
+    each time. (Samples come in random order, so that no clip is likelier to come next than another.)
+
+    Args:
+        folder: on a local disk, or below /dev/shm for shared memory.
+        max_gb: size limit in units of 10**9 bytes. Processes that store at the same moment may pass it by a clip each.
+    """
+
+    def __init__(self, folder: str | Path, max_gb: float) -> None:
+        if not max_gb > 0:
+            raise LadaError(f'cache: max_gb is {max_gb}; use a number above 0')
+        self.folder = Path(folder)
+        self.max_bytes = int(max_gb * 1e9)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise LadaError(f'cache: cannot make the folder {folder} ({error.strerror}); choose another') from error
+        self._full = False
+
+    def read(self, path: Path, start: int, stop: int, *, gray: bool = False) -> np.ndarray:
+        """Return frames ``start`` to ``stop``: (T, H, W, 3) uint8 RGB, with ``gray`` (T, H, W)."""
+        place = self._place(path, gray)
+        kept = _map(place) if place is not None else None
+        if kept is None and place is not None and not self._full:
+            # Damage outside of the range must not fail a sample that would load without a cache.
+            with contextlib.suppress(VideoError):
+                kept = read_frames(path, gray=gray)
+                self._store(place, kept)
+        if kept is None or len(kept) < stop:
+            return read_frames(path, start, stop, gray=gray)
+        return np.array(kept[start:stop])
+
+    def _place(self, path: Path, gray: bool) -> Path | None:
+        try:
+            status = os.stat(path)
+        except OSError:
+            return None
+        key = f'{os.path.realpath(path)}\0{status.st_size}\0{status.st_mtime_ns}\0{gray}'
+        return self.folder / f'{hashlib.sha256(os.fsencode(key)).hexdigest()[:32]}.npy'
+
+    def _store(self, place: Path, frames: np.ndarray) -> None:
+        temporary = place.with_name(f'.{place.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp')
+        try:
+            with os.scandir(self.folder) as entries:
+                used = sum(entry.stat().st_size for entry in entries)
+            if used + frames.nbytes > self.max_bytes:
+                self._full = True
+                return
+            with open(temporary, 'wb') as file:
+                np.save(file, frames, allow_pickle=False)
+            os.replace(temporary, place)
+        except OSError:
+            # Another process may have renamed a file while they were counted; a full disk stays full.
+            temporary.unlink(missing_ok=True)
+
+
+def _map(place: Path) -> np.ndarray | None:
+    """Return the stored frames, or None where there are none or where they are damaged."""
+    try:
+        return np.load(place, mmap_mode='r', allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
