@@ -16,6 +16,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torchvision.ops import deform_conv2d
 
+from lada.models.layout import channels_last
+
 IMPLEMENTATIONS = ('torchvision', 'sampling')
 _forced: ContextVar[str | None] = ContextVar('deform_conv_implementation', default=None)
 
@@ -90,18 +92,19 @@ class _SampledConv(torch.autograd.Function):
         ctx.has_bias = bias is not None
         out_channels, out_size = weight.shape[0], offset.shape[2:]
         flat = weight.reshape(out_channels, -1).to(x.dtype)
-        rows = x.new_empty(x.shape[0], out_size[0] * out_size[1], out_channels)
+        out = x.new_empty(x.shape[0], out_channels, out_size[0] * out_size[1])
         grids = _grid(offset, x.shape[2:], weight.shape[2:], ctx.geometry)
         for part in _parts(x, grids, mask, weight):
             columns = part.weighted_(part.samples()).to(x.dtype)
+            product = _product(flat[:, part.rows], columns.t())
             if part.is_first:
-                torch.mm(columns.t(), flat[:, part.rows].t(), out=rows[part.sample])
+                out[part.sample] = product
             else:
-                rows[part.sample].addmm_(columns.t(), flat[:, part.rows].t())
+                out[part.sample] += product
         if bias is not None:
-            rows += bias.to(rows.dtype)
-        # Rows of channels are the channels-last layout that the next convolution wants.
-        return rows.view(-1, *out_size, out_channels).permute(0, 3, 1, 2)
+            out += bias.to(out.dtype)[:, None]
+        # The next convolution wants channels last.
+        return channels_last(out.view(-1, out_channels, *out_size))
 
     @staticmethod
     @once_differentiable
@@ -114,6 +117,7 @@ class _SampledConv(torch.autograd.Function):
         grids = _grid(offset, (height, width), weight.shape[2:], ctx.geometry)
         flat = weight.reshape(out_channels, -1).to(x.dtype)
         rows = grad_out.permute(0, 2, 3, 1).reshape(batch, -1, out_channels).to(x.dtype)
+        planes = rows.transpose(1, 2).contiguous()
 
         grad_x = x.new_empty(batch, groups, channels // groups, height, width, dtype=grids.dtype)
         grad_mask = torch.empty_like(mask, memory_format=torch.contiguous_format).view(batch, groups, -1)
@@ -122,11 +126,11 @@ class _SampledConv(torch.autograd.Function):
         for part in _parts(x, grids, mask, weight):
             here = (part.sample, part.groups)
             samples = part.samples()
-            grad_columns = torch.mm(flat[:, part.rows].t(), rows[part.sample].t()).to(samples.dtype)
+            grad_columns = _product(flat[:, part.rows].t().contiguous(), rows[part.sample]).to(samples.dtype)
             grad_columns = grad_columns.view(samples.shape)
             grad_mask[here] = (grad_columns * samples).sum(1).view(grad_mask[here].shape)
             columns = part.weighted_(samples).to(x.dtype)
-            grad_weight[:, part.rows] += torch.mm(rows[part.sample].t(), columns.t())
+            grad_weight[:, part.rows] += _product(planes[part.sample], columns)
             part.weighted_(grad_columns)
             part_grad_x, grad_grid = torch.ops.aten.grid_sampler_2d_backward(
                 grad_columns, part.image, part.grid, 0, 0, False, [ctx.needs_input_grad[0], True])
@@ -138,6 +142,14 @@ class _SampledConv(torch.autograd.Function):
         grad_bias = rows.sum((0, 1), dtype=weight.dtype) if ctx.has_bias else None
         return (grad_x.view(x.shape).to(x.dtype) if ctx.needs_input_grad[0] else None, grad_offset.view(offset.shape),
                 grad_mask.view(mask.shape), grad_weight.view(weight.shape), grad_bias, None, None, None)
+
+
+def _product(a: Tensor, b: Tensor) -> Tensor:
+    """``a @ b.t()`` for matrices (M, K) and (N, K)."""
+    if a.dtype == torch.float32 and a.device.type == 'cpu' and torch.backends.mkldnn.is_available():
+        # float32 matmul goes to MKL, which multiplies at 0.4 times oneDNN's rate on AMD processors with AVX-512.
+        return torch.ops.mkldnn._linear_pointwise(a, b, None, 'none', [], '')
+    return torch.mm(a, b.t())
 
 
 class _Part(NamedTuple):
