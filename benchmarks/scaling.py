@@ -27,10 +27,10 @@ from lada.models import BasicVSRPlusPlusNet
 from lada.registry import MODELS
 
 FROZEN, TRAINED = 10 ** 9, 0
-LINKS = {  # bytes a second and GPU, seconds a message; assumed
+LINKS = {  # the slowest link of the ring: bytes a second, seconds a message; assumed
     'NVLink 300 GB/s': (300e9, 5e-6),
-    'InfiniBand 200 Gbit/s a GPU': (25e9, 1e-5),
-    'Ethernet 10 Gbit/s for 8 GPUs': (1.25e9 / 8, 5e-5),
+    'InfiniBand 200 Gbit/s': (25e9, 1e-5),
+    'Ethernet 10 Gbit/s': (1.25e9, 5e-5),
 }
 WORLDS = (8, 64)
 
