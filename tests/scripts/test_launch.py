@@ -1,5 +1,6 @@
 """The launch scripts with two real processes: to the end, killed, interrupted, and their early failures."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -75,8 +76,13 @@ def assert_speed_is_logged(run, log):
 
 
 def test_to_the_end_killed_and_resumed(tmp_path, write_config, start, launch):
-    status, out, err = launch(SCRIPTS[0], CONFIG=str(write_config(tmp_path / 'whole')))
+    with socket.socket() as taken:
+        with contextlib.suppress(OSError):  # somebody else may have taken it
+            taken.bind(('', 29500))
+            taken.listen()
+        status, out, err = launch(SCRIPTS[0], CONFIG=str(write_config(tmp_path / 'whole')))
     assert status == 0, err
+    assert 'Port 29500 is in use: taking ' in out
     assert 'Running:' in out and '--launcher pytorch' in out
     log = next((tmp_path / 'whole').glob('*/*.log')).read_text()
     assert 'Distributed training: True' in log and 'GPU number: 2' in log
