@@ -13,7 +13,8 @@ from lada.registry import LOOPS
 
 RESUME_VARIABLE = 'MMENGINE_RESUME_DATALOADER'
 SAMPLES_CONSUMED = 'samples_consumed'
-VALIDATED_ITER = 'validated_iter'
+# MMEngine logs what is called val... with each validation.
+VALIDATED_ITER = 'last_validated_iter'
 BATCH_LAYOUT = 'batch_layout'
 
 

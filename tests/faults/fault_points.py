@@ -4,6 +4,7 @@
 reached through hooks of MMEngine and PyTorch, a transform, and Python's audit events.
 """
 
+import ctypes
 import json
 import os
 import resource
@@ -21,6 +22,7 @@ from torch.utils.data import get_worker_info
 from lada.engine.batch import sample_names
 from lada.registry import HOOKS, MODELS, TRANSFORMS
 
+CAP_DAC_OVERRIDE = 1
 FILE_LIMIT = 1 << 20  # bytes: less than a checkpoint, more than a log
 
 
@@ -31,6 +33,21 @@ def fault() -> tuple[str, int]:
 
 def die(*args, **kwargs) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def drop_capability(number: int) -> None:
+    """Let the permissions of files hold for this thread, and those it starts, though it may be root's."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    header = (ctypes.c_uint32 * 2)(0x20080522, 0)
+    sets = (ctypes.c_uint32 * 6)()
+    if libc.capget(header, sets) or (sets.__setitem__(0, sets[0] & ~(1 << number)) or libc.capset(header, sets)):
+        raise OSError(ctypes.get_errno(), 'capset')
+
+
+def wait_for_writer() -> None:
+    for thread in threading.enumerate():
+        if thread.name == 'checkpoint-writer':
+            thread.join()
 
 
 @MODELS.register_module()
@@ -64,6 +81,10 @@ class FaultTransform:
         if moment == 'loading' and self.loaded == number:
             os.kill(os.getppid() if get_worker_info() else os.getpid(), signal.SIGKILL)
             time.sleep(60)
+        if get_worker_info() and self.loaded == number and moment == 'hang':
+            time.sleep(1000)
+        if get_worker_info() and self.loaded == number and moment == 'worker':
+            die()
         return results
 
 
@@ -78,7 +99,6 @@ class FaultHook(Hook):
         if self.moment == 'start':
             die()
         model = runner.model.module if hasattr(runner.model, 'module') else runner.model
-        self.parameters = [p for p in model.generator.parameters() if p.requires_grad]
         self.generator = model.generator
         wrapper = runner.optim_wrapper
         self.optimizers = [w.optimizer for w in (wrapper.values() if hasattr(wrapper, 'values') else [wrapper])]
@@ -97,16 +117,27 @@ class FaultHook(Hook):
             time.sleep(self.number / 10)
         if number != self.number:
             return
+        if self.moment in ('limit', 'write', 'readonly', 'forward'):
+            # What was saved before is on disk then, so that tests know what to find.
+            wait_for_writer()
         if self.moment == 'iteration':
             die()
         elif self.moment == 'forward':
             self.generator.spynet.register_forward_hook(die)
         elif self.moment == 'backward':
-            self.parameters[len(self.parameters) // 2].register_post_accumulate_grad_hook(die)
+            self.generator.conv_last.weight.register_post_accumulate_grad_hook(die)
         elif self.moment == 'before_step':
             self.optimizers[0].register_step_pre_hook(die)
         elif self.moment == 'step':
             self.optimizers[-1].register_step_post_hook(die)
+        elif self.moment == 'readonly':
+            drop_capability(CAP_DAC_OVERRIDE)
+            os.chmod(runner.work_dir, 0o555)
+        elif self.moment == 'replace':
+            wait_for_writer()
+            folder = os.path.join(os.path.dirname(runner.work_dir), 'out', os.path.basename(runner.work_dir))
+            os.rename(folder, folder + '.moved')
+            open(folder, 'w').close()
         elif self.moment in ('write', 'limit'):
             # The kernel ends the process in the middle of its write, or the write fails; Python asks for the latter.
             if self.moment == 'write':

@@ -20,6 +20,7 @@ SCRIPT = ROOT / 'scripts' / 'training' / 'train-mosaic-restoration-basicvsrpp.py
 CONFIG = '''
 _base_ = {demo!r}
 work_dir = {work_dir!r}
+custom_imports = dict(imports=['fault_points'])
 model = dict(generator=dict(_delete_=True, type='TinyGenerator'), train_cfg=dict(fix_iter=3))
 pipeline = [dict(type='LoadClip'), dict(type='FaultTransform'), dict(type='DrawMosaic'),
             dict(type='ResizeClip', size=64), dict(type='FlipClip'), dict(type='PackClip')]
@@ -179,7 +180,7 @@ def final_state(work_dir: Path) -> dict:
     history = {key: [part.tolist() for part in value.data] for key, value in hub['log_scalars'].items()
                if is_exact(key.partition('/')[2])}
     counters = {key: hub['runtime_info'].get(key) for key in
-                ('samples_consumed', 'validated_iter', 'bad_samples', 'updates_skipped_in_a_row', 'keep_ckpt_ids')}
+                ('samples_consumed', 'last_validated_iter', 'bad_samples', 'updates_skipped_in_a_row', 'keep_ckpt_ids')}
     return dict(iter=checkpoint['meta']['iter'], weights=checkpoint['state_dict'], optimizer=checkpoint['optimizer'],
                 schedulers=checkpoint['param_schedulers'], history=history, counters=counters)
 
