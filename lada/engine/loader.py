@@ -29,12 +29,13 @@ def loader_errors(dataset: Dataset) -> Iterator[None]:
     """Turn the end of a worker, or a wait for one that is too long, into a :class:`LadaError` naming its clips."""
     try:
         yield
-    except RuntimeError as error:
+    except (RuntimeError, ConnectionError, EOFError) as error:
         text = str(error)
         if text.startswith('DataLoader timed out'):
             what = text.replace('DataLoader timed out', 'the data loader gave no batch')
             remedy = 'look at that clip and its disk, or raise train_dataloader.timeout'
-        elif text.startswith('DataLoader worker'):
+        elif text.startswith('DataLoader worker') or not isinstance(error, RuntimeError):
+            # It may have been in the middle of handing a batch over, which breaks a connection.
             what = f'a loader worker was killed ({" ".join(text.split())})'
             remedy = 'memory may have run out: use fewer workers (train_dataloader.num_workers), then run it again'
         else:

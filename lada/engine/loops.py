@@ -67,7 +67,8 @@ class IterBasedTrainLoop(_IterBasedTrainLoop):
         elif self._iter > 0:
             self._place_data()
         self._note_batch_layout()
-        with loader_errors(self.dataloader.dataset):
+        # Twice: PyTorch's signal handler raises the news of a worker's death at any time, in error handling too.
+        with loader_errors(self.dataloader.dataset), loader_errors(self.dataloader.dataset):
             while self._iter < self._max_iters and not self.stop_training:
                 self.runner.model.train()
                 self.run_iter(next(self.dataloader_iterator))

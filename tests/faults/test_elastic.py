@@ -74,10 +74,10 @@ def test_torchrun_restarts_into_a_resume(tmp_path, clips, server):
 
 def test_a_machine_joins(tmp_path, clips):
     """A job of 1 to 2 machines starts with one; when the second joins, both go on from what the first has saved."""
-    config = write_config(tmp_path / 'run', clips, iters=40)
+    config = write_config(tmp_path / 'run', clips, iters=12)
     port = free_port()
     options = ['--nnodes=1:2', '--nproc-per-node=1', '--rdzv-backend=c10d', f'--rdzv-endpoint=127.0.0.1:{port}',
-               '--rdzv-id=job', '--max-restarts=2', '--rdzv-conf=last_call_timeout=1']
+               '--rdzv-id=job', '--max-restarts=2', '--rdzv-conf=last_call_timeout=1', '--local-addr=127.0.0.1']
     first = torchrun(config, *options, FAULT='slow:10')
     try:
         while not (tmp_path / 'run' / 'iter_2.pth').exists():
@@ -90,4 +90,4 @@ def test_a_machine_joins(tmp_path, clips):
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
     assert any('1 process × batch 1 became 2 processes × batch 1' in output for output in outputs)
-    assert newest(tmp_path / 'run') == 40
+    assert newest(tmp_path / 'run') == 12
