@@ -3,13 +3,12 @@
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from harness import HERE, ROOT, SCRIPT, final_state, free_port, newest, same, write_config
+from harness import HERE, ROOT, SCRIPT, final_state, newest, same, write_config
 
 pytestmark = pytest.mark.slow
 
@@ -70,24 +69,3 @@ def test_torchrun_restarts_into_a_resume(tmp_path, clips, server):
     assert 'training starts afresh' in output and 'training continues from iteration' in output
     whole, end = final_state(tmp_path / 'whole'), final_state(tmp_path / 'run')
     assert [key for key in whole if not same(whole[key], end[key])] == []
-
-
-def test_a_machine_joins(tmp_path, clips):
-    """A job of 1 to 2 machines starts with one; when the second joins, both go on from what the first has saved."""
-    config = write_config(tmp_path / 'run', clips, iters=12)
-    port = free_port()
-    options = ['--nnodes=1:2', '--nproc-per-node=1', '--rdzv-backend=c10d', f'--rdzv-endpoint=127.0.0.1:{port}',
-               '--rdzv-id=job', '--max-restarts=2', '--rdzv-conf=last_call_timeout=1', '--local-addr=127.0.0.1']
-    first = torchrun(config, *options, FAULT='slow:10')
-    try:
-        while not (tmp_path / 'run' / 'iter_2.pth').exists():
-            assert first.poll() is None, first.communicate()[0]
-        second = torchrun(config, *options, FAULT='slow:1')
-        outputs = [process.communicate(timeout=300)[0] for process in (first, second)]
-        assert first.returncode == 0 and second.returncode == 0, outputs
-    finally:
-        for process in (first, second):
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-    assert any('1 process × batch 1 became 2 processes × batch 1' in output for output in outputs)
-    assert newest(tmp_path / 'run') == 12
