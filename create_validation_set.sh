@@ -26,12 +26,12 @@ while [ $# -gt 0 ]; do
         -y|--yes) YES=yes ;;
         --undo) UNDO=yes ;;
         --dry-run) DRY=yes ;;
-        --val-root) LADA_VAL_ROOT="${2:?--val-root needs a folder}"; shift ;;
+        --val-root) [ -n "${2:-}" ] || fail "--val-root needs a folder"; LADA_VAL_ROOT="$2"; shift ;;
         --val-root=*) LADA_VAL_ROOT="${1#*=}" ;;
         -*)
             case "$1" in --val-size*|--val-ratio*) SIZED=yes ;; --mode*) MODE=yes ;; esac
             EXTRA+=("$1")
-            if [[ "$VALUED" == *" $1 "* ]]; then EXTRA+=("${2:?$1 needs a value}"); shift; fi ;;
+            if [[ "$VALUED" == *" $1 "* ]]; then [ -n "${2:-}" ] || fail "$1 needs a value"; EXTRA+=("$2"); shift; fi ;;
         *) [ -z "$DATASET" ] || fail "more than one dataset: $DATASET and $1; give one"
            DATASET="$1" ;;
     esac

@@ -41,7 +41,18 @@ def masks_from_video(path: str | Path, video: VideoInfo) -> Iterator[np.ndarray]
 
 
 def masks_from_boxes(boxes: list[Box], video: VideoInfo) -> Iterator[np.ndarray]:
-    """Yield a mask (H, W) bool for every frame number, without end."""
+    """Return masks (H, W) bool, one for every frame number, without end.
+
+    Raises :class:`LadaError` at once for a box that lies outside the picture.
+    """
+    for box in boxes:
+        if box.x >= video.width or box.y >= video.height or box.x + box.width <= 0 or box.y + box.height <= 0:
+            raise LadaError(f'the box {box.width}x{box.height} at {box.x},{box.y} lies outside the picture of '
+                            f'{video.width}x{video.height}: {video.path}; give pixels of the upright picture')
+    return _masks_from_boxes(boxes, video)
+
+
+def _masks_from_boxes(boxes: list[Box], video: VideoInfo) -> Iterator[np.ndarray]:
     number = 0
     while True:
         mask = np.zeros((video.height, video.width), bool)

@@ -50,6 +50,8 @@ class Restorer:
                  size: int = 256):
         if not 0 <= overlap <= window // 2:
             raise LadaError(f'windows of {window} frames cannot overlap by {overlap}; use at most {window // 2}')
+        if size < 1:
+            raise LadaError(f'--size {size}: at least 1 pixel; use the size of the training clips')
         self.generator, self.device = generator, device
         self.window, self.overlap, self.size = window, overlap, size
 

@@ -34,11 +34,12 @@ def restore_video(rewriter: VideoRewriter, restorer: Restorer, masks: Iterator[n
         total: number of frames, for the progress bar.
         synthetic: draw the mosaic first and measure the result; its pixels take the place of the masks'.
     """
-    started, frames = time.monotonic(), 0
+    started, frames, masked = time.monotonic(), 0, False
     with Progress('restoring', 'frame', total) as progress:
         for item in restorer.run(_items(rewriter, masks, synthetic)):
             before = list(item.picture.planes)
             alpha = None
+            masked = masked or bool(item.mask.any())
             if item.restored is not None:
                 box = item.box()
                 alpha = feathered(item.mask, feather)[box]
@@ -48,7 +49,8 @@ def restore_video(rewriter: VideoRewriter, restorer: Restorer, masks: Iterator[n
                 synthetic.measure(item.clean, item.rgb, _blended(item, alpha), item.mask)
             frames += 1
             progress.update()
-    return Summary(frames, time.monotonic() - started, rewriter.notes)
+    notes = rewriter.notes + ([] if masked else ['no frame has a masked pixel: nothing was restored'])
+    return Summary(frames, time.monotonic() - started, notes)
 
 
 def compare_path(output: Path) -> Path:

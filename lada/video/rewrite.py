@@ -23,6 +23,9 @@ _QUALITY = {'libx264': {'preset': 'medium', 'crf': '15', 'rc-lookahead': '10'},
             'libx265': {'preset': 'medium', 'crf': '18', 'x265-params': 'log-level=error'},
             'libvpx-vp9': {'crf': '24', 'b': '0', 'row-mt': '1', 'deadline': 'good', 'cpu-used': '4'}}
 
+# AVI holds no timestamps: variable frame rates and reordered pictures are lost.
+_TARGETS = [suffix for suffix in CONTAINERS if suffix != '.avi']
+
 
 class VideoRewriter:
     """Hands out a video's pictures in order and writes them, changed or not, into a new file.
@@ -53,8 +56,8 @@ class VideoRewriter:
 
     def __enter__(self) -> 'VideoRewriter':
         for path in self._paths:
-            if path.suffix.lower() not in CONTAINERS:
-                raise VideoError(f'unknown kind of video file: {path}; use one of {", ".join(CONTAINERS)}')
+            if path.suffix.lower() not in _TARGETS:
+                raise VideoError(f'cannot write this kind of video file: {path}; use one of {", ".join(_TARGETS)}')
         if not self.source.is_file() or not self.source.stat().st_size:
             raise VideoError(f'no video at {self.source}; check the path')
         try:

@@ -85,6 +85,8 @@ def check(args: argparse.Namespace) -> None:
     for path in [args.output] + ([compare_path(args.output)] if args.compare else []):
         if path.exists() and path.resolve() in (args.input.resolve(), args.mask and args.mask.resolve()):
             raise LadaError(f'the output would replace an input: {path}; choose another name')
+        if path.is_dir():
+            raise LadaError(f'a folder, not a file: {path}; name the file to write')
         if path.exists() and not args.overwrite:
             raise LadaError(f'there is already {path}; choose another --output, or add --overwrite')
 

@@ -80,7 +80,7 @@ def test_a_dataset_named_by_dots(shell, dataset, script):
 
 @pytest.mark.parametrize(('arguments', 'complaint'), [
     ((), 'no dataset: datasets/mosaic_removal_vid'), (('.',), 'holds no crop_unscaled_meta'),
-    (('a', 'b'), 'more than one dataset'), (('--val-size',), '--val-size needs a value')])
+    (('a', 'b'), 'more than one dataset'), (('--val-size',), 'error: --val-size needs a value')])
 def test_errors(shell, arguments, complaint):
     result = shell(*arguments)
     assert result.returncode == 1 and complaint in result.stderr and len(result.stderr.splitlines()) == 1

@@ -100,6 +100,10 @@ def test_script_errors(make_video, tmp_path, run_script_file, checkpoint, frames
     target = tmp_path / 'out.mp4'
     boxes = tmp_path / 'boxes.csv'
     boxes.write_text('first,last,x,y,width,height\n0,,10,10,20,20\n')
+    outside = tmp_path / 'outside.csv'
+    outside.write_text('first,last,x,y,width,height\n0,,1000,10,20,20\n')
+    folder = tmp_path / 'folder.mp4'
+    folder.mkdir()
     common = ['--input', source, '--checkpoint', checkpoint, '--output', target]
     write_video(tmp_path / 'mask.mkv', np.zeros((3, 50, 60), np.uint8), 25)
     (tmp_path / 'other.pth').write_bytes(b'')
@@ -109,7 +113,10 @@ def test_script_errors(make_video, tmp_path, run_script_file, checkpoint, frames
             (['--input', source, '--checkpoint', tmp_path / 'other.pth', '--output', target, '--boxes', boxes],
              'no BasicVSR++ weights'),
             (['--input', source, '--checkpoint', checkpoint, '--output', source, '--boxes', boxes, '--overwrite'],
-             'would replace an input')):
+             'would replace an input'),
+            ([*common, '--boxes', boxes, '--size', '0'], '--size 0'),
+            ([*common, '--boxes', outside], 'outside the picture'),
+            ([*common[:-1], folder, '--boxes', boxes, '--overwrite'], 'a folder, not a file')):
         status, _, err = run_script_file(SCRIPT, *args)
         assert status == 1 and message in err and err.count('\n') == 1
     assert not target.exists()
@@ -132,7 +139,8 @@ def test_nothing_masked_is_a_copy(make_video, tmp_path, painter, frames):
     source = make_video('in.mkv', codec='ffv1', options={})
     masks = iter(np.zeros(frames.shape[:3], bool))
     with VideoRewriter(source, tmp_path / 'out.mkv', codec='ffv1', options={}) as rewriter:
-        restore_video(rewriter, Restorer(painter, torch.device('cpu')), masks)
+        summary = restore_video(rewriter, Restorer(painter, torch.device('cpu')), masks)
+    assert summary.notes == ['no frame has a masked pixel: nothing was restored']
     assert np.array_equal(read_frames(source), read_frames(tmp_path / 'out.mkv'))
 
 
