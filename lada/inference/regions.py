@@ -35,7 +35,7 @@ def masks_from_video(path: str | Path, video: VideoInfo) -> Iterator[np.ndarray]
         raise LadaError(f'the mask is {mask.width}x{mask.height} and the video {video.width}x{video.height}: {path}; '
                         'make a mask of the same size')
     have, need = count_frames(path), count_frames(video.path)
-    if have < need:
+    if have != need:
         raise LadaError(f'the mask has {have} frames and the video {need}: {path}; make one mask frame for each')
     return (frame > 127 for frame in iter_frames(path, gray=True))
 
@@ -82,6 +82,8 @@ def read_boxes(path: str | Path) -> list[Box]:
                 raise LadaError(f'no column {", ".join(missing)}: {path}; the first line must be '
                                 f'{",".join(BOX_COLUMNS)}')
             boxes = [_box(row, path, reader.line_num) for row in reader]
+    except OSError as error:
+        raise LadaError(f'the boxes cannot be read ({error.strerror}): {path}; give a CSV file') from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise LadaError(f'not a CSV file: {path} ({error}); write {",".join(BOX_COLUMNS)}') from error
     if not boxes:

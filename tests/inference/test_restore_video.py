@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from lada.engine.checkpoint import networks_of
+from lada.errors import LadaError
 from lada.inference.architecture import architecture_of
-from lada.inference.regions import masks_from_boxes, read_boxes
+from lada.inference.regions import masks_from_boxes, masks_from_video, read_boxes
 from lada.inference.restore import Restorer
 from lada.inference.restore_video import restore_video
 from lada.inference.self_test import SyntheticMosaic
@@ -182,11 +183,23 @@ def test_boxes(tmp_path, make_video):
     ('first,last,x,y,width,height\n0,1,2,3,a,5\n', 'line 2'), ('first,last,x,y,width,height\n0,1,2\n', 'line 2'),
     ('first,last,x,y,width,height\n5,1,2,3,4,5\n', 'impossible box'), ('\0\xff', 'CSV|column')])
 def test_wrong_boxes(tmp_path, text, message):
-    from lada.errors import LadaError
     path = tmp_path / 'boxes.csv'
     path.write_text(text, encoding='latin-1')
     with pytest.raises(LadaError, match=message):
         read_boxes(path)
+
+
+def test_boxes_that_are_not_there(tmp_path):
+    with pytest.raises(LadaError, match='cannot be read'):
+        read_boxes(tmp_path / 'boxes.csv')
+
+
+@pytest.mark.parametrize('count', [3, 5])
+def test_a_mask_of_another_length(make_video, frames, count):
+    video = probe(make_video(images=frames[:4]))
+    mask = make_video('mask.mkv', codec='ffv1', options={}, images=frames[:count])
+    with pytest.raises(LadaError, match=f'the mask has {count} frames and the video 4'):
+        masks_from_video(mask, video)
 
 
 @pytest.mark.parametrize('arguments', [dict(mid_channels=8, num_blocks=3, is_low_res_input=False),
