@@ -67,7 +67,7 @@ def process_group(launcher: str, backend: str, timeout: float = DEFAULT_TIMEOUT)
         os.environ['LOCAL_RANK'] = str(local_rank)
         torch.cuda.set_device(local_rank)
     try:
-        dist.init_process_group(backend, timeout=timedelta(seconds=timeout))
+        _join(backend, timedelta(seconds=timeout))
     except (dist.DistError, ValueError) as error:
         raise LadaError(f'--launcher {launcher}: joining the other processes at {os.environ.get("MASTER_ADDR")}:'
                         f'{os.environ.get("MASTER_PORT")} failed ({error})') from error
@@ -85,6 +85,18 @@ def process_group(launcher: str, backend: str, timeout: float = DEFAULT_TIMEOUT)
     finally:
         gc.collect()
         dist.destroy_process_group()
+
+
+def _join(backend: str, timeout: timedelta) -> None:
+    if os.environ.get('GROUP_WORLD_SIZE') != '1' or 'TORCHELASTIC_RESTART_COUNT' not in os.environ:
+        dist.init_process_group(backend, timeout=timeout)
+        return
+    # torchrun may keep one store over all restarts, in which addresses of ended processes would be found. (Agents on
+    # several machines need not agree on the count of restarts.)
+    store, rank, world_size = next(dist.rendezvous('env://', timeout=timeout))
+    store.set_timeout(timeout)
+    store = dist.PrefixStore(f'lada/start/{os.environ["TORCHELASTIC_RESTART_COUNT"]}', store)
+    dist.init_process_group(backend, store=store, rank=rank, world_size=world_size, timeout=timeout)
 
 
 def _copy_scheduler_variables(launcher: str) -> None:

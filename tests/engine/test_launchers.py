@@ -37,7 +37,9 @@ def test_schedulers(tmp_path, write_config, start_ranks, launcher):
                  OMPI_COMM_WORLD_LOCAL_SIZE='2'), 'MASTER_ADDR is not set'),
 ])
 def test_what_a_scheduler_does_not_say(monkeypatch, launcher, environment, said):
-    monkeypatch.delenv('MASTER_ADDR', raising=False)
+    for name in ('MASTER_ADDR', 'MASTER_PORT', 'RANK', 'WORLD_SIZE', 'LOCAL_RANK'):
+        monkeypatch.setenv(name, '')  # so that what the code sets is taken back
+        monkeypatch.delenv(name)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(LadaError, match=said), process_group(launcher, 'gloo'):
