@@ -1,6 +1,7 @@
 """Clips with a mosaic drawn on them, the way the network sees them."""
 
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +118,7 @@ class MosaicVideoDataset(Dataset):
 
     def _load_or_replace(self, draw: ClipDraw) -> dict:
         replaced = []
-        for index in [draw.index, *replacements(self.seed, draw.index, draw.epoch, len(self))]:
+        for index in chain([draw.index], replacements(self.seed, draw.index, draw.epoch, len(self))):
             try:
                 sample = self.load(ClipDraw(index, draw.epoch))
             except LadaError as error:

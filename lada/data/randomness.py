@@ -1,5 +1,7 @@
 """A sample's randomness as a function of what the sample is."""
 
+from collections.abc import Iterator
+
 from numpy.random import Generator, Philox, SeedSequence
 
 
@@ -12,10 +14,10 @@ def sample_rng(seed: int, index: int, epoch: int) -> Generator:
     return Generator(Philox(SeedSequence((seed, index, epoch))))
 
 
-def replacements(seed: int, index: int, epoch: int, size: int, count: int = 10) -> list[int]:
-    """Return the clips (< ``size``) to try in turn where clip ``index`` cannot be used; a function of its arguments.
+def replacements(seed: int, index: int, epoch: int, size: int, count: int = 10) -> Iterator[int]:
+    """Yield the clips (< ``size``) to try in turn where clip ``index`` cannot be used; a function of its arguments.
 
     They lie anywhere in the dataset: neighbours tend to be cut from one source and to share its damage.
     """
     rng = Generator(Philox(SeedSequence((seed, index, epoch, 1))))
-    return rng.integers(size, size=count).tolist()
+    yield from rng.integers(size, size=count).tolist()
