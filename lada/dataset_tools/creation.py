@@ -21,6 +21,7 @@ from lada.dataset_tools.sources import (
     file_sha256,
     find_videos,
     name_sources,
+    size_of,
 )
 from lada.dataset_tools.workers import Watch, worker_pool
 from lada.errors import LadaError
@@ -103,7 +104,7 @@ def _create(paths: list[Path], root: Path, settings: CreationSettings, workers: 
             clips = sum(index.finished[s.sha256]['clips'] for s in skipped)
             say(f'{counted(len(skipped), "source")} finished before: {counted(clips, "clip")}')
         jobs = [(work_on_source, source, root, settings, staging) for source in todo]
-        for result in run(jobs, 'cutting', [source.path.stat().st_size for source in todo]):
+        for result in run(jobs, 'cutting', [size_of(source.path) for source in todo]):
             results.append(result)
             if settings.drop_duplicates:
                 _drop_duplicates(result, seen, None if staging is None else root)
@@ -135,7 +136,7 @@ def _hash_sources(paths: list[Path], index: SourceIndex, run, results: list[Sour
     known = {path: index.sha256_of(path) for path in paths}
     unknown = [path for path in paths if known[path] is None]
     jobs = [(hash_source, path) for path in unknown]
-    sizes = [path.stat().st_size for path in unknown]
+    sizes = [size_of(path) for path in unknown]
     for path, (sha256, error) in zip(unknown, run(jobs, 'reading', sizes), strict=True):
         known[path] = sha256
         if error is not None:

@@ -62,6 +62,14 @@ def find_videos(inputs: Iterable[Path]) -> list[Path]:
     return sorted(found)
 
 
+def size_of(path: Path) -> int:
+    """Return a file's bytes for an estimate of the work; 0 where it is gone, which reading it will report."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
 def file_sha256(path: Path, stopped: Callable[[], bool] = lambda: False) -> str:
     """Return the SHA-256 of a file's content, in hexadecimal digits."""
     digest = hashlib.sha256()
