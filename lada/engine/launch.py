@@ -22,7 +22,6 @@ from mmengine.dist import all_gather_object, barrier, broadcast_object_list, get
 
 from lada.errors import LadaError
 
-LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 DEFAULT_TIMEOUT = 1800
 """Seconds a collective may wait."""
 
