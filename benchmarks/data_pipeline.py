@@ -19,6 +19,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import av
+from degrading_codecs import run
 from torch.utils.data import DataLoader
 
 from lada.data import InfiniteSampler, MosaicVideoDataset, init_worker, sample_rng
@@ -26,7 +27,6 @@ from lada.dataset_tools.clip_planning import CreationSettings
 from lada.dataset_tools.creation import create_dataset
 from lada.mosaic import VideoCompression
 from lada.video.colour import rgb_to_yuv420p
-from lada.video.recompress import DECODERS, open_encoder
 
 SAMPLES = Path(__file__).resolve().parents[1] / 'assets' / 'sample_videos'
 
@@ -42,22 +42,6 @@ def decode_range(path, start, stop):
         for frame in container.decode(stream):
             if round(frame.pts / step) >= stop - 1:
                 return
-
-
-def code(codec, quality, planes):
-    """Encode and decode prepared planes."""
-    height, width = planes[0].shape[0] * 2 // 3, planes[0].shape[1]
-    encoder = open_encoder(codec, width, height, **quality)
-    decoder = av.CodecContext.create(DECODERS[codec], 'r')
-    decoder.thread_count = 1
-    for index in range(len(planes) + 1):
-        picture = None
-        if index < len(planes):
-            picture = av.VideoFrame.from_ndarray(planes[index], 'yuv420p')
-            picture.pts, picture.time_base = index, encoder.time_base
-        for packet in encoder.encode(picture):
-            decoder.decode(packet)
-    decoder.decode(None)
 
 
 def timed(sums, name, function, *args):
@@ -92,7 +76,7 @@ def measure_sample(dataset, draw, stages, floor):
     timed(least, 'decode mask', decode_range, meta.mask_path, start, stop)
     for codec, quality, frames in passes:
         planes = [rgb_to_yuv420p(frame, 'bt601') for frame in frames]
-        timed(least, 'encode and decode', code, codec, quality, planes)
+        timed(least, 'encode and decode', run, codec, planes, quality)
     for sums, new in ((stages, whole), (floor, least)):
         for name, value in new.items():
             sums[name] += value

@@ -14,7 +14,7 @@ DECODERS = {'libx264': 'h264', 'libx265': 'hevc', 'libvpx-vp9': 'vp9', 'mpeg2vid
 # Untagged small video is BT.601 to most players, so that is the matrix artefacts come in.
 _MATRIX = 'bt601'
 _X265_QUIET_SINGLE_THREAD = 'log-level=none:pools=none:frame-threads=1:wpp=0'
-# The fastest settings whose artefacts are of the same kind and strength as slower ones' (benchmarks/codecs.py).
+# The fastest settings whose artefacts are of the same kind as slower ones'; how strong: benchmarks/degrading_codecs.py.
 _OPTIONS = {
     # Its macroblock tree reads memory it has not written when frames are small.
     'libx264': {'preset': 'veryfast', 'x264-params': 'mbtree=0'},

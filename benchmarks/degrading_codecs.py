@@ -1,6 +1,6 @@
 """Time and strength of the codecs that degrade clips, against the codec floor and against slower settings.
 
-    python benchmarks/codecs.py
+    python benchmarks/degrading_codecs.py
 
 For 30 frames of 256x256 from a sample video, one thread: processor milliseconds of `recompress`; of the same encode
 and decode of frames that are already Y'CbCr and are not converted back (the floor); their ratio; and over
@@ -37,21 +37,26 @@ SLOWER = {
 }
 
 
-def run(codec, planes, size, quality, options=None):
-    """Encode and decode prepared frames; return the decoded pictures and the bits spent."""
-    encoder = open_encoder(codec, *size, fps=30, options=options, **quality)
+def recode(codec, planes, quality, options=None):
+    """Encode and decode prepared frames, uint8 (3H/2, W); yields the bits of each packet and the pictures it gave."""
+    height, width = planes[0].shape[0] * 2 // 3, planes[0].shape[1]
+    encoder = open_encoder(codec, width, height, options=options, **quality)
     decoder = av.CodecContext.create(DECODERS[codec], 'r')
     decoder.thread_count = 1
-    pictures, bits = [], 0
     for index in range(len(planes) + 1):
         picture = None
         if index < len(planes):
             picture = av.VideoFrame.from_ndarray(planes[index], 'yuv420p')
             picture.pts, picture.time_base = index, encoder.time_base
         for packet in encoder.encode(picture):
-            bits += 8 * packet.size
-            pictures += decoder.decode(packet)
-    return pictures + decoder.decode(None), bits
+            yield 8 * packet.size, decoder.decode(packet)
+    yield 0, decoder.decode(None)
+
+
+def run(*args):
+    """:func:`recode` and keep nothing."""
+    for _ in recode(*args):
+        pass
 
 
 def milliseconds(repeats, function, *args, **kwargs):
@@ -78,21 +83,20 @@ def main():
         'bikes': read_frames(SAMPLES / 'bikes.mp4', 40, 70)[:, 8:264, 100:356].copy(),
     }
     for name, clip in clips.items():
-        size = clip.shape[2], clip.shape[1]
         planes = [rgb_to_yuv420p(frame, 'bt601') for frame in clip]
         print(f'{name}\n{"codec":12} {"quality":22} {"ms":>6} {"floor":>6} {"ratio":>5}   '
               f'{"dB":>5} {"kbit/frame":>10}   slower: {"dB":>5} {"kbit/frame":>10}')
         for codec, qualities in QUALITIES.items():
             for quality in qualities:
                 whole = milliseconds(args.repeats, recompress, clip, codec, **quality)
-                floor = milliseconds(args.repeats, run, codec, planes, size, quality)
+                floor = milliseconds(args.repeats, run, codec, planes, quality)
                 strengths = []
                 for options in (None, SLOWER[codec]):
-                    pictures, bits = run(codec, planes, size, quality, options)
+                    packets = list(recode(codec, planes, quality, options))
                     left = np.stack([
                         planes_to_rgb(*(plane_array(plane) for plane in picture.planes), 'bt601')
-                        for picture in pictures])
-                    strengths.append((psnr(left, clip), bits / 1000 / len(clip)))
+                        for _, pictures in packets for picture in pictures])
+                    strengths.append((psnr(left, clip), sum(bits for bits, _ in packets) / 1000 / len(clip)))
                 (dB, kbit), (slow_dB, slow_kbit) = strengths
                 print(f'{codec:12} {quality!s:22} {whole:6.1f} {floor:6.1f} {whole / floor:5.2f}   '
                       f'{dB:5.1f} {kbit:10.1f}           {slow_dB:5.1f} {slow_kbit:10.1f}')
