@@ -373,3 +373,20 @@ def test_metadata_is_version_3(created):
         data = json.loads(path.read_text())
         assert data['version'] == 3 and data['video_path'] == f'../crop_unscaled_img/{path.stem}.mp4'
         assert set(data['source']) == {'file', 'sha256', 'start_frame'}
+
+
+def test_a_source_that_vanishes_before_it_is_cut(small, tmp_path):
+    inputs = tmp_path / 'in'
+    inputs.mkdir()
+    for name in ('a.mp4', 'b.mp4', 'copy of a.mp4'):
+        shutil.copy(small, inputs / name)
+    with open(inputs / 'b.mp4', 'ab') as file:
+        file.write(b'\0' * 8)  # other bytes, so that it is a source of its own
+
+    def say(line):
+        if 'the same content as' in line:  # said when all is hashed and nothing is cut
+            (inputs / 'b.mp4').unlink()
+
+    results = {result.source.name: result for result in create_dataset([inputs], tmp_path / 'set', SETTINGS, say=say)}
+    assert results['b.mp4'].error and not results['b.mp4'].clips
+    assert results['a.mp4'].error is None and results['a.mp4'].clips
