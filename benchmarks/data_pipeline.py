@@ -25,8 +25,9 @@ from torch.utils.data import DataLoader
 from lada.data import InfiniteSampler, MosaicVideoDataset, init_worker, sample_rng
 from lada.dataset_tools.clip_planning import CreationSettings
 from lada.dataset_tools.creation import create_dataset
+from lada.engine.loader import PREFETCH
 from lada.mosaic import VideoCompression
-from lada.video.colour import rgb_to_yuv420p
+from lada.video.convert import yuv420p_frame
 
 SAMPLES = Path(__file__).resolve().parents[1] / 'assets' / 'sample_videos'
 
@@ -75,8 +76,8 @@ def measure_sample(dataset, draw, stages, floor):
     timed(least, 'decode video', decode_range, meta.video_path, start, stop)
     timed(least, 'decode mask', decode_range, meta.mask_path, start, stop)
     for codec, quality, frames in passes:
-        planes = [rgb_to_yuv420p(frame, 'bt601') for frame in frames]
-        timed(least, 'encode and decode', run, codec, planes, quality)
+        pictures = [yuv420p_frame(frame, 'bt601') for frame in frames]
+        timed(least, 'encode and decode', run, codec, pictures, quality)
     for sums, new in ((stages, whole), (floor, least)):
         for name, value in new.items():
             sums[name] += value
@@ -120,7 +121,7 @@ def report_scaling(folder, args):
     for workers in (1, 2):
         dataset = MosaicVideoDataset(folder, **options_of(args))
         loader = DataLoader(dataset, batch_size=2, sampler=InfiniteSampler(dataset, seed=2), num_workers=workers,
-                            collate_fn=lambda samples: samples, worker_init_fn=init_worker)
+                            prefetch_factor=PREFETCH, collate_fn=lambda samples: samples, worker_init_fn=init_worker)
         begin = time.perf_counter()
         batches = iter(loader)
         for _ in range(2):

@@ -18,8 +18,8 @@ import cv2
 import numpy as np
 
 from lada.video import read_frames
-from lada.video.colour import planes_to_rgb, rgb_to_yuv420p
-from lada.video.convert import plane_array
+from lada.video.colour import planes_to_rgb
+from lada.video.convert import plane_array, yuv420p_frame
 from lada.video.recompress import DECODERS, open_encoder, recompress
 
 SAMPLES = Path(__file__).resolve().parents[1] / 'assets' / 'sample_videos'
@@ -37,16 +37,13 @@ SLOWER = {
 }
 
 
-def recode(codec, planes, quality, options=None):
-    """Encode and decode prepared frames, uint8 (3H/2, W); yields the bits of each packet and the pictures it gave."""
-    height, width = planes[0].shape[0] * 2 // 3, planes[0].shape[1]
-    encoder = open_encoder(codec, width, height, options=options, **quality)
+def recode(codec, pictures, quality, options=None):
+    """Encode and decode yuv420p frames; yields the bits of each packet and the frames it gave."""
+    encoder = open_encoder(codec, pictures[0].width, pictures[0].height, options=options, **quality)
     decoder = av.CodecContext.create(DECODERS[codec], 'r')
     decoder.thread_count = 1
-    for index in range(len(planes) + 1):
-        picture = None
-        if index < len(planes):
-            picture = av.VideoFrame.from_ndarray(planes[index], 'yuv420p')
+    for index, picture in enumerate([*pictures, None]):
+        if picture is not None:
             picture.pts, picture.time_base = index, encoder.time_base
         for packet in encoder.encode(picture):
             yield 8 * packet.size, decoder.decode(packet)
@@ -83,19 +80,19 @@ def main():
         'bikes': read_frames(SAMPLES / 'bikes.mp4', 40, 70)[:, 8:264, 100:356].copy(),
     }
     for name, clip in clips.items():
-        planes = [rgb_to_yuv420p(frame, 'bt601') for frame in clip]
+        pictures = [yuv420p_frame(frame, 'bt601') for frame in clip]
         print(f'{name}\n{"codec":12} {"quality":22} {"ms":>6} {"floor":>6} {"ratio":>5}   '
               f'{"dB":>5} {"kbit/frame":>10}   slower: {"dB":>5} {"kbit/frame":>10}')
         for codec, qualities in QUALITIES.items():
             for quality in qualities:
                 whole = milliseconds(args.repeats, recompress, clip, codec, **quality)
-                floor = milliseconds(args.repeats, run, codec, planes, quality)
+                floor = milliseconds(args.repeats, run, codec, pictures, quality)
                 strengths = []
                 for options in (None, SLOWER[codec]):
-                    packets = list(recode(codec, planes, quality, options))
+                    packets = list(recode(codec, pictures, quality, options))
                     left = np.stack([
                         planes_to_rgb(*(plane_array(plane) for plane in picture.planes), 'bt601')
-                        for _, pictures in packets for picture in pictures])
+                        for _, decoded in packets for picture in decoded])
                     strengths.append((psnr(left, clip), sum(bits for bits, _ in packets) / 1000 / len(clip)))
                 (dB, kbit), (slow_dB, slow_kbit) = strengths
                 print(f'{codec:12} {quality!s:22} {whole:6.1f} {floor:6.1f} {whole / floor:5.2f}   '

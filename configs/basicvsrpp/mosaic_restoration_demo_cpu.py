@@ -35,7 +35,7 @@ train_dataloader = dict(
         type='MosaicVideoDataset',
         metadata_root_dir=f'{data_root}/crop_unscaled_meta',
         num_frame=2,
-        pipeline=[dict(type='LoadClip'), mosaic, resize, dict(type='FlipClip'), dict(type='PackClip')]),
+        pipeline=[dict(type='LoadClip'), resize, mosaic, dict(type='FlipClip'), dict(type='PackClip')]),
     collate_fn=dict(type='default_collate'))
 
 val_dataloader = dict(
@@ -48,7 +48,7 @@ val_dataloader = dict(
         metadata_root_dir=f'{val_root}/crop_unscaled_meta',
         num_frame=6,
         repeatable_random=True,
-        pipeline=[dict(type='LoadClip'), mosaic, resize, dict(type='PackClip')]),
+        pipeline=[dict(type='LoadClip'), resize, mosaic, dict(type='PackClip')]),
     collate_fn=dict(type='default_collate'))
 
 val_evaluator = dict(type='Evaluator', metrics=[

@@ -162,8 +162,8 @@ def default_pipeline(
         rotation_probability: float, cache: dict | None = None) -> list[dict]:
     """Return the transforms' configs that :class:`MosaicVideoDataset` uses for these arguments."""
     stored = not random_mosaic_params
-    steps = [dict(type='LoadClip', rendered_mosaic=stored, cache=cache), dict(type='DrawMosaic', stored_look=stored),
-             dict(type='ResizeClip', size=lq_size, scale=scale)]
+    steps = [dict(type='LoadClip', rendered_mosaic=stored, cache=cache),
+             dict(type='ResizeClip', size=lq_size, scale=scale), dict(type='DrawMosaic', stored_look=stored)]
     if degrade:
         steps.append(dict(type='DegradeClip'))
     if use_hflip:

@@ -10,17 +10,19 @@ from lada.errors import LadaError
 
 # Seconds without a batch after which a worker counts as hanging: far above what the slowest clip takes.
 TIMEOUT = 600
+PREFETCH = 4
 
 
 def with_defaults(config: dict) -> dict:
     """Return a data loader's config with what it leaves open; without workers there is no timeout.
 
     ``timeout`` in seconds, ``worker_init_fn``, and with CUDA ``pin_memory``, so that batches are copied to the GPU
-    while it computes. ``prefetch_factor`` (batches a worker prepares ahead, 2) and the rest are PyTorch's own.
+    while it computes. ``prefetch_factor`` (batches a worker prepares ahead) is 4: batches are used in order and clips
+    differ in size, so with PyTorch's 2 a worker often waits for another. The rest are PyTorch's own.
     """
     config = {'worker_init_fn': dict(type='init_lada_worker'), 'pin_memory': torch.cuda.is_available(), **config}
     if config.get('num_workers'):
-        return {'timeout': TIMEOUT, **config}
+        return {'timeout': TIMEOUT, 'prefetch_factor': PREFETCH, **config}
     return {key: value for key, value in config.items() if key not in ('timeout', 'prefetch_factor')}
 
 

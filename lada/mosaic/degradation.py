@@ -92,7 +92,7 @@ class GaussianNoise:
     def __call__(self, frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         applied = rng.random()
         # A stream of its own, so that what follows does not depend on whether and how much noise was drawn.
-        noise_rng = np.random.Generator(np.random.SFC64(int(rng.integers(2**63))))
+        bits = np.random.SFC64(int(rng.integers(2**63)))
         if applied >= self.p:
             return frames
         rows = frames.reshape(*frames.shape[:2], -1)
@@ -101,7 +101,8 @@ class GaussianNoise:
         levels = np.rint(_normal_levels() * deviation).astype(np.int16)
         out = np.empty_like(rows)
         for source, target in zip(rows, out, strict=True):
-            draws = np.frombuffer(noise_rng.bytes(source.size), np.uint8).reshape(source.shape)
+            draws = bits.random_raw(-(-source.size // 8)).astype('<u8', copy=False).view(np.uint8)
+            draws = draws[:source.size].reshape(source.shape)
             cv2.add(source, cv2.LUT(draws, levels), dst=target, dtype=cv2.CV_8U)
         return out.reshape(frames.shape)
 

@@ -1,169 +1,160 @@
 """Drawing a mosaic onto a clip."""
 
-from typing import NamedTuple
+from collections import defaultdict
 
 import cv2
 import numpy as np
 
+from lada.mosaic.grid import Axis, Spread, inside, spread
 from lada.mosaic.look import MosaicLook
 
 # As public Lada: a mosaic of fewer rows or columns of blocks keeps hard edges.
 _MIN_FEATHERED_SPAN = 5
 
 
-class _Content(NamedTuple):
-    """Where the unpadded content of each frame lies, arrays of length T."""
-
-    top: np.ndarray
-    left: np.ndarray
-    height: np.ndarray
-    width: np.ndarray
-
-
 def draw_mosaic(
-        frames: np.ndarray, masks: np.ndarray, look: MosaicLook,
-        pads: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Return ``frames`` with the blocks under ``masks`` replaced, and the masks of these blocks.
+        frames: np.ndarray, masks: np.ndarray, look: MosaicLook, pads: np.ndarray | None = None, *,
+        onto: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Return the clip with the blocks under ``masks`` replaced, and the masks of these blocks.
 
     Args:
-        frames: (T, H, W, 3) uint8. masks: (T, H, W) uint8, 0 or 255. A block is drawn if the mask is set at
-        its centre pixel (moved into the
+        frames: (T, H, W, 3) uint8.
+        masks: (T, H, W) uint8, 0 or 255. A block is drawn if the mask is set at its centre pixel (moved into the
             content where the block is cut off).
-        look: size and kind of the blocks, feathering. pads: (T, 4) [top, bottom, left, right]; the blocks
-        start at the top left of what they leave and end at its
+        look: size and kind of the blocks, feathering.
+        pads: (T, 4) [top, bottom, left, right]; the blocks start at the top left of what they leave and end at its
             edge. A block cut off there is the mean of the pixels it has.
+        onto: (T, h, w, 3), ``frames`` resized. The mosaic is drawn on a copy of them, as if it had been drawn on
+            ``frames`` and resized with them: a pixel on the edge of a block shows a share of it, and belongs to the
+            returned mask from one half on. Default: ``frames``.
 
-    Means are rounded to nearest, halves up. With feathering, out = (1 - a) * frame + a * block inside drawn
-    blocks, rounded to nearest, where a is the input mask box-blurred within the content and rounded to
-    1/255; only in frames whose drawn blocks span more than four rows and four columns.
+    Means are over pixels of ``frames``, rounded to nearest, halves up. With feathering,
+    out = (1 - a) * frame + a * block inside drawn blocks, rounded to nearest, where a is the input mask box-blurred
+    within the content and rounded to 1/255; only in frames whose drawn blocks span more than four rows and four
+    columns.
     """
-    content = _content(frames.shape, pads)
-    block_h, block_w = look.block_shape
-    drawn, centre_y, centre_x = _drawn_blocks(masks, content, block_h, block_w)
-    out, out_masks = frames.copy(), np.zeros_like(masks)
-    if not drawn.any():
-        return out, out_masks
-
-    # Work only on the rows and columns of blocks in which anything is drawn, all frames aligned to their own grid.
-    rows, columns = _span(drawn.any(axis=(0, 2))), _span(drawn.any(axis=(0, 1)))
-    drawn = drawn[:, rows, columns]
-    if look.mod == 'squa_mid':
-        index = np.arange(len(frames))[:, None, None]
-        values = frames[index, centre_y[:, rows, None], centre_x[:, None, columns]]
-    windows = _windows(content, rows, columns, block_h, block_w)
-    aligned = _gather(frames, windows, (drawn.shape[1] * block_h, drawn.shape[2] * block_w))
-    if look.mod != 'squa_mid':
-        values = _block_means(aligned, drawn.shape, content, rows, columns, block_h, block_w)
-
-    # One line of pixels per row of blocks; the blocks' height is broadcasting.
-    covered = np.where(drawn, np.uint8(255), np.uint8(0))
-    line_mask = np.repeat(covered, block_w, axis=2)
-    line = np.repeat(values & covered[..., None], block_w, axis=2)
-    tall = aligned.reshape(len(frames), drawn.shape[1], block_h, -1)
-    tall &= ~np.repeat(line_mask, 3, axis=2)[:, :, None]
-    tall |= line.reshape(len(frames), drawn.shape[1], 1, -1)
-    block_masks = np.repeat(line_mask, block_h, axis=1)
-
-    feather = look.feather_size or look.block_size
-    for t, (y, x, height, width) in enumerate(windows):
-        window = slice(y, y + height), slice(x, x + width)
-        mosaic = aligned[t, :height, :width]
-        if look.feather_size >= 0 and _wide_enough(drawn[t]):
-            alpha = _blurred(masks[t], content, t, feather, windows[t])
-            mosaic = _blend(frames[t][window], mosaic, alpha)
-        out[t][window] = mosaic
-        out_masks[t][window] = block_masks[t, :height, :width]
+    onto = frames if onto is None else onto
+    size = onto.shape[1:3]
+    out, out_masks = onto.copy(), np.zeros(onto.shape[:3], np.uint8)
+    box = tuple(max(1, round((look.feather_size or look.block_size) * new / old))
+                for new, old in zip(size, frames.shape[1:3], strict=True))
+    for axes, group in _groups(frames.shape, pads, look.block_shape).items():
+        centres = np.ix_(group, *(axis.centres() for axis in axes))
+        drawn = masks[centres] != 0
+        if not drawn.any():
+            continue
+        runs = [_spans(each) for each in drawn]
+        # Red, green, blue and 255 of drawn blocks, and zeros of the others.
+        blocks = np.full((*drawn.shape, 4), 255, np.uint8)
+        if look.mod == 'squa_mid':
+            blocks[..., :3] = frames[centres]
+        else:
+            for t, run, values in zip(group, runs, blocks, strict=True):
+                if run:
+                    values[*run, :3] = _block_means(frames[t], axes, run)
+        blocks *= drawn[..., None]
+        down, across = (spread(axis, length) for axis, length in zip(axes, size, strict=True))
+        for t, run, lines in zip(group, runs, _widened(blocks, across), strict=True):
+            if not run:
+                continue
+            rows, columns = down.seen(run[0]), across.seen(run[1])
+            if rows.start >= rows.stop or columns.start >= columns.stop:
+                continue  # resized, nothing is left beside the padding
+            lines = lines[run[0], columns]
+            pixels = down.fill(lines.reshape(len(lines), -1), run[0]).reshape(-1, *lines.shape[1:])
+            window = (slice(down.start + rows.start, down.start + rows.stop),
+                      slice(across.start + columns.start, across.start + columns.stop))
+            alpha = None
+            if look.feather_size >= 0 and min(span.stop - span.start for span in run) >= _MIN_FEATHERED_SPAN:
+                alpha = _blurred(masks[t], axes, size, box, window)
+            share = cv2.extractChannel(pixels, 3)
+            _blend(out[t][window], cv2.cvtColor(pixels, cv2.COLOR_RGBA2RGB), share, alpha)
+            out_masks[t][window] = cv2.threshold(share, 127, 255, cv2.THRESH_BINARY)[1]
     return out, out_masks
 
 
-def _content(shape: tuple[int, ...], pads: np.ndarray | None) -> _Content:
+def _groups(shape: tuple[int, ...], pads: np.ndarray | None,
+            block_shape: tuple[int, int]) -> dict[tuple[Axis, Axis], list[int]]:
+    """Return how blocks lie in the frames, down and across, and for each way the numbers of its frames."""
     count, height, width = shape[:3]
     pads = np.zeros((count, 4), np.int64) if pads is None else np.asarray(pads, dtype=np.int64)
     if pads.shape != (count, 4):
         raise ValueError(f'pads of shape {pads.shape} for {count} frames, not ({count}, 4)')
-    top, bottom, left, right = pads.T
-    content = _Content(top, left, height - top - bottom, width - left - right)
-    if (pads < 0).any() or (content.height < 1).any() or (content.width < 1).any():
+    if (pads < 0).any() or (pads[:, :2].sum(1) >= height).any() or (pads[:, 2:].sum(1) >= width).any():
         raise ValueError(f'pads leave nothing of frames of {width}x{height}')
-    return content
+    groups = defaultdict(list)
+    for t, (top, bottom, left, right) in enumerate(pads.tolist()):
+        axes = (Axis(top, height - bottom, block_shape[0], height), Axis(left, width - right, block_shape[1], width))
+        groups[axes].append(t)
+    return groups
 
 
-def _drawn_blocks(masks, content, block_h, block_w):
-    """Return drawn (T, R, C) and the absolute centre rows (T, R) and columns (T, C) of all blocks."""
-    starts_y = np.arange(0, content.height.max(), block_h)
-    starts_x = np.arange(0, content.width.max(), block_w)
-    height, width = content.height[:, None], content.width[:, None]
-    centre_y = content.top[:, None] + np.minimum(starts_y + block_h // 2, height - 1)
-    centre_x = content.left[:, None] + np.minimum(starts_x + block_w // 2, width - 1)
-    frame = np.arange(len(masks))[:, None, None]
-    drawn = masks[frame, centre_y[:, :, None], centre_x[:, None, :]] != 0
-    drawn &= (starts_y < height)[:, :, None] & (starts_x < width)[:, None, :]
-    return drawn, centre_y, centre_x
-
-
-def _span(used: np.ndarray) -> slice:
-    where = np.flatnonzero(used)
-    return slice(int(where[0]), int(where[-1]) + 1)
-
-
-def _wide_enough(drawn: np.ndarray) -> bool:
+def _spans(drawn: np.ndarray) -> tuple[slice, slice] | None:
+    """Return the rows and the columns from the first to the last with a drawn block."""
     if not drawn.any():
-        return False
-    spans = (_span(drawn.any(axis=axis)) for axis in (0, 1))
-    return all(span.stop - span.start >= _MIN_FEATHERED_SPAN for span in spans)
+        return None
+    used = (np.flatnonzero(drawn.any(axis=axis)) for axis in (1, 0))
+    return tuple(slice(int(where[0]), int(where[-1]) + 1) for where in used)
 
 
-def _windows(content, rows, columns, block_h, block_w) -> list[tuple[int, int, int, int]]:
-    """For each frame (y, x, height, width) of the pixels that exist in the given rows and columns of blocks."""
-    first_y, first_x = rows.start * block_h, columns.start * block_w
-    height = np.clip(content.height - first_y, 0, (rows.stop - rows.start) * block_h)
-    width = np.clip(content.width - first_x, 0, (columns.stop - columns.start) * block_w)
-    return np.stack([content.top + first_y, content.left + first_x, height, width], axis=1).tolist()
-
-
-def _gather(frames, windows, shape) -> np.ndarray:
-    """Copy the windows to the top left of (T, *shape, 3) zeros."""
-    complete = all((height, width) == shape for _, _, height, width in windows)
-    aligned = (np.empty if complete else np.zeros)((len(frames), *shape, 3), np.uint8)
-    for t, (y, x, height, width) in enumerate(windows):
-        aligned[t, :height, :width] = frames[t, y:y + height, x:x + width]
-    return aligned
-
-
-def _block_means(aligned, shape, content, rows, columns, block_h, block_w) -> np.ndarray:
-    """Return the (T, R, C, 3) uint8 means over the pixels each block has."""
-    frames, row_count, column_count = shape
-    # Sums over the height of a block fit 16 bits up to 257 rows.
-    narrow = np.uint16 if block_h <= 257 else np.uint32
-    lines = aligned.reshape(frames, row_count, block_h, -1).sum(axis=2, dtype=narrow)
-    sums = lines.reshape(frames, row_count, column_count, block_w, 3).sum(axis=3, dtype=np.int64)
-    starts_y = np.arange(rows.start, rows.stop) * block_h
-    starts_x = np.arange(columns.start, columns.stop) * block_w
-    heights = np.clip(content.height[:, None] - starts_y, 0, block_h)
-    widths = np.clip(content.width[:, None] - starts_x, 0, block_w)
-    counts = np.maximum(heights[:, :, None] * widths[:, None, :], 1)[..., None]
+def _block_means(frame: np.ndarray, axes: tuple[Axis, Axis], blocks: tuple[slice, slice]) -> np.ndarray:
+    """Return the (R, C, 3) uint8 means over the pixels each block has."""
+    (down, across), (heights, widths) = axes, (axis.lengths(run) for axis, run in zip(axes, blocks, strict=True))
+    pixels = frame[down.pixels(blocks[0]), across.pixels(blocks[1])]
+    # Sums of bytes fit 16 bits up to 257 rows.
+    lines = np.empty((len(heights), *pixels.shape[1:]), np.uint16 if down.block <= 257 else np.uint32)
+    full = len(pixels) // down.block
+    whole = pixels[:full * down.block].reshape(full, down.block, *pixels.shape[1:])
+    whole.sum(axis=1, dtype=lines.dtype, out=lines[:full])
+    if full < len(lines):
+        pixels[full * down.block:].sum(axis=0, dtype=lines.dtype, out=lines[full])
+    sums = np.add.reduceat(lines, np.cumsum(widths) - widths, axis=1, dtype=np.int64)
+    counts = (heights[:, None] * widths)[..., None]
     return ((2 * sums + counts) // (2 * counts)).astype(np.uint8)
 
 
-def _blurred(mask, content, t, size, window) -> np.ndarray:
-    """Return the mask, box-blurred within the content of frame ``t``, in a window (y, x, height, width)."""
-    top, left, content_height, content_width = (int(values[t]) for values in content)
-    y, x, height, width = window
+def _widened(blocks: np.ndarray, across: Spread) -> np.ndarray:
+    """Resize rows of blocks, (N, R, C, 4) uint8, across: (N, R, pixels, 4)."""
+    n, rows, columns, _ = blocks.shape
+    # Four bytes are moved at once.
+    lines = np.ascontiguousarray(blocks.view(np.uint32).reshape(-1, columns).T)
+    pixels = across.fill(lines.view(np.uint8), slice(0, columns))
+    return np.ascontiguousarray(pixels.view(np.uint32).T).view(np.uint8).reshape(n, rows, -1, 4)
+
+
+def _blurred(mask: np.ndarray, axes: tuple[Axis, Axis], size: tuple[int, int], box: tuple[int, int],
+             window: tuple[slice, slice]) -> np.ndarray:
+    """Return the mask resized to ``size`` and box-blurred within the content, in a window of it."""
+    if mask.shape != size:
+        mask = cv2.resize(mask, size[::-1], interpolation=cv2.INTER_NEAREST)
     # The blur looks this far around a pixel; the mask beyond does not matter.
-    first_y, first_x = max(y - size, top), max(x - size, left)
-    last_y, last_x = min(y + height + size, top + content_height), min(x + width + size, left + content_width)
-    blurred = cv2.blur(mask[first_y:last_y, first_x:last_x], (size, size))
-    return blurred[y - first_y:y - first_y + height, x - first_x:x - first_x + width]
+    near = []
+    for axis, length, reach, part in zip(axes, size, box, window, strict=True):
+        content = inside(axis, length)
+        near.append(slice(max(part.start - reach, content.start), min(part.stop + reach, content.stop)))
+    blurred = cv2.blur(mask[tuple(near)], box[::-1])
+    return blurred[tuple(slice(part.start - around.start, part.stop - around.start)
+                         for part, around in zip(window, near, strict=True))]
 
 
-def _blend(frame: np.ndarray, mosaic: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """Return round(((255 - alpha) * frame + alpha * mosaic) / 255), exactly, in 16-bit arithmetic."""
-    weight = cv2.merge((alpha, alpha, alpha)).astype(np.uint16)
-    total = mosaic * weight
-    np.subtract(255, weight, out=weight)
-    weight *= frame
-    total += weight
-    total += 128
-    total += total >> 8
-    total >>= 8
-    return total.astype(np.uint8)
+def _blend(target: np.ndarray, mosaic: np.ndarray, share: np.ndarray, alpha: np.ndarray | None) -> None:
+    """Replace ``target`` by alpha * mosaic + (1 - alpha * share) * target, in 16-bit arithmetic, rounded to nearest.
+
+    ``mosaic`` is multiplied by its ``share`` already. ``alpha`` and ``share`` are in 1/255, alpha 255 unless given.
+    """
+    if alpha is None:
+        total = mosaic * np.uint16(255)
+    else:
+        total = cv2.merge((alpha, alpha, alpha)) * mosaic.astype(np.uint16)
+        share = _by_255(share * alpha.astype(np.uint16))
+    rest = 255 - share
+    total += cv2.merge((rest, rest, rest)) * target.astype(np.uint16)
+    target[...] = _by_255(total)
+
+
+def _by_255(products: np.ndarray) -> np.ndarray:
+    """Return round(products / 255) as uint8; ``products``, uint16 up to 255 * 256, are overwritten."""
+    products += 128
+    products += products >> 8
+    products >>= 8
+    return products.astype(np.uint8)

@@ -1,10 +1,10 @@
-"""Decoded frames into arrays: the right matrix, the right range, upright."""
+"""Decoded frames into arrays, the right matrix, the right range, upright; and arrays into frames to encode."""
 
 import av
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
-from lada.video.colour import expand_luma, planes_to_rgb
+from lada.video.colour import expand_luma, planes_to_rgb, rgb_to_yuv420
 
 # AVColorSpace numbers as decoders report them.
 _MATRIX_OF_TAG = {1: 'bt709', 4: 'fcc', 5: 'bt601', 6: 'bt601', 7: 'smpte240m', 9: 'bt2020', 10: 'bt2020'}
@@ -32,38 +32,61 @@ class FrameConverter:
         self._gray = gray
         self._reformatter = VideoReformatter()
 
-    def __call__(self, frame: av.VideoFrame) -> np.ndarray:
-        """Return (H, W, 3) RGB, or the (H, W) luma plane as 0..255 with ``gray``."""
-        array = self._luma(frame) if self._gray else self._rgb(frame)
+    def __call__(self, frame: av.VideoFrame, out: np.ndarray | None = None) -> np.ndarray:
+        """Return (H, W, 3) RGB, or the (H, W) luma plane as 0..255 with ``gray``; written to ``out`` if it is given."""
         turns = quarter_turns(frame)
-        return np.ascontiguousarray(np.rot90(array, turns)) if turns else array
+        if turns:
+            array = np.rot90(self._luma(frame) if self._gray else self._rgb(frame), turns)
+        elif self._gray:
+            array = self._luma(frame)
+        else:
+            array = self._rgb(frame, out)
+        if out is None:
+            return array if array.base is None and array.flags.c_contiguous else array.copy()
+        if array is not out:
+            out[...] = array
+        return out
 
-    def _rgb(self, frame: av.VideoFrame) -> np.ndarray:
+    def _rgb(self, frame: av.VideoFrame, out: np.ndarray | None = None) -> np.ndarray:
         name = frame.format.name
         if name == 'gray':
             return np.repeat(self._luma(frame)[..., None], 3, axis=2)
         matrix = matrix_of(frame)
         if name in _PLANAR:
             planes = (plane_array(plane) for plane in frame.planes)
-            return planes_to_rgb(*planes, matrix, is_full_range(frame))
+            return planes_to_rgb(*planes, matrix, is_full_range(frame), out)
         source = None if frame.format.is_rgb else _SWSCALE_MATRIX[matrix]
         converted = self._reformatter.reformat(
             frame, format='rgb24', src_colorspace=source, interpolation=_ACCURATE, threads=1)
-        return plane_array(converted.planes[0], channels=3).copy()
+        return plane_array(converted.planes[0], channels=3)
 
     def _luma(self, frame: av.VideoFrame) -> np.ndarray:
         if frame.format.name in _LUMA_FIRST:
             luma = plane_array(frame.planes[0])
-            return luma.copy() if is_full_range(frame) else expand_luma(luma)
+            return luma if is_full_range(frame) else expand_luma(luma)
         converted = self._reformatter.reformat(
             frame, format='gray', dst_color_range=ColorRange.JPEG, interpolation=_ACCURATE, threads=1)
-        return plane_array(converted.planes[0]).copy()
+        return plane_array(converted.planes[0])
+
+
+def yuv420p_frame(frame: np.ndarray, matrix: str = 'bt709') -> av.VideoFrame:
+    """Return (H, W, 3) uint8 RGB, H and W even, as a limited-range yuv420p frame."""
+    height, width = frame.shape[:2]
+    picture = av.VideoFrame(width, height, 'yuv420p')
+    rgb_to_yuv420(frame, [plane_array(plane) for plane in picture.planes], matrix)
+    return picture
 
 
 def quarter_turns(frame: av.VideoFrame) -> int:
     """Return how many counter-clockwise quarter turns bring the frame upright (0 for other angles)."""
     angle = frame.rotation
     return round(angle / 90) % 4 if angle % 90 == 0 else 0
+
+
+def upright_size(frame: av.VideoFrame) -> tuple[int, int]:
+    """Return height and width of the frame once it is upright."""
+    size = frame.height, frame.width
+    return size[::-1] if quarter_turns(frame) % 2 else size
 
 
 def matrix_of(frame: av.VideoFrame) -> str:

@@ -6,7 +6,8 @@ from a scan of its packets, and where neither can be trusted the file is decoded
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -18,7 +19,7 @@ import numpy as np
 from av.stream import Disposition
 
 from lada.video import ffv1
-from lada.video.convert import FrameConverter, quarter_turns
+from lada.video.convert import FrameConverter, upright_size
 from lada.video.errors import VideoError
 
 # Codecs some of whose packets show no frame, so that counting packets does not count frames.
@@ -55,9 +56,7 @@ def probe(path: str | Path) -> VideoInfo:
         frame = next(_decode(_packets(container, stream), path, 0), None)
         if frame is None:
             raise VideoError(f'no frames in the video: {path}; replace the file')
-        width, height = frame.width, frame.height
-        if quarter_turns(frame) % 2:
-            width, height = height, width
+        height, width = upright_size(frame)
         if stream.duration is not None:
             duration = float(stream.duration * stream.time_base)
         elif container.duration is not None:
@@ -98,22 +97,9 @@ def iter_frames(
     cores. Raises :class:`VideoError` if the file is missing, no video, damaged, or ends before ``stop``
     (without ``stop``: before or at ``start``).
     """
-    if start < 0 or (stop is not None and stop < start):
-        raise ValueError(f'no frame range: {start} to {stop}')
-    if stop == start:
-        return
     convert = FrameConverter(gray)
-    if start:
-        with _open(path, threads) as (container, stream):
-            position = _seek(container, stream, path, start)
-            if position is not None:
-                number, first_pts, packets = position
-                frames = _decode(packets, path, number, first_pts)
-                yield from _select(frames, path, number, start, stop, convert)
-                return
-    with _open(path, threads) as (container, stream):
-        frames = _decode(_packets(container, stream), path, 0)
-        yield from _select(frames, path, 0, start, stop, convert)
+    for number, picture in _pictures(path, start, stop, threads):
+        yield _converted(convert, path, number, picture)
 
 
 def read_frames(
@@ -123,42 +109,45 @@ def read_frames(
 
     As :func:`iter_frames`, and all frames must have one size.
     """
-    frames = iter_frames(path, start, stop, gray=gray, threads=threads)
-    first = next(frames, None)
-    if first is None:
+    # First all are decoded, then all converted: one kind of work after the other makes better use of the caches.
+    pictures = deque(_pictures(path, start, stop, threads))
+    if not pictures:
         raise ValueError(f'an empty frame range: {start} to {stop}')
-    if stop is None:
-        rest = list(frames)
-        _check_same_size(path, start, first, rest)
-        return np.stack([first, *rest])
-    clip = np.empty((stop - start, *first.shape), np.uint8)
-    clip[0] = first
-    for index, frame in enumerate(frames, 1):
-        _check_same_size(path, start + index, first, [frame])
-        clip[index] = frame
+    convert = FrameConverter(gray)
+    height, width = upright_size(pictures[0][1])
+    clip = np.empty((len(pictures), height, width) if gray else (len(pictures), height, width, 3), np.uint8)
+    for out in clip:
+        number, picture = pictures.popleft()
+        if upright_size(picture) != (height, width):
+            there, here = upright_size(picture), (height, width)
+            raise VideoError(f'the frame size changes: {path}, frame {number} is {there[1]}x{there[0]} after '
+                             f'{here[1]}x{here[0]}; re-encode the file to one size')
+        _converted(convert, path, number, picture, out)
     return clip
 
 
-def _check_same_size(path: str | Path, number: int, first: np.ndarray, frames: Iterable[np.ndarray]) -> None:
-    for offset, frame in enumerate(frames):
-        if frame.shape != first.shape:
-            raise VideoError(
-                f'the frame size changes: {path}, frame {number + offset} is '
-                f'{frame.shape[1]}x{frame.shape[0]} after {first.shape[1]}x{first.shape[0]}; '
-                're-encode the file to one size')
+def _pictures(path: str | Path, start: int, stop: int | None, threads: int) -> Iterator[tuple[int, av.VideoFrame]]:
+    """Decode frames ``start`` to ``stop``; yields their numbers, too."""
+    if start < 0 or (stop is not None and stop < start):
+        raise ValueError(f'no frame range: {start} to {stop}')
+    if stop == start:
+        return
+    if start:
+        with _open(path, threads) as (container, stream):
+            position = _seek(container, stream, path, start)
+            if position is not None:
+                number, first_pts, packets = position
+                yield from _select(_decode(packets, path, number, first_pts), path, number, start, stop)
+                return
+    with _open(path, threads) as (container, stream):
+        yield from _select(_decode(_packets(container, stream), path, 0), path, 0, start, stop)
 
 
-def _select(frames, path, number, start, stop, convert) -> Iterator[np.ndarray]:
-    """Convert and yield those of ``frames`` (the first has this ``number``) that lie in the range."""
+def _select(frames, path, number, start, stop) -> Iterator[tuple[int, av.VideoFrame]]:
+    """Yield those of ``frames`` (the first has this ``number``) that lie in the range, and their numbers."""
     for frame in frames:
         if number >= start:
-            try:
-                array = convert(frame)
-            except _FAULTS as error:
-                raise VideoError(
-                    f'cannot convert frame {number}: {path} ({frame.format.name}: {error}); re-encode it'
-                ) from error
-            yield array
+            yield number, frame
         number += 1
         if number == stop:
             return
@@ -166,6 +155,14 @@ def _select(frames, path, number, start, stop, convert) -> Iterator[np.ndarray]:
         wanted = f'frame {stop - 1 if stop is not None else start} was asked for'
         raise VideoError(f'the video ends early: {path} has {number} frames, {wanted}; '
                          'the file is cut short or its metadata is wrong')
+
+
+def _converted(convert: FrameConverter, path, number: int, picture: av.VideoFrame, out=None) -> np.ndarray:
+    try:
+        return convert(picture, out)
+    except _FAULTS as error:
+        raise VideoError(
+            f'cannot convert frame {number}: {path} ({picture.format.name}: {error}); re-encode it') from error
 
 
 @contextmanager

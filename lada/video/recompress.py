@@ -6,8 +6,8 @@ import av
 import cv2
 import numpy as np
 
-from lada.video.colour import planes_to_rgb, rgb_to_yuv420p
-from lada.video.convert import plane_array
+from lada.video.colour import planes_to_rgb
+from lada.video.convert import plane_array, yuv420p_frame
 from lada.video.errors import VideoError
 
 DECODERS = {'libx264': 'h264', 'libx265': 'hevc', 'libvpx-vp9': 'vp9', 'mpeg2video': 'mpeg2video'}
@@ -39,30 +39,27 @@ def recompress(
         codec, width + right, height + bottom, crf=crf, bits_per_frame=bits_per_frame, fps=fps)
     decoder = av.CodecContext.create(DECODERS[codec], 'r')
     decoder.thread_count = 1
-    out = np.empty_like(frames)
-    done = 0
+    # One step for all frames after the other: an encoder leaves nothing of what others need in the caches.
+    pictures = []
+    for index, frame in enumerate(frames):
+        if bottom or right:
+            frame = cv2.copyMakeBorder(frame, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
+        pictures.append(yuv420p_frame(frame, _MATRIX))
+        pictures[-1].pts, pictures[-1].time_base = index, encoder.time_base
     try:
-        for index in range(count + 1):
-            picture = None
-            if index < count:
-                frame = frames[index]
-                if bottom or right:
-                    frame = cv2.copyMakeBorder(frame, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
-                picture = av.VideoFrame.from_ndarray(rgb_to_yuv420p(frame, _MATRIX), 'yuv420p')
-                picture.pts, picture.time_base = index, encoder.time_base
-            packets = encoder.encode(picture)
-            for packet in [*packets, None] if picture is None else packets:
-                for decoded in decoder.decode(packet):
-                    planes = (plane_array(plane) for plane in decoded.planes)
-                    if bottom or right:
-                        out[done] = planes_to_rgb(*planes, _MATRIX)[:height, :width]
-                    else:
-                        planes_to_rgb(*planes, _MATRIX, out=out[done])
-                    done += 1
+        packets = [packet for picture in [*pictures, None] for packet in encoder.encode(picture)]
+        decoded = [picture for packet in [*packets, None] for picture in decoder.decode(packet)]
     except (av.FFmpegError, IndexError) as error:
         raise VideoError(f'{codec} failed on a clip of {width}x{height}: {error}') from error
-    if done != count:
-        raise VideoError(f'{codec} gave back {done} of {count} frames of {width}x{height}')
+    if len(decoded) != count:
+        raise VideoError(f'{codec} gave back {len(decoded)} of {count} frames of {width}x{height}')
+    out = np.empty_like(frames)
+    for picture, frame in zip(decoded, out, strict=True):
+        planes = (plane_array(plane) for plane in picture.planes)
+        if bottom or right:
+            frame[:] = planes_to_rgb(*planes, _MATRIX)[:height, :width]
+        else:
+            planes_to_rgb(*planes, _MATRIX, out=frame)
     return out
 
 

@@ -14,7 +14,8 @@ import cv2
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
-from lada.video.colour import rgb_to_yuv420p, rgb_to_yuv444p
+from lada.video.colour import rgb_to_yuv444p
+from lada.video.convert import yuv420p_frame
 from lada.video.errors import VideoError
 
 CONTAINERS = {'.mp4': 'mp4', '.m4v': 'mp4', '.mov': 'mov', '.mkv': 'matroska', '.webm': 'webm',
@@ -135,7 +136,7 @@ class VideoWriter:
         if frame.ndim == 2:
             frame = cv2.cvtColor(frame, cv2.COLOR_GRAY2RGB)
         if self._pix_fmt == 'yuv420p':
-            picture = av.VideoFrame.from_ndarray(rgb_to_yuv420p(frame), 'yuv420p')
+            picture = yuv420p_frame(frame)
         elif self._pix_fmt == 'yuv444p':
             picture = av.VideoFrame.from_ndarray(rgb_to_yuv444p(frame), 'yuv444p')
         else:

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lada.data.transforms.geometry import resize
 from lada.errors import LadaError
 from lada.mosaic import MosaicLook, draw_mosaic, random_look
 from lada.video import read_frames
@@ -93,6 +94,54 @@ def test_equals_the_definition_on_real_frames(bikes, mod, feather_size):
     for got, expected in zip(draw_mosaic(frames, masks, look, pads),
                              draw_block_by_block(frames, masks, look, pads), strict=True):
         np.testing.assert_array_equal(got, expected)
+
+
+@pytest.mark.parametrize('size', [256, 151, 80, 400])
+@pytest.mark.parametrize('mod', ['squa_avg', 'squa_mid', 'rect_avg'])
+@pytest.mark.parametrize('feather_size', [-1, 0, 17])
+def test_drawing_on_the_resized_clip_is_drawing_and_resizing(bikes, size, mod, feather_size):
+    frames = read_frames(bikes, 40, 43)[:, :256, 150:406].copy()
+    masks = np.zeros(frames.shape[:3], np.uint8)
+    for t, mask in enumerate(masks):
+        cv2.ellipse(mask, (130 + 9 * t, 120), (100, 70), 25, 0, 360, 255, -1)
+    look = MosaicLook(mod, 11, 1.45, feather_size)
+    pads = np.array([[0, 0, 0, 0], [3, 1, 0, 7], [0, 9, 2, 0]])
+    onto, before = (resize(frames, size, size) for _ in range(2))
+    got, got_masks = draw_mosaic(frames, masks, look, pads, onto=onto)
+    drawn, drawn_masks = draw_mosaic(frames, masks, look, pads)
+    expected = resize(drawn, size, size)
+    assert np.array_equal(onto, before)
+    difference = got.astype(float) - expected
+    # The softness of a feathered edge is a whole number of pixels, before or after resizing.
+    assert np.mean(difference ** 2) < 4
+    method = cv2.INTER_AREA if size < 256 else cv2.INTER_LINEAR
+    shares = np.stack([cv2.resize(mask.astype(np.float32), (size, size), interpolation=method) for mask in drawn_masks])
+    for t, (top, bottom, left, right) in enumerate(-(-pads * size // 256)):
+        content = np.s_[t, top:size - bottom, left:size - right]
+        assert not got_masks[content][shares[content] < 127].any() and got_masks[content][shares[content] > 128].all()
+        untouched = shares[content] == 0
+        assert np.array_equal(got[content][untouched], onto[content][untouched])
+        outside = np.ones((size, size), bool)
+        outside[content[1:]] = False
+        assert not got_masks[t][outside].any() and np.array_equal(got[t][outside], onto[t][outside])
+
+
+@settings(deadline=None, max_examples=250)
+@given(clips(), looks, st.integers(1, 90), st.integers(1, 90))
+def test_drawing_on_any_size_stays_inside_the_content_and_under_the_mask(clip, look, height, width):
+    frames, masks, pads = clip
+    onto = np.random.default_rng(0).integers(0, 256, (len(frames), height, width, 3), dtype=np.uint8)
+    got, got_masks = draw_mosaic(frames, masks, look, pads, onto=onto)
+    _, drawn = draw_mosaic(frames, masks, look, pads)
+    for t in range(len(frames)):
+        top, bottom, left, right = -(-pads[t] * [height, height, width, width] // np.repeat(frames.shape[1:3], 2))
+        outside = np.ones((height, width), bool)
+        outside[top:height - bottom, left:width - right] = False
+        if not drawn[t].any():
+            outside[:] = True
+        assert np.array_equal(got[t][outside], onto[t][outside]) and not got_masks[t][outside].any()
+        if drawn[t].all() and look.feather_size < 0:
+            assert got_masks[t].all()
 
 
 def test_no_pads_are_zero_pads():

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from lada.data.transforms.geometry import resize, zero_pads
 from lada.errors import LadaError
 from lada.mosaic import draw_mosaic, random_look
 from lada.registry import TRANSFORMS
@@ -12,6 +13,8 @@ from lada.registry import TRANSFORMS
 @TRANSFORMS.register_module()
 class DrawMosaic:
     """Make ``inputs`` from ``gt``, unless a stored mosaic was loaded; ``mask`` becomes the pixels of drawn blocks.
+
+    Behind :class:`ResizeClip` the blocks are those of the clip's own pixels, drawn at the size of the input.
 
     Args:
         stored_look: draw the look that the metadata holds instead of a random one.
@@ -37,7 +40,11 @@ class DrawMosaic:
             elif look is None:
                 raise LadaError("the metadata holds neither a mosaic video nor a 'mosaic' look; use "
                                 'random_mosaic_params=True')
-            results['inputs'], results['mask'] = draw_mosaic(results['gt'], results['mask'], look, pads)
-        results['block'] = look and tuple(float(side) for side in look.block_shape)
-        results['origin'] = look and pads[:, [0, 2]].astype(np.float64)
+            frames, masks, onto = results.pop('unresized', (results['gt'], results['mask'], None))
+            results['inputs'], mask = draw_mosaic(frames, masks, look, pads, onto=onto)
+            results['mask'] = resize(mask, *results['gt'].shape[1:3], mask=True)
+            zero_pads(results['inputs'], pads, results['crop_shape'])
+        ratios = np.divide(results['gt'].shape[1:3], results['crop_shape'])
+        results['block'] = look and tuple((look.block_shape * ratios).tolist())
+        results['origin'] = look and pads[:, [0, 2]] * ratios
         return results

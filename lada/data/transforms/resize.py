@@ -22,13 +22,19 @@ class ResizeClip:
 
     def __call__(self, results: dict) -> dict:
         large = self.height * self.scale, self.width * self.scale
-        results['inputs'] = resize(results['inputs'], self.height, self.width)
-        results['gt'] = resize(results['gt'], *large)
-        results['mask'] = resize(results['mask'], *large, mask=True)
-        for key in ('inputs', 'gt', 'mask'):
+        gt, mask = results['gt'], results['mask']
+        results['gt'] = resize(gt, *large)
+        results['mask'] = resize(mask, *large, mask=True)
+        if 'inputs' in results:
+            results['inputs'] = resize(results['inputs'], self.height, self.width)
+        else:
+            # Still to be drawn, from the clip's own pixels, on these.
+            onto = results['gt'] if self.scale == 1 else resize(gt, self.height, self.width)
+            results['unresized'] = gt, mask, onto
+        for key in {'inputs', 'gt', 'mask'} & results.keys():
             zero_pads(results[key], results['pads'], results['crop_shape'])
         ratios = [new / old for new, old in zip(large, results['crop_shape'], strict=True)]
-        if results['block'] is not None:
+        if results.get('block') is not None:
             results['block'] = tuple(side * ratio for side, ratio in zip(results['block'], ratios, strict=True))
             results['origin'] = results['origin'] * ratios
         return results

@@ -1,6 +1,7 @@
 """Turning a clip by a small angle."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import cv2
@@ -42,6 +43,7 @@ class RotateClip:
         return results
 
 
+@lru_cache(maxsize=8)
 def _maps(height: int, width: int, degrees: float) -> _Maps:
     """Return where each pixel comes from, in OpenCV's fixed-point form, made once for all frames."""
     matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), -degrees, 1)

@@ -1,0 +1,76 @@
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lada.mosaic.grid import Axis, inside, spread
+
+
+def block_of_each_pixel(axis):
+    """The definition: the block of each pixel of the side, -1 in the padding."""
+    pixels = np.arange(axis.length)
+    return np.where((pixels >= axis.start) & (pixels < axis.stop), (pixels - axis.start) // axis.block, -1)
+
+
+axes = st.builds(
+    lambda before, content, behind, block: Axis(before, before + content, block, before + content + behind),
+    st.integers(0, 9), st.integers(1, 60), st.integers(0, 9), st.integers(1, 70))
+
+
+@settings(deadline=None)
+@given(axes)
+def test_blocks_of_an_axis(axis):
+    blocks = block_of_each_pixel(axis)
+    assert axis.count == blocks.max() + 1
+    assert np.array_equal(axis.lengths(slice(0, axis.count)), np.bincount(blocks[blocks >= 0]))
+    for block, centre in enumerate(axis.centres()):
+        where = np.flatnonzero(blocks == block)
+        assert centre == min(where[0] + axis.block // 2, where[-1])
+        assert axis.pixels(slice(block, block + 1)) == slice(where[0], where[-1] + 1)
+
+
+@settings(deadline=None)
+@given(axes, st.integers(1, 100))
+def test_pixels_show_blocks_by_their_shares(axis, length):
+    """Every block's share, from all its pixels, resized with the side; by area where it shrinks, else linearly."""
+    blocks, new = block_of_each_pixel(axis), spread(axis, length)
+    blocks = blocks[np.clip(np.arange(axis.length), axis.start, axis.stop - 1)]  # borders go on into the padding
+    expected = np.stack([resized(blocks == block, length) for block in range(axis.count)], axis=1)
+    got = new.fill(np.diag(np.full(axis.count, 255, np.uint8)), slice(0, axis.count))
+    assert new.start == inside(axis, length).start
+    assert np.abs(got - 255 * expected[inside(axis, length)]).max(initial=0) < 0.51
+
+
+def resized(values, length):
+    old = len(values)
+    if length >= old:
+        return np.interp((np.arange(length) + 0.5) * old / length - 0.5, np.arange(old), values)
+    below = np.interp(np.arange(length + 1) * old / length, np.arange(old + 1), np.append(0, np.cumsum(values)))
+    return np.diff(below) * length / old
+
+
+@settings(deadline=None)
+@given(axes, st.integers(1, 100), st.data())
+def test_a_run_of_blocks_fills_the_pixels_in_which_it_is_seen(axis, length, data):
+    first = data.draw(st.integers(0, axis.count - 1))
+    run = slice(first, data.draw(st.integers(first + 1, axis.count)))
+    lines = np.zeros((axis.count, 2), np.uint8)
+    lines[run] = np.random.default_rng(0).integers(1, 256, (run.stop - run.start, 2))
+    new = spread(axis, length)
+    everything = new.fill(lines, slice(0, axis.count))
+    seen = new.seen(run)
+    assert np.array_equal(new.fill(lines[run], run), everything[seen])
+    everything[seen] = 0
+    assert not everything.any()
+
+
+@pytest.mark.parametrize('length', [30, 64, 129])
+def test_nothing_inside_is_padding(length):
+    """The range is that which resizing keeps free of any padded pixel."""
+    axis = Axis(7, 50, 4, 64)
+    padded = np.zeros(64, np.float32)
+    padded[:7] = padded[50:] = 1
+    finer = cv2.resize(padded[None], (length * 64, 1), interpolation=cv2.INTER_NEAREST)
+    touched = finer.reshape(length, 64).any(axis=1)
+    assert np.array_equal(np.flatnonzero(~touched), np.arange(length)[inside(axis, length)])
