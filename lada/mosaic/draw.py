@@ -14,7 +14,7 @@ _MIN_FEATHERED_SPAN = 5
 
 def draw_mosaic(
         frames: np.ndarray, masks: np.ndarray, look: MosaicLook, pads: np.ndarray | None = None, *,
-        onto: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        onto: tuple[np.ndarray, np.ndarray] | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Return the clip with the blocks under ``masks`` replaced, and the masks of these blocks.
 
     Args:
@@ -24,18 +24,18 @@ def draw_mosaic(
         look: size and kind of the blocks, feathering.
         pads: (T, 4) [top, bottom, left, right]; the blocks start at the top left of what they leave and end at its
             edge. A block cut off there is the mean of the pixels it has.
-        onto: (T, h, w, 3), ``frames`` resized. The mosaic is drawn on a copy of them, as if it had been drawn on
-            ``frames`` and resized with them: a pixel on the edge of a block shows a share of it, and belongs to the
-            returned mask from one half on. Default: ``frames``.
+        onto: ``frames`` and ``masks`` resized, (T, h, w, 3) and (T, h, w). The mosaic is drawn on a copy of these as
+            if it had been drawn on ``frames`` and resized with them: a pixel on the edge of a block shows a share of
+            it, and belongs to the returned mask from one half on. Default: ``frames`` and ``masks``.
 
     Means are over pixels of ``frames``, rounded to nearest, halves up. With feathering,
     out = (1 - a) * frame + a * block inside drawn blocks, rounded to nearest, where a is the input mask box-blurred
     within the content and rounded to 1/255; only in frames whose drawn blocks span more than four rows and four
     columns.
     """
-    onto = frames if onto is None else onto
-    size = onto.shape[1:3]
-    out, out_masks = onto.copy(), np.zeros(onto.shape[:3], np.uint8)
+    frames_onto, masks_onto = onto or (frames, masks)
+    size = frames_onto.shape[1:3]
+    out, out_masks = frames_onto.copy(), np.zeros_like(masks_onto)
     box = tuple(max(1, round((look.feather_size or look.block_size) * new / old))
                 for new, old in zip(size, frames.shape[1:3], strict=True))
     for axes, group in _groups(frames.shape, pads, look.block_shape).items():
@@ -43,7 +43,7 @@ def draw_mosaic(
         drawn = masks[centres] != 0
         if not drawn.any():
             continue
-        runs = [_spans(each) for each in drawn]
+        runs = _spans(drawn)
         # Red, green, blue and 255 of drawn blocks, and zeros of the others.
         blocks = np.full((*drawn.shape, 4), 255, np.uint8)
         if look.mod == 'squa_mid':
@@ -52,7 +52,7 @@ def draw_mosaic(
             for t, run, values in zip(group, runs, blocks, strict=True):
                 if run:
                     values[*run, :3] = _block_means(frames[t], axes, run)
-        blocks *= drawn[..., None]
+        blocks.view(np.uint32)[..., 0] *= drawn
         down, across = (spread(axis, length) for axis, length in zip(axes, size, strict=True))
         for t, run, lines in zip(group, runs, _widened(blocks, across), strict=True):
             if not run:
@@ -66,7 +66,7 @@ def draw_mosaic(
                       slice(across.start + columns.start, across.start + columns.stop))
             alpha = None
             if look.feather_size >= 0 and min(span.stop - span.start for span in run) >= _MIN_FEATHERED_SPAN:
-                alpha = _blurred(masks[t], axes, size, box, window)
+                alpha = _blurred(masks_onto[t], axes, box, window)
             share = cv2.extractChannel(pixels, 3)
             _blend(out[t][window], cv2.cvtColor(pixels, cv2.COLOR_RGBA2RGB), share, alpha)
             out_masks[t][window] = cv2.threshold(share, 127, 255, cv2.THRESH_BINARY)[1]
@@ -89,12 +89,13 @@ def _groups(shape: tuple[int, ...], pads: np.ndarray | None,
     return groups
 
 
-def _spans(drawn: np.ndarray) -> tuple[slice, slice] | None:
-    """Return the rows and the columns from the first to the last with a drawn block."""
-    if not drawn.any():
-        return None
-    used = (np.flatnonzero(drawn.any(axis=axis)) for axis in (1, 0))
-    return tuple(slice(int(where[0]), int(where[-1]) + 1) for where in used)
+def _spans(drawn: np.ndarray) -> list[tuple[slice, slice] | None]:
+    """Return for each frame of (N, R, C) the rows and the columns from the first to the last with a drawn block."""
+    spans = []
+    for used in (drawn.any(axis=2), drawn.any(axis=1)):
+        last = used.shape[1] - used[:, ::-1].argmax(axis=1)
+        spans.append([slice(*ends) for ends in zip(used.argmax(axis=1).tolist(), last.tolist(), strict=True)])
+    return [span if some else None for span, some in zip(zip(*spans, strict=True), drawn.any(axis=(1, 2)), strict=True)]
 
 
 def _block_means(frame: np.ndarray, axes: tuple[Axis, Axis], blocks: tuple[slice, slice]) -> np.ndarray:
@@ -122,14 +123,12 @@ def _widened(blocks: np.ndarray, across: Spread) -> np.ndarray:
     return np.ascontiguousarray(pixels.view(np.uint32).T).view(np.uint8).reshape(n, rows, -1, 4)
 
 
-def _blurred(mask: np.ndarray, axes: tuple[Axis, Axis], size: tuple[int, int], box: tuple[int, int],
+def _blurred(mask: np.ndarray, axes: tuple[Axis, Axis], box: tuple[int, int],
              window: tuple[slice, slice]) -> np.ndarray:
-    """Return the mask resized to ``size`` and box-blurred within the content, in a window of it."""
-    if mask.shape != size:
-        mask = cv2.resize(mask, size[::-1], interpolation=cv2.INTER_NEAREST)
+    """Return a window of the mask, box-blurred within the content."""
     # The blur looks this far around a pixel; the mask beyond does not matter.
     near = []
-    for axis, length, reach, part in zip(axes, size, box, window, strict=True):
+    for axis, length, reach, part in zip(axes, mask.shape, box, window, strict=True):
         content = inside(axis, length)
         near.append(slice(max(part.start - reach, content.start), min(part.stop + reach, content.stop)))
     blurred = cv2.blur(mask[tuple(near)], box[::-1])

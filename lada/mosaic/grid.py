@@ -52,7 +52,7 @@ class Spread(NamedTuple):
 
     def seen(self, blocks: slice) -> slice:
         """Return the pixels, counted from ``start``, that show any of these ``blocks``."""
-        return slice(int(np.searchsorted(self.last, blocks.start)), int(np.searchsorted(self.first, blocks.stop)))
+        return slice(int(self.last.searchsorted(blocks.start)), int(self.first.searchsorted(blocks.stop)))
 
     def fill(self, lines: np.ndarray, blocks: slice) -> np.ndarray:
         """Return what the pixels :meth:`seen` show, (pixels, N) uint8.
@@ -61,9 +61,9 @@ class Spread(NamedTuple):
         """
         pixels = self.seen(blocks)
         out = lines.take(self.first[pixels] - blocks.start, axis=0, mode='clip')
-        low, high = np.searchsorted(self.mixed, (pixels.start, pixels.stop))
-        if high > low:
-            out[self.mixed[low:high] - pixels.start] = self.shares[low:high, blocks] @ lines.astype(np.float32) + 0.5
+        mixed = slice(self.mixed.searchsorted(pixels.start), self.mixed.searchsorted(pixels.stop))
+        if mixed.start < mixed.stop:
+            out[self.mixed[mixed] - pixels.start] = self.shares[mixed, blocks] @ lines.astype(np.float32) + 0.5
         return out
 
 

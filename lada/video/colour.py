@@ -77,7 +77,7 @@ def _enlarged(plane: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
         return cv2.resize(plane, shape[::-1], interpolation=cv2.INTER_LINEAR)
     # Linear interpolation to twice the size is repeating each pixel and weighting neighbours 1:2:1, which is faster.
     pairs = cv2.merge((plane, plane)).reshape(height, 1, 2 * width)
-    return cv2.GaussianBlur(np.repeat(pairs, 2, axis=1).reshape(shape), (3, 3), 0, borderType=cv2.BORDER_REPLICATE)
+    return cv2.GaussianBlur(pairs.repeat(2, axis=1).reshape(shape), (3, 3), 0, borderType=cv2.BORDER_REPLICATE)
 
 
 @lru_cache(maxsize=1)

@@ -105,6 +105,5 @@ def is_full_range(frame: av.VideoFrame) -> bool:
 
 def plane_array(plane, channels: int = 1) -> np.ndarray:
     """View a plane of 8-bit samples as (H, W) or (H, W, channels), without its padding."""
-    rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
-    pixels = rows[:plane.height, :plane.width * channels]
-    return pixels if channels == 1 else pixels.reshape(plane.height, plane.width, channels)
+    shape = (plane.height, plane.width) if channels == 1 else (plane.height, plane.width, channels)
+    return np.ndarray(shape, np.uint8, plane, strides=(plane.line_size, channels, 1)[:len(shape)])

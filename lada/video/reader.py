@@ -8,7 +8,7 @@ from a scan of its packets, and where neither can be trusted the file is decoded
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
@@ -197,13 +197,15 @@ def _reason(error: Exception) -> str:
 
 
 def _packets(container, stream) -> Iterator[av.Packet]:
-    packets = container.demux(stream)
-    return ffv1.verified(packets) if stream.codec_context.name == 'ffv1' else packets
+    # A generator of PyAV that is dropped before its end, not closed, leaks a packet.
+    with closing(container.demux(stream)) as packets:
+        yield from ffv1.verified(packets) if stream.codec_context.name == 'ffv1' else packets
 
 
 def _demux(container, stream, path) -> Iterator[av.Packet]:
     try:
-        yield from container.demux(stream)
+        with closing(container.demux(stream)) as packets:
+            yield from packets
     except _FAULTS as error:
         raise VideoError(f'damaged video: {path} ({_reason(error)}); replace or re-encode it') from error
 

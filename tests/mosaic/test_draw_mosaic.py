@@ -107,7 +107,7 @@ def test_drawing_on_the_resized_clip_is_drawing_and_resizing(bikes, size, mod, f
     look = MosaicLook(mod, 11, 1.45, feather_size)
     pads = np.array([[0, 0, 0, 0], [3, 1, 0, 7], [0, 9, 2, 0]])
     onto, before = (resize(frames, size, size) for _ in range(2))
-    got, got_masks = draw_mosaic(frames, masks, look, pads, onto=onto)
+    got, got_masks = draw_mosaic(frames, masks, look, pads, onto=(onto, resize(masks, size, size, mask=True)))
     drawn, drawn_masks = draw_mosaic(frames, masks, look, pads)
     expected = resize(drawn, size, size)
     assert np.array_equal(onto, before)
@@ -131,7 +131,7 @@ def test_drawing_on_the_resized_clip_is_drawing_and_resizing(bikes, size, mod, f
 def test_drawing_on_any_size_stays_inside_the_content_and_under_the_mask(clip, look, height, width):
     frames, masks, pads = clip
     onto = np.random.default_rng(0).integers(0, 256, (len(frames), height, width, 3), dtype=np.uint8)
-    got, got_masks = draw_mosaic(frames, masks, look, pads, onto=onto)
+    got, got_masks = draw_mosaic(frames, masks, look, pads, onto=(onto, resize(masks, height, width, mask=True)))
     _, drawn = draw_mosaic(frames, masks, look, pads)
     for t in range(len(frames)):
         top, bottom, left, right = -(-pads[t] * [height, height, width, width] // np.repeat(frames.shape[1:3], 2))

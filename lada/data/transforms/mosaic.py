@@ -40,8 +40,8 @@ class DrawMosaic:
             elif look is None:
                 raise LadaError("the metadata holds neither a mosaic video nor a 'mosaic' look; use "
                                 'random_mosaic_params=True')
-            frames, masks, onto = results.pop('unresized', (results['gt'], results['mask'], None))
-            results['inputs'], mask = draw_mosaic(frames, masks, look, pads, onto=onto)
+            frames, masks = results.pop('unresized', (results['gt'], results['mask']))
+            results['inputs'], mask = draw_mosaic(frames, masks, look, pads, onto=results.pop('onto', None))
             results['mask'] = resize(mask, *results['gt'].shape[1:3], mask=True)
             zero_pads(results['inputs'], pads, results['crop_shape'])
         ratios = np.divide(results['gt'].shape[1:3], results['crop_shape'])

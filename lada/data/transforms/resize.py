@@ -22,15 +22,15 @@ class ResizeClip:
 
     def __call__(self, results: dict) -> dict:
         large = self.height * self.scale, self.width * self.scale
+        small = self.height, self.width
         gt, mask = results['gt'], results['mask']
-        results['gt'] = resize(gt, *large)
-        results['mask'] = resize(mask, *large, mask=True)
+        results['gt'], results['mask'] = resize(gt, *large), resize(mask, *large, mask=True)
         if 'inputs' in results:
-            results['inputs'] = resize(results['inputs'], self.height, self.width)
+            results['inputs'] = resize(results['inputs'], *small)
         else:
-            # Still to be drawn, from the clip's own pixels, on these.
-            onto = results['gt'] if self.scale == 1 else resize(gt, self.height, self.width)
-            results['unresized'] = gt, mask, onto
+            results['unresized'] = gt, mask
+            results['onto'] = (results['gt'], results['mask']) if small == large else (
+                resize(gt, *small), resize(mask, *small, mask=True))
         for key in {'inputs', 'gt', 'mask'} & results.keys():
             zero_pads(results[key], results['pads'], results['crop_shape'])
         ratios = [new / old for new, old in zip(large, results['crop_shape'], strict=True)]
