@@ -48,7 +48,7 @@ class Spread(NamedTuple):
     mixed: np.ndarray
     """The pixels with more than one block, counted from ``start``."""
     shares: np.ndarray
-    """(mixed, blocks) float32: what share of these pixels each block has."""
+    """(N, mixed) float32: what share of these pixels their first block has, the next, and so on to the N-th."""
 
     def seen(self, blocks: slice) -> slice:
         """Return the pixels, counted from ``start``, that show any of these ``blocks``."""
@@ -63,7 +63,14 @@ class Spread(NamedTuple):
         out = lines.take(self.first[pixels] - blocks.start, axis=0, mode='clip')
         mixed = slice(self.mixed.searchsorted(pixels.start), self.mixed.searchsorted(pixels.stop))
         if mixed.start < mixed.stop:
-            out[self.mixed[mixed] - pixels.start] = self.shares[mixed, blocks] @ lines.astype(np.float32) + 0.5
+            which = self.mixed[mixed]
+            # Not a product of matrices: the threads of a BLAS would wait for work between these small ones.
+            total = np.float32(0.5)
+            for number, share in enumerate(self.shares[:, mixed]):
+                block = self.first[which] + (number - blocks.start)
+                share = np.where((block >= 0) & (block < len(lines)), share, np.float32(0))
+                total = total + lines.take(block, axis=0, mode='clip') * share[:, None]
+            out[which - pixels.start] = total
         return out
 
 
@@ -91,5 +98,8 @@ def spread(axis: Axis, length: int) -> Spread:
     # The first and the last block go on for ever, as the pixels at a border do when a frame is enlarged.
     edges = axis.start + axis.block * np.arange(1.0, axis.count)
     below = np.clip((edges - low[mixed, None]) / width, 0, 1)
-    shares = np.diff(below, axis=1, prepend=0, append=1).astype(np.float32)
-    return Spread(within.start, first, last, mixed, shares)
+    shares = np.diff(below, axis=1, prepend=0, append=1)
+    numbers = np.arange(np.max(last - first, initial=0) + 1)[:, None]
+    blocks = np.minimum(first[mixed] + numbers, axis.count - 1)
+    shares = np.where(first[mixed] + numbers <= last[mixed], shares[np.arange(len(mixed)), blocks], 0)
+    return Spread(within.start, first, last, mixed, shares.astype(np.float32))
