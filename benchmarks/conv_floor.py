@@ -45,6 +45,10 @@ class ConvRecorder(TorchDispatchMode):
         elif name is torch.ops.aten.convolution_backward:
             _, x, weight, _, stride, padding = args[:6]
             self._add(x, weight, stride, padding, tuple(args[10]))
+        elif name is torch.ops.mkldnn._convolution_pointwise:
+            # (x, weight, ...), and with an addition fused (x, added, weight, ...); bias, padding and stride follow.
+            x, weight, _, padding, stride = args[:5] if func._overloadname == 'default' else (args[0], *args[2:6])
+            self._add(x, weight, stride, padding, None)
         elif name is torch.ops.torchvision.deform_conv2d:
             x, weight = args[:2]
             self._add(x, weight, (1, 1), (1, 1), None)

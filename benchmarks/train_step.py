@@ -24,6 +24,7 @@ from conv_floor import ConvRecorder, clock_for, measure, total_flops
 from reference_basicvsrpp import reference_forward
 
 from lada.cli import make_parser, run_script
+from lada.data.worker import keep_freed_memory
 from lada.errors import LadaError
 from lada.models import BasicVSRPlusPlusNet, CharbonnierLoss
 from lada.models.deform_conv import choose_implementation
@@ -32,6 +33,7 @@ DTYPES = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
 
 
 def main(args: argparse.Namespace) -> None:
+    keep_freed_memory()  # as training does, for all paths alike
     device = torch.device(args.device)
     if args.threads:
         torch.set_num_threads(args.threads)

@@ -9,6 +9,7 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 from mmengine.registry import DATASETS, MODELS, DefaultScope
 
+from lada.data.worker import keep_freed_memory
 from lada.engine.checkpoint import LAST_CHECKPOINT, damage_of, find_checkpoint, iteration_of
 from lada.engine.config import config_errors, load_config
 from lada.engine.launch import (
@@ -57,6 +58,7 @@ class TrainOptions:
 def train(options: TrainOptions) -> None:
     """Train until the config's last iteration. Raises :class:`LadaError` for what the user can put right."""
     os.environ.setdefault(RESUME_VARIABLE, '0')
+    keep_freed_memory()
     replays_batches()
     config = prepare_config(options)
     check_launcher(options.launcher)

@@ -11,12 +11,13 @@ from torch import Tensor, nn
 
 from lada.models.alignment import SecondOrderDeformableAlignment
 from lada.models.checkpointing import check_segment, choose_segment, maybe_checkpoint
-from lada.models.conv_chain import Link, conv_chain
-from lada.models.flow_warp import sampling_grid, warp_with_grid
+from lada.models.conv_chain import ConvChain, Link
+from lada.models.flow_warp import sampling_grid, warp_groups, warp_with_grid
 from lada.models.initialization import LEAKY_SLOPE, init_convs_, zero_
 from lada.models.inputs import check_clip
-from lada.models.layout import channels_last, join_frames, planes, split_frames
+from lada.models.layout import channels_last, join_channels, join_frames, split_frames
 from lada.models.residual import ResidualBlocksWithInputConv
+from lada.models.row_sampling import padded
 from lada.models.spynet import SPyNet
 from lada.models.upsample import PixelShufflePack
 from lada.registry import MODELS
@@ -146,28 +147,24 @@ class BasicVSRPlusPlusNet(BaseModule):
         device = align.weight.device
 
         *known_weights, prop_weight = backbone.main[0].weight.split(self.mid_channels, 1)
-        known = _KnownPart(list(feats.values()), known_weights, backbone.main[0].bias, device)
-        first, _, *rest = align.conv_offset
-        offset_links = [Link(conv.weight, conv.bias, LEAKY_SLOPE) for conv in rest[:-1:2]]
-        offset_links.append(Link(rest[-1].weight, rest[-1].bias))
+        known = _KnownPart(list(feats.values()), _SplitConv(known_weights, backbone.main[0].bias), device)
+        first = align.conv_offset[0]
         warped_1, current, warped_2, flow_weight = first.weight.split([self.mid_channels] * 3 + [4], 1)
-        warped_weight = torch.cat([warped_1, warped_2], 1)
-        current_part = _KnownPart([feats['spatial']], [current], first.bias, device)
+        current_part = _KnownPart([feats['spatial']], _SplitConv([current], first.bias), device)
         flow_part = split_frames(F.conv2d(motion.both, flow_weight, padding=1), t - 1) if t > 1 else []
+        offsets = ConvChain([Link(torch.cat([warped_1, warped_2], 1), None, LEAKY_SLOPE), *align.offset_links()])
+        merge, blocks = ConvChain([Link(prop_weight, None, LEAKY_SLOPE)]), backbone.main[2].chain()
 
         def visit(i: int, step: int, prop: Tensor | None, before: Tensor | None) -> tuple[Tensor, Tensor | None]:
             """Features of the frame ``i`` from those of the last one, ``prop``, and the last but one, ``before``."""
             if prop is None:
-                return backbone.main[2](F.leaky_relu_(known[i].clone(), LEAKY_SLOPE)), None
-            here = planes(prop)
-            pair = torch.cat([here, torch.zeros_like(here) if before is None else before], 1)
-            warped = warp_with_grid(pair.view(-1, self.mid_channels, *pair.shape[2:]), motion.grids[step - 1])
-            hidden = F.conv2d(channels_last(warped.view_as(pair)), warped_weight, padding=1)
-            hidden = F.leaky_relu_(hidden + current_part[i] + flow_part[step - 1], LEAKY_SLOPE)
-            raw = conv_chain(hidden, offset_links)
-            aligned = align.align(pair, raw, motion.first[step - 1], motion.second[step - 1])
-            feat = F.leaky_relu_(F.conv2d(aligned, prop_weight, padding=1) + known[i], LEAKY_SLOPE)
-            return aligned + backbone.main[2](feat), here
+                return blocks(F.leaky_relu_(known[i].clone(), LEAKY_SLOPE)), None
+            pair = join_channels([prop, torch.zeros_like(prop) if before is None else before])
+            flows = motion.flows[step - 1]
+            table = padded(pair.detach(), flows.dtype) if pair.device.type == 'cpu' else None
+            raw = offsets(warp_groups(pair, flows, table), current_part[i] + flow_part[step - 1])
+            aligned = align.align(pair, raw, flows, table)
+            return aligned + blocks(merge(aligned, known[i])), prop
 
         def visit_all(steps: range, prop: Tensor | None, before: Tensor | None) -> tuple[list[Tensor], Tensor | None]:
             visited = []
@@ -187,14 +184,13 @@ class BasicVSRPlusPlusNet(BaseModule):
 
     def _upsample(self, lqs: Tensor, feats: dict[str, '_Frames'], caching: bool, segment: int | None) -> Tensor:
         conv, _, blocks = self.reconstruction.main
-        weights = conv.weight.split(self.mid_channels, 1)
-        head = [self.upsample1.link(LEAKY_SLOPE), self.upsample2.link(LEAKY_SLOPE),
-                Link(self.conv_hr.weight, self.conv_hr.bias, LEAKY_SLOPE),
-                Link(self.conv_last.weight, self.conv_last.bias)]
+        merge, blocks = _SplitConv(conv.weight.split(self.mid_channels, 1), conv.bias), blocks.chain()
+        head = ConvChain([self.upsample1.link(LEAKY_SLOPE), self.upsample2.link(LEAKY_SLOPE),
+                          Link(self.conv_hr.weight, self.conv_hr.bias, LEAKY_SLOPE),
+                          Link(self.conv_last.weight, self.conv_last.bias)])
 
         def restore(frame: Tensor, *parts: Tensor) -> Tensor:
-            hr = F.leaky_relu_(_conv_parts(parts, weights, conv.bias), LEAKY_SLOPE)
-            hr = conv_chain(blocks(hr), head)
+            hr = head(blocks(F.leaky_relu_(merge(parts), LEAKY_SLOPE)))
             if self.is_low_res_input:
                 frame = F.interpolate(frame, scale_factor=4, mode='bilinear', align_corners=False)
             return frame + hr
@@ -220,14 +216,11 @@ class BasicVSRPlusPlusNet(BaseModule):
 class Motion:
     """The flows of one direction, in the order in which its branches visit the frames.
 
-    ``first``, ``second``: T-1 flows (N, 2, h, w) to the last and the last but one visited frame (zero where there is
-    none). ``grids``: T-1 sampling grids (2N, h, w, 2), for each clip the one of its first flow, then of its second.
-    ``both``: all flows, ((T-1)·N, 4, h, w).
+    ``flows``: T-1 pairs of flows (N, h, w, 2, 2), horizontal and vertical to the last and the last but one visited
+    frame (zero where there is none). ``both``: all of them, ((T-1)·N, 4, h, w), the first flow, then the second.
     """
 
-    first: tuple[Tensor, ...]
-    second: tuple[Tensor, ...]
-    grids: tuple[Tensor, ...]
+    flows: tuple[Tensor, ...]
     both: Tensor
 
     @classmethod
@@ -240,8 +233,8 @@ class Motion:
             further = warp_with_grid(flows[:-1].flatten(0, 1), grid).view_as(flows[1:])
             second = torch.cat([second[:1], flows[1:] + further])
         both = torch.stack([flows, second], 2)
-        grids = sampling_grid(both.flatten(0, 2).permute(0, 2, 3, 1)).view(steps, 2 * n, h, w, 2)
-        return cls(flows.unbind(0), second.unbind(0), grids.unbind(0), channels_last(both.view(steps * n, 4, h, w)))
+        pairs = both.permute(0, 1, 4, 5, 3, 2).contiguous()
+        return cls(pairs.unbind(0), channels_last(both.view(steps * n, 4, h, w)))
 
 
 class _Frames:
@@ -255,22 +248,27 @@ class _Frames:
 class _KnownPart:
     """What known features contribute to a convolution, by frame: for all frames at once, or on demand when caching."""
 
-    def __init__(self, feats: Sequence[_Frames], weights: Sequence[Tensor], bias: Tensor, device: torch.device):
-        self.feats, self.weights, self.bias, self.device = feats, weights, bias, device
+    def __init__(self, feats: Sequence[_Frames], conv: '_SplitConv', device: torch.device):
+        self.feats, self.conv, self.device = feats, conv, device
         self.parts = None
         if feats[0].joined is not None:
-            joined = _conv_parts([feat.joined for feat in feats], weights, bias)
-            self.parts = split_frames(joined, len(feats[0].frames))
+            self.parts = split_frames(conv([feat.joined for feat in feats]), len(feats[0].frames))
 
     def __getitem__(self, i: int) -> Tensor:
         if self.parts is not None:
             return self.parts[i]
-        return _conv_parts([feat.frames[i].to(self.device) for feat in self.feats], self.weights, self.bias)
+        return self.conv([feat.frames[i].to(self.device) for feat in self.feats])
 
 
-def _conv_parts(parts: Sequence[Tensor], weights: Sequence[Tensor], bias: Tensor) -> Tensor:
-    """The 3×3 convolution of the concatenated ``parts``, computed part by part."""
-    out = F.conv2d(parts[0], weights[0], bias, padding=1)
-    for part, weight in zip(parts[1:], weights[1:], strict=True):
-        out = out.add_(F.conv2d(part, weight, padding=1))
-    return out
+class _SplitConv:
+    """The 3×3 convolution of concatenated inputs, computed part by part; for many calls with the same weights."""
+
+    def __init__(self, weights: Sequence[Tensor], bias: Tensor):
+        first, *more = weights
+        self.convs = [ConvChain([Link(first, bias)]), *(ConvChain([Link(weight, None)]) for weight in more)]
+
+    def __call__(self, parts: Sequence[Tensor]) -> Tensor:
+        out = None
+        for part, conv in zip(parts, self.convs, strict=True):
+            out = conv(part, out)
+        return out

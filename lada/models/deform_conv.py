@@ -1,24 +1,27 @@
 """Modulated deformable convolution (Zhu et al. 2019, "Deformable ConvNets v2").
 
-Two implementations with the same values. ``torchvision`` is the compiled operator, fast on CUDA. ``sampling`` reads
-all positions with one bilinear ``grid_sample`` and multiplies once; on a CPU it is several times faster, most of all in
-the backward pass, deterministic, and keeps no columns: the backward pass computes them again.
+Two implementations with the same values. ``torchvision`` is the compiled operator, fast on CUDA. ``sampling`` gathers
+rows of channels (:mod:`lada.models.row_sampling`) and multiplies; its backward pass goes through ``grid_sample``. On a
+CPU it is several times faster, most of all in the backward pass, deterministic, and keeps no columns: the backward pass
+computes them again.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torchvision.ops import deform_conv2d
 
-from lada.models.layout import channels_last
+from lada.models.layout import planes
+from lada.models.row_sampling import padded, sample_rows
 
 IMPLEMENTATIONS = ('torchvision', 'sampling')
+# Positions sampled at once: what lies between stays in the second-level cache.
+STRIP = 512
 _forced: ContextVar[str | None] = ContextVar('deform_conv_implementation', default=None)
 
 
@@ -43,7 +46,29 @@ def modulated_deform_conv2d(x: Tensor, offset: Tensor, mask: Tensor, weight: Ten
                                 None if bias is None else bias.to(offset.dtype), stride, padding, dilation,
                                 mask.to(offset.dtype))
         return out.to(x.dtype)
-    return _SampledConv.apply(x, offset, mask, weight, bias, stride, padding, dilation)
+    batch, _, height, width = mask.shape
+    shifts = offset.view(batch, groups, kernel, 2, height, width).permute(0, 4, 5, 3, 1, 2).flip(3)
+    places = torch.cat([shifts, mask.view(batch, groups, 1, kernel, height, width).permute(0, 4, 5, 2, 1, 3)], 3)
+    base = base_positions(height, width, stride, offset.device, offset.dtype)
+    return sampled_conv(x, base.expand(batch, *base.shape[1:]), places, weight, bias, padding, dilation)
+
+
+def sampled_conv(x: Tensor, base: Tensor, places: Tensor, weight: Tensor, bias: Tensor | None, padding: int,
+                 dilation: int, reach: float = 1.0, table: Tensor | None = None) -> Tensor:
+    """The ``sampling`` implementation, with its inputs as it wants them.
+
+    ``x``: (N, C, H, W). ``places``: (N, Ho, Wo, 3, G, K), horizontal shift, vertical shift and factor of each sample;
+    shifts are multiplied by ``reach`` and added to ``base`` (N, Ho, Wo, 2, F), in pixels, of which each serves G/F
+    groups. ``table``: ``x`` as :func:`lada.models.row_sampling.padded` tables where the caller has them. Returns
+    (N, O, Ho, Wo), stored channels last.
+    """
+    return _SampledConv.apply(x, base, places, weight, bias, padding, dilation, reach, table)
+
+
+def base_positions(height: int, width: int, stride: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """The pixels (1, Ho, Wo, 2, 1) at which undisplaced kernels stand, horizontal and vertical."""
+    y, x = (torch.arange(0, size * stride, stride, dtype=dtype, device=device) for size in (height, width))
+    return torch.stack(torch.meshgrid(x, y, indexing='xy'), -1)[None, ..., None]
 
 
 @contextmanager
@@ -81,143 +106,103 @@ def _check(x: Tensor, offset: Tensor, mask: Tensor, weight: Tensor, groups: int,
 class _SampledConv(torch.autograd.Function):
     """Saves its inputs only; the columns, nine times larger, are computed again for the backward pass.
 
-    Groups are handled a few at a time, so that the columns stay small enough for the caches. Multiplications run in the
-    input's type (bfloat16 under autocast), positions and interpolation in float32 at least.
+    Multiplications run in the input's type (bfloat16 under autocast), positions and interpolation in float32 at least.
     """
 
     @staticmethod
-    def forward(ctx, x, offset, mask, weight, bias, stride, padding, dilation):
-        ctx.geometry = (stride, padding, dilation)
-        ctx.save_for_backward(x, offset, mask, weight)
+    def forward(ctx, x, base, places, weight, bias, padding, dilation, reach, table):
+        ctx.save_for_backward(x, base, places, weight)
+        ctx.geometry = (padding, dilation, reach)
         ctx.has_bias = bias is not None
-        out_channels, out_size = weight.shape[0], offset.shape[2:]
-        flat = weight.reshape(out_channels, -1).to(x.dtype)
-        out = x.new_empty(x.shape[0], out_channels, out_size[0] * out_size[1])
-        grids = _grid(offset, x.shape[2:], weight.shape[2:], ctx.geometry)
-        for part in _parts(x, grids, mask, weight):
-            columns = part.weighted_(part.samples()).to(x.dtype)
-            product = _product(flat[:, part.rows], columns.t())
-            if part.is_first:
-                out[part.sample] = product
-            else:
-                out[part.sample] += product
-        if bias is not None:
-            out += bias.to(out.dtype)[:, None]
-        # The next convolution wants channels last.
-        return channels_last(out.view(-1, out_channels, *out_size))
+        batch, height, width, _, groups, kernel = places.shape
+        if table is None:
+            table = padded(x, places.dtype)
+        # One more than in the image: the tables have a border.
+        taps = _taps(weight.shape[2:], padding, dilation, places.dtype, places.device)[:, None] + 1
+        taps = taps.repeat(1, groups, 1)
+        flat = weight.view(len(weight), groups, -1, kernel).transpose(2, 3).reshape(len(weight), -1).to(x.dtype)
+        bias = None if bias is None else bias.to(x.dtype)
+        rows = []
+        for sample in range(batch):
+            for at, shift in zip(base[sample].flatten(0, 1).split(STRIP), places[sample].flatten(0, 1).split(STRIP),
+                                 strict=True):
+                where = torch.add(at[..., None], shift[:, :2].view(*at.shape, -1), alpha=reach)
+                where = where.view_as(shift[:, :2]).add_(taps)
+                columns = sample_rows(table[sample], where, shift[:, 2])
+                rows.append(_product(columns.view(len(columns), -1).to(x.dtype), flat, bias))
+        return torch.cat(rows).view(batch, height, width, -1).permute(0, 3, 1, 2)
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad_out):
-        x, offset, mask, weight = ctx.saved_tensors
+        x, base, places, weight = ctx.saved_tensors
+        padding, dilation, reach = ctx.geometry
         batch, channels, height, width = x.shape
-        out_channels, out_size = weight.shape[0], offset.shape[2:]
-        kernel = weight.shape[2] * weight.shape[3]
-        groups = mask.shape[1] // kernel
-        grids = _grid(offset, (height, width), weight.shape[2:], ctx.geometry)
+        _, out_height, out_width, _, groups, kernel = places.shape
+        area, out_channels, depth = out_height * out_width, len(weight), channels // groups
+        wants_x, wants_base = ctx.needs_input_grad[:2]
         flat = weight.reshape(out_channels, -1).to(x.dtype)
-        rows = grad_out.permute(0, 2, 3, 1).reshape(batch, -1, out_channels).to(x.dtype)
-        planes = rows.transpose(1, 2).contiguous()
+        rows = grad_out.permute(0, 2, 3, 1).reshape(batch, area, out_channels).to(x.dtype)
+        taps = _taps(weight.shape[2:], padding, dilation, places.dtype, places.device)
+        per_pixel = (2 / width, 2 / height)
+        # grid_sample works on groups in parallel; a few at a time keep the columns small enough for the caches.
+        at_once = max(4, torch.get_num_threads())
 
-        grad_x = x.new_empty(batch, groups, channels // groups, height, width, dtype=grids.dtype)
-        grad_mask = torch.empty_like(mask, memory_format=torch.contiguous_format).view(batch, groups, -1)
-        grad_offset = offset.new_empty(batch, groups, kernel, 2, *out_size)
+        grad_x = x.new_empty(batch, groups, depth, height, width, dtype=places.dtype) if wants_x else None
+        grad_base = torch.empty_like(base) if wants_base else None
+        grad_places = torch.empty_like(places, memory_format=torch.contiguous_format)
         grad_weight = torch.zeros_like(flat, dtype=weight.dtype)
-        for part in _parts(x, grids, mask, weight):
-            here = (part.sample, part.groups)
-            samples = part.samples()
-            grad_columns = _product(flat[:, part.rows].t().contiguous(), rows[part.sample]).to(samples.dtype)
-            grad_columns = grad_columns.view(samples.shape)
-            grad_mask[here] = (grad_columns * samples).sum(1).view(grad_mask[here].shape)
-            columns = part.weighted_(samples).to(x.dtype)
-            grad_weight[:, part.rows] += _product(planes[part.sample], columns)
-            part.weighted_(grad_columns)
-            part_grad_x, grad_grid = torch.ops.aten.grid_sampler_2d_backward(
-                grad_columns, part.image, part.grid, 0, 0, False, [ctx.needs_input_grad[0], True])
-            if part_grad_x is not None:
-                grad_x[here] = part_grad_x
-            grad_grid = grad_grid.view(-1, kernel, *out_size, 2)
-            torch.mul(grad_grid[..., 1], 2 / height, out=grad_offset[here][:, :, 0])
-            torch.mul(grad_grid[..., 0], 2 / width, out=grad_offset[here][:, :, 1])
+        for sample in range(batch):
+            image = planes(x[sample, None]).view(groups, depth, height, width).to(places.dtype)
+            shifts = places[sample].view(1, out_height, out_width, -1).permute(0, 3, 1, 2).contiguous()
+            shifts = shifts.view(3, base.shape[-1], -1, kernel, area)
+            grid = torch.empty_like(shifts[:2].movedim(0, 2), memory_format=torch.contiguous_format)
+            for axis, scale in enumerate(per_pixel):
+                # Normalised for grid_sample(align_corners=False).
+                where = base[sample, ..., axis, :].reshape(area, -1).t()[:, None] + taps[axis, :, None]
+                where = where.contiguous().add_(0.5).mul_(scale).sub_(1)[:, None]
+                torch.add(where, shifts[axis], alpha=scale * reach, out=grid[:, :, axis])
+            grid = grid.view(groups, 2, kernel, area).permute(0, 2, 3, 1)
+            shifts = shifts.view(3, groups, kernel, area)
+            columns_of = rows[sample].t().contiguous()
+            grad_shifts = torch.empty_like(shifts)
+            for start in range(0, groups, at_once):
+                chosen = slice(start, min(start + at_once, groups))
+                taken = slice(chosen.start * depth * kernel, chosen.stop * depth * kernel)
+                factor = shifts[2, chosen][:, None]
+                samples = torch.grid_sampler_2d(image[chosen], grid[chosen], 0, 0, False)
+                grad_columns = _product(flat[:, taken].t().contiguous(), rows[sample])
+                grad_columns = grad_columns.to(samples.dtype).view(samples.shape)
+                torch.sum(grad_columns * samples, 1, out=grad_shifts[2, chosen])
+                columns = samples.mul_(factor).view(taken.stop - taken.start, area).to(x.dtype)
+                grad_weight[:, taken] += _product(columns_of, columns)
+                part_grad_x, grad_grid = torch.ops.aten.grid_sampler_2d_backward(
+                    grad_columns.mul_(factor), image[chosen], grid[chosen], 0, 0, False, [wants_x, True])
+                if wants_x:
+                    grad_x[sample, chosen] = part_grad_x
+                for axis, scale in enumerate(per_pixel):
+                    torch.mul(grad_grid[..., axis], scale * reach, out=grad_shifts[axis, chosen])
+            grad_places[sample].view(area, -1).copy_(grad_shifts.view(-1, area).t())
+            if wants_base:
+                parts = grad_shifts[:2].view(2, base.shape[-1], -1, area).sum(2).permute(2, 0, 1) / reach
+                grad_base[sample] = parts.view(base.shape[1:])
         grad_bias = rows.sum((0, 1), dtype=weight.dtype) if ctx.has_bias else None
-        return (grad_x.view(x.shape).to(x.dtype) if ctx.needs_input_grad[0] else None, grad_offset.view(offset.shape),
-                grad_mask.view(mask.shape), grad_weight.view(weight.shape), grad_bias, None, None, None)
+        return (grad_x.view(x.shape).to(x.dtype) if wants_x else None, grad_base, grad_places,
+                grad_weight.view(weight.shape), grad_bias, None, None, None, None)
 
 
-def _product(a: Tensor, b: Tensor) -> Tensor:
-    """``a @ b.t()`` for matrices (M, K) and (N, K)."""
+def _product(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
+    """``a @ b.t() + bias`` for matrices (M, K) and (N, K)."""
     if a.dtype == torch.float32 and a.device.type == 'cpu' and torch.backends.mkldnn.is_available():
         # float32 matmul goes to MKL, which multiplies at 0.4 times oneDNN's rate on AMD processors with AVX-512.
-        return torch.ops.mkldnn._linear_pointwise(a, b, None, 'none', [], '')
-    return torch.mm(a, b.t())
-
-
-class _Part(NamedTuple):
-    """Some groups of one sample: ``image`` (g, C/G, H, W), ``grid`` (g, K·Ho, Wo, 2) and ``mask`` (g, 1, K·Ho, Wo)."""
-
-    sample: int
-    groups: slice
-    rows: slice
-    image: Tensor
-    grid: Tensor
-    mask: Tensor
-
-    @property
-    def is_first(self) -> bool:
-        return self.groups.start == 0
-
-    def samples(self) -> Tensor:
-        return torch.grid_sampler_2d(self.image, self.grid, 0, 0, False)
-
-    def weighted_(self, samples: Tensor) -> Tensor:
-        """Multiply by the mask in place and return the columns (g·C/G·K, Ho·Wo)."""
-        kernel_area = self.rows.stop - self.rows.start
-        return samples.mul_(self.mask).view(kernel_area, -1)
-
-
-def _parts(x: Tensor, grids: Tensor, mask: Tensor, weight: Tensor) -> Iterator[_Part]:
-    batch, channels, height, width = x.shape
-    kernel = weight.shape[2] * weight.shape[3]
-    groups = mask.shape[1] // kernel
-    depth = channels // groups
-    grids = grids.view(batch, groups, *grids.shape[1:])
-    mask = mask.reshape(batch, groups, 1, *grids.shape[2:4]).to(grids.dtype)
-    # grid_sample works on groups in parallel.
-    size = max(4, torch.get_num_threads())
-    for sample in range(batch):
-        image = x[sample].reshape(groups, depth, height, width).to(grids.dtype)
-        for start in range(0, groups, size):
-            chosen = slice(start, min(start + size, groups))
-            rows = slice(chosen.start * depth * kernel, chosen.stop * depth * kernel)
-            yield _Part(sample, chosen, rows, image[chosen], grids[sample, chosen], mask[sample, chosen])
-
-
-def _grid(offset: Tensor, size: tuple[int, int], kernel_size: tuple[int, int],
-          geometry: tuple[int, int, int]) -> Tensor:
-    """Return the grid (N·G, K·Ho, Wo, 2) of ``grid_sample(align_corners=False)``, stored in planes of x and y."""
-    batch, _, out_height, out_width = offset.shape
-    height, width = size
-    kernel = kernel_size[0] * kernel_size[1]
-    groups = offset.shape[1] // (2 * kernel)
-    dtype = offset.dtype if offset.dtype == torch.float64 else torch.float32
-    base_x, base_y = _base_positions(height, width, out_height, out_width, *kernel_size, *geometry,
-                                     offset.device, dtype)
-    offset = offset.view(batch * groups, kernel, 2, out_height, out_width)
-    planes = torch.empty(batch * groups, 2, kernel, out_height, out_width, dtype=dtype, device=offset.device)
-    torch.add(base_x, offset[:, :, 1].to(dtype), alpha=2 / width, out=planes[:, 0])
-    torch.add(base_y, offset[:, :, 0].to(dtype), alpha=2 / height, out=planes[:, 1])
-    return planes.view(batch * groups, 2, kernel * out_height, out_width).permute(0, 2, 3, 1)
+        return torch.ops.mkldnn._linear_pointwise(a, b, bias, 'none', [], '')
+    return torch.mm(a, b.t()) if bias is None else torch.addmm(bias, a, b.t())
 
 
 @lru_cache(maxsize=16)
-def _base_positions(height: int, width: int, out_height: int, out_width: int, kernel_height: int, kernel_width: int,
-                    stride: int, padding: int, dilation: int, device: torch.device,
-                    dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """Undisplaced positions, normalised, x as (K, 1, Wo) and y as (K, Ho, 1)."""
+def _taps(kernel_size: tuple[int, int], padding: int, dilation: int, dtype: torch.dtype,
+          device: torch.device) -> Tensor:
+    """How far the kernel's K taps are from where it stands, (2, K), horizontal and vertical."""
     with torch.inference_mode(False), torch.no_grad():
-        tap = torch.arange(kernel_height * kernel_width, dtype=torch.float64)
-        x = (tap % kernel_width * dilation - padding)[:, None, None] \
-            + (torch.arange(out_width, dtype=torch.float64) * stride)[None, None, :]
-        y = (tap.div(kernel_width, rounding_mode='floor') * dilation - padding)[:, None, None] \
-            + (torch.arange(out_height, dtype=torch.float64) * stride)[None, :, None]
-        return ((2 * x + 1) / width - 1).to(device, dtype), ((2 * y + 1) / height - 1).to(device, dtype)
+        y, x = (torch.arange(size, dtype=dtype, device=device) * dilation - padding for size in kernel_size)
+        return torch.stack(torch.meshgrid(x, y, indexing='xy')).flatten(1)

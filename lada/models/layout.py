@@ -1,8 +1,8 @@
 """Two memory layouts: channels last, which convolutions want, and planes, which sampling wants.
 
 Measured on a CPU (fp32, 64 to 64 channels, 64×64, forward + backward, one thread): 8.7 ms channels last, 12.1 ms in
-planes. Conversions go through two-dimensional transposes, which PyTorch copies in blocks, several times faster than the
-general four-dimensional copy.
+planes. Conversions to channels last go through two-dimensional transposes, which PyTorch copies in blocks: 0.10 ms for
+64 channels, the general copy 0.21 ms (two threads).
 """
 
 from collections.abc import Sequence
@@ -19,6 +19,11 @@ def channels_last(x: Tensor) -> Tensor:
 def planes(x: Tensor) -> Tensor:
     """Return ``x`` (N, C, H, W), stored plane by plane (PyTorch's contiguous format)."""
     return _Relayout.apply(x, False)
+
+
+def join_channels(parts: Sequence[Tensor]) -> Tensor:
+    """Concatenate channels of tensors (N, C, H, W) stored channels last; their gradients are stored so, too."""
+    return _Join.apply(*parts)
 
 
 def join_frames(frames: Sequence[Tensor]) -> Tensor:
@@ -44,19 +49,26 @@ class _Relayout(torch.autograd.Function):
         return _copy(grad, not ctx.to_channels_last), None
 
 
+class _Join(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, *parts):
+        ctx.sizes = [part.shape[1] for part in parts]
+        return torch.cat(parts, 1)
+
+    @staticmethod
+    def backward(ctx, grad):
+        return tuple(_copy(part, True) for part in grad.split(ctx.sizes, 1))
+
+
 def _copy(x: Tensor, to_channels_last: bool) -> Tensor:
     """Return a copy, or ``x`` itself as a new view where it is stored that way already."""
     wanted = torch.channels_last if to_channels_last else torch.contiguous_format
-    other = torch.contiguous_format if to_channels_last else torch.channels_last
     if x.is_contiguous(memory_format=wanted):
         return x.view_as(x)
-    if not x.is_contiguous(memory_format=other) or x.device.type != 'cpu':
+    if not (to_channels_last and x.is_contiguous() and x.device.type == 'cpu'):
         return x.contiguous(memory_format=wanted)
     c, h, w = x.shape[1:]
     out = torch.empty_like(x, memory_format=wanted)
     for sample, result in zip(x, out, strict=True):
-        if to_channels_last:
-            result.permute(1, 2, 0).view(h * w, c).copy_(sample.view(c, h * w).t())
-        else:
-            result.view(c, h * w).copy_(sample.permute(1, 2, 0).view(h * w, c).t())
+        result.permute(1, 2, 0).view(h * w, c).copy_(sample.view(c, h * w).t())
     return out

@@ -1,8 +1,10 @@
 """Residual blocks without normalisation, the workhorse of every propagation branch."""
 
+from collections.abc import Callable
+
 from torch import Tensor, nn
 
-from lada.models.conv_chain import residual_chain
+from lada.models.conv_chain import ResidualChain
 from lada.models.initialization import LEAKY_SLOPE, he_normal_
 
 
@@ -22,16 +24,20 @@ class ResidualBlockNoBN(nn.Module):
         return self.conv1.weight, self.conv1.bias, self.conv2.weight, self.conv2.bias
 
     def forward(self, x: Tensor) -> Tensor:
-        return residual_chain(x, self.parts(), self.res_scale)
+        return ResidualChain(self.parts(), self.res_scale)(x)
 
 
 class ResidualStack(nn.Sequential):
     """Residual blocks of one scale, computed as one step of the graph."""
 
-    def forward(self, x: Tensor) -> Tensor:
+    def chain(self) -> Callable[[Tensor], Tensor]:
+        """What :meth:`forward` computes, for many calls between which no weight changes."""
         if not len(self):
-            return x
-        return residual_chain(x, [part for block in self for part in block.parts()], self[0].res_scale)
+            return nn.Identity()
+        return ResidualChain([part for block in self for part in block.parts()], self[0].res_scale)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.chain()(x)
 
 
 class ResidualBlocksWithInputConv(nn.Module):

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from lada.models.conv_chain import Link, conv_chain
+from lada.models.conv_chain import ConvChain, Link
 from lada.models.initialization import he_normal_
 
 
@@ -27,4 +27,4 @@ class PixelShufflePack(nn.Module):
         return Link(weight, bias, slope, self.scale_factor)
 
     def forward(self, x: Tensor) -> Tensor:
-        return conv_chain(x, [self.link()])
+        return ConvChain([self.link()])(x)

@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 from torch.autograd import gradcheck
 
-from lada.models.conv_chain import Link, conv_chain, residual_chain
+from lada.models.conv_chain import ConvChain, Link, ResidualChain
 
 
 def draw(*shape, dtype=torch.float64, seed=0):
@@ -41,7 +41,7 @@ def blocks(count, dtype=torch.float64):
 def test_chain_is_the_plain_operations(ending):
     x, chain = draw(2, 2, 5, 4), links()[:3 - ending]
     inputs = [x, *(part for link in chain for part in link[:2])]
-    ours, theirs = conv_chain(x, chain), plain(x, chain)
+    ours, theirs = ConvChain(chain)(x), plain(x, chain)
     torch.testing.assert_close(ours, theirs)
     pairs = zip(torch.autograd.grad(ours.square().sum(), inputs), torch.autograd.grad(theirs.square().sum(), inputs),
                 strict=True)
@@ -52,7 +52,7 @@ def test_chain_is_the_plain_operations(ending):
 @pytest.mark.parametrize('scale', [1.0, 0.5])
 def test_residual_is_the_plain_operations(scale):
     x, parameters = draw(2, 4, 5, 4), blocks(3)
-    ours, theirs = residual_chain(x, parameters, scale), plain_residual(x, parameters, scale)
+    ours, theirs = ResidualChain(parameters, scale)(x), plain_residual(x, parameters, scale)
     torch.testing.assert_close(ours, theirs)
     pairs = zip(torch.autograd.grad(ours.square().sum(), [x, *parameters]),
                 torch.autograd.grad(theirs.square().sum(), [x, *parameters]), strict=True)
@@ -65,18 +65,19 @@ def test_gradients_against_differences():
     parameters = [part for link in chain for part in link[:2]]
 
     def function(x, *parts):
-        return conv_chain(x, [Link(w, b, *link[2:]) for w, b, link in zip(parts[::2], parts[1::2], chain, strict=True)])
+        return ConvChain([Link(w, b, *link[2:])
+                          for w, b, link in zip(parts[::2], parts[1::2], chain, strict=True)])(x)
     assert gradcheck(function, (x, *parameters), fast_mode=True)
-    assert gradcheck(lambda x, *parts: residual_chain(x, parts), (draw(1, 4, 3, 3), *blocks(1)), fast_mode=True)
+    assert gradcheck(lambda x, *parts: ResidualChain(parts)(x), (draw(1, 4, 3, 3), *blocks(1)), fast_mode=True)
 
 
 def test_gradient_of_others_is_left_alone():
     chain, x = links()[:2], draw(1, 2, 4, 4)
-    out = conv_chain(x, chain)
+    out = ConvChain(chain)(x)
     grad = torch.ones_like(out, memory_format=torch.channels_last)
     out.backward(grad)
     assert torch.equal(grad, torch.ones_like(grad))
-    out = residual_chain(draw(1, 4, 4, 4), blocks(2))
+    out = ResidualChain(blocks(2))(draw(1, 4, 4, 4))
     grad = torch.ones_like(out, memory_format=torch.channels_last)
     out.backward(grad)
     assert torch.equal(grad, torch.ones_like(grad))
@@ -86,16 +87,16 @@ def test_frozen_weights_and_input_get_no_gradient():
     chain = links()
     chain[1].weight.requires_grad_(False)
     x = draw(1, 2, 4, 4).detach()
-    conv_chain(x, chain).sum().backward()
+    ConvChain(chain)(x).sum().backward()
     assert x.grad is None and chain[1].weight.grad is None
     assert chain[0].weight.grad is not None and chain[1].bias.grad is not None
 
 
 def test_autocast_computes_in_bfloat16_and_keeps_float32_gradients():
     x, chain, parameters = draw(1, 2, 4, 4, dtype=torch.float32), links(torch.float32), blocks(2, torch.float32)
-    exact, exact_residual = conv_chain(x, chain), residual_chain(draw(1, 4, 4, 4, dtype=torch.float32), parameters)
+    exact, exact_residual = ConvChain(chain)(x), ResidualChain(parameters)(draw(1, 4, 4, 4, dtype=torch.float32))
     with torch.autocast('cpu', torch.bfloat16):
-        out, residual = conv_chain(x, chain), residual_chain(draw(1, 4, 4, 4, dtype=torch.float32), parameters)
+        out, residual = ConvChain(chain)(x), ResidualChain(parameters)(draw(1, 4, 4, 4, dtype=torch.float32))
     assert out.dtype == residual.dtype == torch.bfloat16
     torch.testing.assert_close(out.float(), exact, atol=0.03, rtol=0.03)
     torch.testing.assert_close(residual.float(), exact_residual, atol=0.03, rtol=0.03)

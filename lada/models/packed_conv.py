@@ -1,0 +1,61 @@
+"""A convolution whose weights are converted once for many calls.
+
+Autocast and oneDNN convert weights in every call, the first to its type, the second to blocks. Here that happens once,
+and an addition or an activation joins the convolution where oneDNN takes it along (64 to 64 channels, 64×64, two
+threads: convolution and ReLU 0.65 to 0.61 ms in float32, 0.36 to 0.31 ms in bfloat16; convolution and addition 0.74 to
+0.66 and 0.37 to 0.32 ms).
+"""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+_ops = torch.ops.mkldnn
+
+
+class PackedConv:
+    """A convolution of odd square kernel and "same" padding, and its gradients, computed in ``dtype``.
+
+    It holds the weights as they are when it is made; no gradient is recorded.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor | None, dtype: torch.dtype):
+        self.weight = weight.detach().to(dtype).contiguous()
+        self.bias = None if bias is None else bias.detach().to(dtype)
+        self.pad = weight.shape[-1] // 2
+        self.packs: dict[tuple[int, ...], Tensor] = {}
+
+    def __call__(self, x: Tensor, added: Tensor | None = None, slope: float | None = None) -> Tensor:
+        """``leaky_relu(conv(x) + added, slope)`` in new memory; ``slope`` None leaves the activation out.
+
+        ``x`` (N, C, H, W) and ``added`` (N, C', H, W) have the type of the weights.
+        """
+        if not self._packs(x):
+            out = F.conv2d(x, self.weight, self.bias, padding=self.pad)
+            out = out if added is None else out.add_(added)
+            return out if slope is None else F.leaky_relu_(out, slope)
+        geometry = [self.pad] * 2, [1, 1], [1, 1], 1
+        weight = self._pack(x, geometry)
+        if added is None:
+            kind, values = ('none', []) if slope is None else ('leaky_relu', [slope])
+            return _ops._convolution_pointwise(x, weight, self.bias, *geometry, kind, values, '')
+        out = _ops._convolution_pointwise.binary(x, added, weight, self.bias, *geometry, 'add', 1.0, None, [], None)
+        return out if slope is None else F.leaky_relu_(out, slope)
+
+    def gradients(self, grad: Tensor, x: Tensor, wanted: Sequence[bool]) -> tuple[Tensor | None, ...]:
+        """The gradients of input, weight and bias from that of the output, as far as ``wanted``."""
+        return torch.ops.aten.convolution_backward(
+            grad, x, self.weight, [len(self.weight)], [1, 1], [self.pad] * 2, [1, 1], False, [0, 0], 1, list(wanted))
+
+    def _packs(self, x: Tensor) -> bool:
+        return (x.device.type == 'cpu' and torch.backends.mkldnn.is_available()
+                and (x.dtype == torch.float32 or (x.dtype == torch.bfloat16 and _ops._is_mkldnn_bf16_supported())))
+
+    def _pack(self, x: Tensor, geometry: tuple) -> Tensor:
+        # oneDNN chooses the blocks by the size of the input.
+        size = tuple(x.shape)
+        if size not in self.packs:
+            self.packs[size] = _ops._reorder_convolution_weight(self.weight, *geometry, list(size))
+        return self.packs[size]
