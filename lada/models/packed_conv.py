@@ -50,7 +50,8 @@ class PackedConv:
             grad, x, self.weight, [len(self.weight)], [1, 1], [self.pad] * 2, [1, 1], False, [0, 0], 1, list(wanted))
 
     def _packs(self, x: Tensor) -> bool:
-        return (x.device.type == 'cpu' and torch.backends.mkldnn.is_available()
+        # Inductor cannot build these operators around weights packed while it traces.
+        return (not torch.compiler.is_compiling() and x.device.type == 'cpu' and torch.backends.mkldnn.is_available()
                 and (x.dtype == torch.float32 or (x.dtype == torch.bfloat16 and _ops._is_mkldnn_bf16_supported())))
 
     def _pack(self, x: Tensor, geometry: tuple) -> Tensor:
