@@ -4,8 +4,9 @@ import torch
 from torch import Tensor, nn
 
 from lada.models.conv_chain import ConvChain, Link
-from lada.models.deform_conv import base_positions, choose_implementation, modulated_deform_conv2d, sampled_conv
+from lada.models.deform_conv import choose_implementation, modulated_deform_conv2d, sampled_conv
 from lada.models.initialization import LEAKY_SLOPE, he_normal_, init_convs_, zero_
+from lada.models.row_sampling import pixel_positions
 
 
 class SecondOrderDeformableAlignment(nn.Module):
@@ -75,7 +76,7 @@ class SecondOrderDeformableAlignment(nn.Module):
             reach = 2 * self.max_residue_magnitude
             flows = flows.to(places.dtype) - self.max_residue_magnitude
             if choose_implementation(x.device, self.implementation) == 'sampling':
-                base = base_positions(*rows.shape[1:3], self.stride, flows.device, flows.dtype) + flows
+                base = pixel_positions(*rows.shape[1:3], flows.device, flows.dtype, self.stride)[..., None] + flows
                 return sampled_conv(x, base, places, self.weight, self.bias, self.padding, self.dilation, reach, table)
             shifts = places[..., :2, :, :].unflatten(-2, (2, -1)) * reach + flows[..., None, None]
             offset = shifts.flip(3).flatten(-3).movedim(3, -1).flatten(3).permute(0, 3, 1, 2)

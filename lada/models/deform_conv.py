@@ -9,7 +9,6 @@ computes them again.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -17,7 +16,7 @@ from torch.autograd.function import once_differentiable
 from torchvision.ops import deform_conv2d
 
 from lada.models.layout import planes
-from lada.models.row_sampling import padded, sample_rows
+from lada.models.row_sampling import padded, pixel_positions, sample_rows
 
 IMPLEMENTATIONS = ('torchvision', 'sampling')
 # Positions sampled at once: what lies between stays in the second-level cache.
@@ -49,8 +48,8 @@ def modulated_deform_conv2d(x: Tensor, offset: Tensor, mask: Tensor, weight: Ten
     batch, _, height, width = mask.shape
     shifts = offset.view(batch, groups, kernel, 2, height, width).permute(0, 4, 5, 3, 1, 2).flip(3)
     places = torch.cat([shifts, mask.view(batch, groups, 1, kernel, height, width).permute(0, 4, 5, 2, 1, 3)], 3)
-    base = base_positions(height, width, stride, offset.device, offset.dtype)
-    return sampled_conv(x, base.expand(batch, *base.shape[1:]), places, weight, bias, padding, dilation)
+    base = pixel_positions(height, width, offset.device, offset.dtype, stride)[..., None]
+    return sampled_conv(x, base.expand(batch, *base.shape), places, weight, bias, padding, dilation)
 
 
 def sampled_conv(x: Tensor, base: Tensor, places: Tensor, weight: Tensor, bias: Tensor | None, padding: int,
@@ -63,12 +62,6 @@ def sampled_conv(x: Tensor, base: Tensor, places: Tensor, weight: Tensor, bias: 
     (N, O, Ho, Wo), stored channels last.
     """
     return _SampledConv.apply(x, base, places, weight, bias, padding, dilation, reach, table)
-
-
-def base_positions(height: int, width: int, stride: int, device: torch.device, dtype: torch.dtype) -> Tensor:
-    """The pixels (1, Ho, Wo, 2, 1) at which undisplaced kernels stand, horizontal and vertical."""
-    y, x = (torch.arange(0, size * stride, stride, dtype=dtype, device=device) for size in (height, width))
-    return torch.stack(torch.meshgrid(x, y, indexing='xy'), -1)[None, ..., None]
 
 
 @contextmanager
@@ -199,10 +192,7 @@ def _product(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
     return torch.mm(a, b.t()) if bias is None else torch.addmm(bias, a, b.t())
 
 
-@lru_cache(maxsize=16)
 def _taps(kernel_size: tuple[int, int], padding: int, dilation: int, dtype: torch.dtype,
           device: torch.device) -> Tensor:
     """How far the kernel's K taps are from where it stands, (2, K), horizontal and vertical."""
-    with torch.inference_mode(False), torch.no_grad():
-        y, x = (torch.arange(size, dtype=dtype, device=device) * dilation - padding for size in kernel_size)
-        return torch.stack(torch.meshgrid(x, y, indexing='xy')).flatten(1)
+    return (pixel_positions(*kernel_size, device, dtype, dilation) - padding).flatten(0, 1).t()

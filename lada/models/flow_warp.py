@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from lada.models.layout import planes
-from lada.models.row_sampling import padded, sample_rows
+from lada.models.row_sampling import padded, pixel_positions, sample_rows
 
 
 def flow_warp(x: Tensor, flow: Tensor, interpolation: str = 'bilinear', padding_mode: str = 'zeros',
@@ -33,9 +33,9 @@ def sampling_grid(flow: Tensor) -> Tensor:
     """Turn a flow (N, H, W, 2) in pixels into the grid of ``grid_sample(align_corners=True)``, float32 at least."""
     height, width = flow.shape[1:3]
     flow = flow if flow.dtype == torch.float64 else flow.float()
-    pixels, scale, minus_one = _pixel_grid(height, width, flow.device, flow.dtype)
+    scale, minus_one = _normalising(height, width, flow.device, flow.dtype)
     # Adding in pixels first and scaling in one fused step keeps positions closest to those of exact arithmetic.
-    return torch.addcmul(minus_one, pixels + flow, scale)
+    return torch.addcmul(minus_one, pixel_positions(height, width, flow.device, flow.dtype) + flow, scale)
 
 
 def warp_with_grid(x: Tensor, grid: Tensor, padding_mode: str = 'zeros') -> Tensor:
@@ -66,7 +66,7 @@ class _GroupWarp(torch.autograd.Function):
             table = padded(x, flows.dtype)
         n, c, h, w = x.shape
         # One more than in the image: the tables have a border.
-        places = flows + (_pixel_grid(h, w, flows.device, flows.dtype)[0][..., None] + 1)
+        places = flows + (pixel_positions(h, w, flows.device, flows.dtype)[..., None] + 1)
         rows = [sample_rows(*one) for one in zip(table, places.view(n, h * w, 2, -1, 1), strict=True)]
         return torch.stack(rows).view(n, h, w, c).permute(0, 3, 1, 2).to(x.dtype)
 
@@ -82,15 +82,14 @@ class _GroupWarp(torch.autograd.Function):
         if ctx.needs_input_grad[0]:
             grad_x = grad_x.view(x.shape).to(x.dtype)
         if ctx.needs_input_grad[1]:
-            grad_grid = grad_grid.mul_(_pixel_grid(h, w, flows.device, flows.dtype)[1])
+            grad_grid = grad_grid.mul_(_normalising(h, w, flows.device, flows.dtype)[0])
             grad_grid = grad_grid.view(n, -1, h, w, 2).permute(0, 2, 3, 4, 1)
         return grad_x, grad_grid, None
 
 
 @lru_cache(maxsize=16)
-def _pixel_grid(height: int, width: int, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
+def _normalising(height: int, width: int, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Return what to multiply positions in pixels by, and what to add then."""
     with torch.inference_mode(False), torch.no_grad():
-        x, y = torch.arange(width, dtype=dtype), torch.arange(height, dtype=dtype)
-        pixels = torch.stack(torch.meshgrid(x, y, indexing='xy'), dim=-1)[None]
         scale = torch.tensor([2 / max(width - 1, 1), 2 / max(height - 1, 1)], dtype=dtype)
-        return pixels.to(device), scale.to(device), torch.tensor(-1, dtype=dtype, device=device)
+        return scale.to(device), torch.tensor(-1, dtype=dtype, device=device)
