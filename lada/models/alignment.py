@@ -54,38 +54,44 @@ class SecondOrderDeformableAlignment(nn.Module):
         raw = ConvChain([Link(first.weight, first.bias, LEAKY_SLOPE), *self.offset_links()])(guide)
         return self.align(x, raw, torch.stack((flow_1, flow_2), 2).permute(0, 3, 4, 1, 2))
 
-    def offset_links(self) -> list[Link]:
+    def offset_links(self, share: float = 1) -> list[Link]:
         """What follows the first convolution of ``conv_offset``, its last filters sorted for :meth:`align`.
 
         First those of horizontal shifts, then of vertical ones, then of factors. Those of shifts are doubled, because
-        tanh(a) = 2 sigmoid(2a) - 1: all need one function then, ten times faster than tanh.
+        tanh(a) = 2 sigmoid(2a) - 1: all need one function then, ten times faster than tanh. ``share``: only for the
+        first groups of channels, so many of all.
         """
         *inner, last = self.conv_offset[2::2]
         return [*(Link(conv.weight, conv.bias, LEAKY_SLOPE) for conv in inner),
-                Link(_sorted_filters(last.weight), _sorted_filters(last.bias))]
+                Link(self._sorted_filters(last.weight, share), self._sorted_filters(last.bias, share))]
 
     def align(self, x: Tensor, raw: Tensor, flows: Tensor, table: Tensor | None = None) -> Tensor:
-        """Align ``x`` (N, in, H, W) given the output of :meth:`offset_links` and both flows (N, H, W, 2, 2).
+        """Align ``x`` (N, in, H, W) given the output of :meth:`offset_links` and F flows (N, H, W, 2, F).
 
-        ``table``: as in :func:`lada.models.deform_conv.sampled_conv`. Returns (N, out, H, W), stored channels last.
+        Each flow serves as many channels. ``x`` may be the first part of the channels alone, where the others are zero;
+        then ``raw`` and ``flows`` are for that share only. ``table``: as in
+        :func:`lada.models.deform_conv.sampled_conv`. Returns (N, out, H, W), stored channels last.
         """
+        weight = self.weight[:, :x.shape[1]]
+        groups = self.deform_groups * x.shape[1] // self.weight.shape[1]
         with torch.autocast(x.device.type, enabled=False):
             rows = raw.permute(0, 2, 3, 1)
-            places = torch.sigmoid(rows if rows.dtype == torch.float64 else rows.float())
-            places = places.view(*rows.shape[:3], 3, self.deform_groups, -1)
+            places = rows.reshape(*rows.shape[:3], 3, groups, -1)
             reach = 2 * self.max_residue_magnitude
-            flows = flows.to(places.dtype) - self.max_residue_magnitude
+            flows = (flows if raw.dtype == torch.float64 else flows.float()) - self.max_residue_magnitude
             if choose_implementation(x.device, self.implementation) == 'sampling':
                 base = pixel_positions(*rows.shape[1:3], flows.device, flows.dtype, self.stride)[..., None] + flows
-                return sampled_conv(x, base, places, self.weight, self.bias, self.padding, self.dilation, reach, table)
-            shifts = places[..., :2, :, :].unflatten(-2, (2, -1)) * reach + flows[..., None, None]
+                return sampled_conv(x, base, places, weight, self.bias, self.padding, self.dilation, reach, table)
+            places = torch.sigmoid(places.to(flows.dtype))
+            shifts = places[..., :2, :, :].unflatten(-2, (flows.shape[-1], -1)) * reach + flows[..., None, None]
             offset = shifts.flip(3).flatten(-3).movedim(3, -1).flatten(3).permute(0, 3, 1, 2)
             mask = places[..., 2, :, :].flatten(3).permute(0, 3, 1, 2)
-            return modulated_deform_conv2d(x, offset.contiguous(), mask.contiguous(), self.weight, self.bias,
+            return modulated_deform_conv2d(x, offset.contiguous(), mask.contiguous(), weight, self.bias,
                                            stride=self.stride, padding=self.padding, dilation=self.dilation,
                                            implementation='torchvision')
 
-
-def _sorted_filters(values: Tensor) -> Tensor:
-    shifts, factors = values.split((2 * len(values) // 3, len(values) // 3))
-    return torch.cat([2 * shifts.unflatten(0, (-1, 2)).flip(1).transpose(0, 1).flatten(0, 1), factors])
+    def _sorted_filters(self, values: Tensor, share: float) -> Tensor:
+        shifts, factors = values.split((2 * len(values) // 3, len(values) // 3))
+        shifts = shifts.unflatten(0, (self.deform_groups, -1, 2)).movedim(2, 0).flip(0)
+        every = torch.cat([2 * shifts, factors.unflatten(0, (1, self.deform_groups, -1))])
+        return every[:, :round(share * self.deform_groups)].flatten(0, 2)

@@ -152,6 +152,8 @@ class BasicVSRPlusPlusNet(BaseModule):
         warped_1, current, warped_2, flow_weight = first.weight.split([self.mid_channels] * 3 + [4], 1)
         current_part = _KnownPart([feats['spatial']], _SplitConv([current], first.bias), device)
         flow_part = split_frames(F.conv2d(motion.both, flow_weight, padding=1), t - 1) if t > 1 else []
+        # After one frame there is nothing of second order yet: half of the alignment's work falls away.
+        first_offsets = ConvChain([Link(warped_1, None, LEAKY_SLOPE), *align.offset_links(share=0.5)])
         offsets = ConvChain([Link(torch.cat([warped_1, warped_2], 1), None, LEAKY_SLOPE), *align.offset_links()])
         merge, blocks = ConvChain([Link(prop_weight, None, LEAKY_SLOPE)]), backbone.main[2].chain()
 
@@ -159,11 +161,12 @@ class BasicVSRPlusPlusNet(BaseModule):
             """Features of the frame ``i`` from those of the last one, ``prop``, and the last but one, ``before``."""
             if prop is None:
                 return blocks(F.leaky_relu_(known[i].clone(), LEAKY_SLOPE)), None
-            pair = join_channels([prop, torch.zeros_like(prop) if before is None else before])
-            flows = motion.flows[step - 1]
-            table = padded(pair.detach(), flows.dtype) if pair.device.type == 'cpu' else None
-            raw = offsets(warp_groups(pair, flows, table), current_part[i] + flow_part[step - 1])
-            aligned = align.align(pair, raw, flows, table)
+            past = prop if before is None else join_channels([prop, before])
+            flows = motion.flows[step - 1][..., :1 if before is None else 2]
+            table = padded(past.detach(), flows.dtype) if past.device.type == 'cpu' else None
+            chain = first_offsets if before is None else offsets
+            raw = chain(warp_groups(past, flows, table), current_part[i] + flow_part[step - 1])
+            aligned = align.align(past, raw, flows, table)
             return aligned + blocks(merge(aligned, known[i])), prop
 
         def visit_all(steps: range, prop: Tensor | None, before: Tensor | None) -> tuple[list[Tensor], Tensor | None]:
