@@ -20,7 +20,7 @@ from lada.models.row_sampling import padded, pixel_positions, sample_rows
 
 IMPLEMENTATIONS = ('torchvision', 'sampling')
 # Positions sampled at once: what lies between stays in the second-level cache.
-STRIP = 512
+STRIP = 1024
 _forced: ContextVar[str | None] = ContextVar('deform_conv_implementation', default=None)
 
 
