@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from lada.models.flow_warp import flow_warp
 from lada.models.initialization import he_normal_, zero_
+from lada.models.layout import channels_last
 from lada.registry import MODELS
 from lada.weights import load_into
 
@@ -76,7 +77,7 @@ class SPyNet(nn.Module):
             else:
                 flow_up = F.interpolate(flow, scale_factor=2, mode='bilinear', align_corners=True) * 2.0
                 warped = flow_warp(supp, flow_up.permute(0, 2, 3, 1), padding_mode='border')
-            flow = flow_up + self.basic_module[level](torch.cat([ref, warped, flow_up], 1))
+            flow = flow_up + self.basic_module[level](channels_last(torch.cat([ref, warped, flow_up], 1)))
         return flow
 
     def forward(self, ref: Tensor, supp: Tensor) -> Tensor:
