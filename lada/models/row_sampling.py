@@ -43,9 +43,8 @@ def sample_rows(table: Tensor, places: Tensor, factor: Tensor | None = None) -> 
     x, y = places.nan_to_num_().unbind(1)
     x.clamp_(0, width - 1)
     y.clamp_(0, height - 3)
-    corners = places.floor()
-    to_right, to_lower = places.sub_(corners).unbind(1)
-    left, upper = corners.int().unbind(1)
+    left, upper = places.int().unbind(1)
+    to_right, to_lower = places.frac_().unbind(1)
     first = torch.add(left, upper, alpha=width)
     first = torch.add(_group_numbers(groups, count, table.device), first, alpha=groups)
     below = first + width * groups
