@@ -210,8 +210,9 @@ class BasicVSRPlusPlusNet(BaseModule):
         n, _, _, h, w = lqs.shape
         low = n * h * w / (1 if self.is_low_res_input else 16)
         blocks = sum(len(backbone.main[2]) for backbone in self.backbone.values())
-        # Two activations for each residual block; offsets, masks and their inputs; the upsampling's large pictures.
-        values = low * (self.mid_channels * (2 * blocks + 60) + 4 * 1200 + 16 * 64 * 3 + 4 * self.mid_channels * 2)
+        # Two activations for each residual block; samples, offsets, masks and what they come from; the upsampling's
+        # large pictures.
+        values = low * (self.mid_channels * (2 * blocks + 60) + 4 * 1900 + 16 * 64 * 3 + 4 * self.mid_channels * 2)
         return values * (2 if torch.is_autocast_enabled(lqs.device.type) else 4)
 
 

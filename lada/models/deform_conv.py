@@ -1,9 +1,9 @@
 """Modulated deformable convolution (Zhu et al. 2019, "Deformable ConvNets v2").
 
-Two implementations with the same values. ``torchvision`` is the compiled operator, fast on CUDA. ``sampling`` gathers
-rows of channels (:mod:`lada.models.row_sampling`) and multiplies; its backward pass goes through ``grid_sample``. On a
-CPU it is several times faster, most of all in the backward pass, deterministic, and keeps no columns: the backward pass
-computes them again.
+Two implementations with the same values. ``torchvision`` is the compiled operator, fast on CUDA. ``sampling`` samples,
+then multiplies: without gradients by gathering rows of channels (:mod:`lada.models.row_sampling`), with them by
+``grid_sample`` and its backward pass. On a CPU it is several times faster, most of all in the backward pass, and
+deterministic.
 """
 
 from collections.abc import Iterator
@@ -211,7 +211,7 @@ def _wide(places: Tensor) -> torch.dtype:
 
 def _parts(groups: int) -> list[slice]:
     """Groups to sample at once: grid_sample works on them in parallel, and a few at a time stay in the caches."""
-    step = max(4, torch.get_num_threads())
+    step = groups if torch.compiler.is_compiling() else max(4, torch.get_num_threads())
     return [slice(start, min(start + step, groups)) for start in range(0, groups, step)]
 
 
@@ -231,20 +231,20 @@ def _grid(base: Tensor, shifts: Tensor, kernel_size: tuple[int, int], padding: i
     """
     groups, kernel, area = shifts.shape[1:]
     taps = _taps(kernel_size, padding, dilation, shifts.dtype, shifts.device)
-    grid = shifts.new_empty(groups, 2, kernel, area)
+    grid = torch.empty_like(shifts[:2])
     for axis, pixels in enumerate((size[1], size[0])):
         scale = 2 / pixels
         where = base[:, :, axis].reshape(area, -1).t()[:, None] + taps[axis, :, None]
         where = where.contiguous().add_(0.5).mul_(scale).sub_(1)
         where = where[:, None].expand(-1, groups // len(where), -1, -1)
-        torch.add(where, shifts[axis].view(where.shape), alpha=scale * reach,
-                  out=grid[:, axis].view(where.shape))
-    return grid.permute(0, 2, 3, 1)
+        torch.add(where, shifts[axis].view(where.shape), alpha=scale * reach, out=grid[axis].view(where.shape))
+    return grid.permute(1, 2, 3, 0)
 
 
 def _product(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
     """``a @ b.t() + bias`` for matrices (M, K) and (N, K)."""
-    if a.dtype == torch.float32 and a.device.type == 'cpu' and torch.backends.mkldnn.is_available():
+    if (not torch.compiler.is_compiling()  # Inductor takes constant weights only
+            and a.dtype == torch.float32 and a.device.type == 'cpu' and torch.backends.mkldnn.is_available()):
         # float32 matmul goes to MKL, which multiplies at 0.4 times oneDNN's rate on AMD processors with AVX-512.
         return torch.ops.mkldnn._linear_pointwise(a, b, bias, 'none', [], '')
     return torch.mm(a, b.t()) if bias is None else torch.addmm(bias, a, b.t())

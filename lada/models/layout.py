@@ -13,17 +13,17 @@ from torch import Tensor
 
 def channels_last(x: Tensor) -> Tensor:
     """Return ``x`` (N, C, H, W), stored channels last."""
-    return _Relayout.apply(x, True)
+    return _relayout(x, True)
 
 
 def planes(x: Tensor) -> Tensor:
     """Return ``x`` (N, C, H, W), stored plane by plane (PyTorch's contiguous format)."""
-    return _Relayout.apply(x, False)
+    return _relayout(x, False)
 
 
 def join_channels(parts: Sequence[Tensor]) -> Tensor:
     """Concatenate channels of tensors (N, C, H, W) stored channels last; their gradients are stored so, too."""
-    return _Join.apply(*parts)
+    return torch.cat(parts, 1) if torch.compiler.is_compiling() else _Join.apply(*parts)
 
 
 def join_frames(frames: Sequence[Tensor]) -> Tensor:
@@ -36,6 +36,12 @@ def split_frames(batch: Tensor, count: int) -> list[Tensor]:
     """Undo :func:`join_frames`: views of ``count`` frames. Gradients come back channels last, too."""
     rows = batch.permute(0, 2, 3, 1)
     return [frame.permute(0, 3, 1, 2) for frame in rows.view(count, -1, *rows.shape[1:]).unbind(0)]
+
+
+def _relayout(x: Tensor, to_channels_last: bool) -> Tensor:
+    if torch.compiler.is_compiling():
+        return x.contiguous(memory_format=torch.channels_last if to_channels_last else torch.contiguous_format)
+    return _Relayout.apply(x, to_channels_last)
 
 
 class _Relayout(torch.autograd.Function):

@@ -80,8 +80,7 @@ class PackedConv:
             yield grad[:, :, start:end], rows
 
     def _packs(self, x: Tensor) -> bool:
-        # Inductor cannot build these operators around weights packed while it traces.
-        return (not torch.compiler.is_compiling() and x.device.type == 'cpu' and torch.backends.mkldnn.is_available()
+        return (x.device.type == 'cpu' and torch.backends.mkldnn.is_available()
                 and (x.dtype == torch.float32 or (x.dtype == torch.bfloat16 and _ops._is_mkldnn_bf16_supported())))
 
     def _pack(self, x: Tensor, geometry: tuple) -> Tensor:

@@ -2,7 +2,12 @@ import pytest
 import torch
 from torch.autograd import gradcheck
 
-from lada.models.deform_conv import choose_implementation, modulated_deform_conv2d, use_implementation
+from lada.models.deform_conv import (
+    choose_implementation,
+    modulated_deform_conv2d,
+    sampled_conv,
+    use_implementation,
+)
 
 
 def case(batch, channels, out_channels, size, groups, stride=1, padding=1, dilation=1, kernel=(3, 3), spread=3.0,
@@ -39,7 +44,9 @@ def test_same_as_torchvision(name, layout):
         moved = [inputs[0].contiguous(memory_format=layout), *inputs[1:]]
         out = modulated_deform_conv2d(*moved, **options, implementation=implementation)
         weights = torch.linspace(0, 1, out.numel()).view(out.shape)
-        results[implementation] = [out, *torch.autograd.grad((out * weights).sum(), inputs)]
+        with torch.no_grad():  # another path with the same values
+            alone = modulated_deform_conv2d(*moved, **options, implementation=implementation)
+        results[implementation] = [out, alone, *torch.autograd.grad((out * weights).sum(), inputs)]
     for ours, theirs in zip(results['sampling'], results['torchvision'], strict=True):
         torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-4)
 
@@ -55,6 +62,27 @@ def test_gradients_without_input_gradient_or_bias():
     inputs, options = case(1, 4, 3, (3, 4), 2, dtype=torch.float64)
     x = inputs[0].detach()
     assert gradcheck(lambda *args: modulated_deform_conv2d(x, *args, **options), inputs[1:4], fast_mode=True)
+
+
+def test_raw_places_go_through_a_sigmoid():
+    generator = torch.Generator().manual_seed(3)
+    shapes = (2, 4, 5, 6), (2, 5, 6, 2, 2), (2, 5, 6, 3, 2, 9), (3, 4, 3, 3), (3,)
+    x, base, raw, weight, bias = (torch.randn(shape, generator=generator, dtype=torch.float64) for shape in shapes)
+    base = 3 * base + 2
+    inputs = [part.requires_grad_() for part in (x, base, raw, weight, bias)]
+    assert gradcheck(lambda *parts: sampled_conv(*parts, 1, 1, reach=5.0), inputs, fast_mode=True)
+
+    def plain(x, base, raw, weight, bias):
+        places = torch.sigmoid(raw)
+        places = torch.cat([places[..., :2, :, :] * 5, places[..., 2:, :, :]], 3)
+        return sampled_conv(x, base, places, weight, bias, 1, 1)
+
+    ours, theirs = (function(*inputs) for function in (lambda *parts: sampled_conv(*parts, 1, 1, reach=5.0), plain))
+    torch.testing.assert_close(ours, theirs)
+    for one, other in zip(*(torch.autograd.grad(out.square().sum(), inputs) for out in (ours, theirs)), strict=True):
+        torch.testing.assert_close(one, other)
+    with torch.no_grad():
+        torch.testing.assert_close(sampled_conv(*inputs, 1, 1, reach=5.0), theirs)
 
 
 def test_bit_identical_twice_with_deterministic_algorithms():
