@@ -229,7 +229,7 @@ def _grid(base: Tensor, shifts: Tensor, kernel_size: tuple[int, int], padding: i
 
     ``base``: (Ho, Wo, 2, F). ``shifts``: (3, G, K, P), of which the factors are not used.
     """
-    groups, kernel, area = shifts.shape[1:]
+    groups, area = shifts.shape[1], shifts.shape[3]
     taps = _taps(kernel_size, padding, dilation, shifts.dtype, shifts.device)
     grid = torch.empty_like(shifts[:2])
     for axis, pixels in enumerate((size[1], size[0])):
