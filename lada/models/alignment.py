@@ -4,9 +4,10 @@ import torch
 from torch import Tensor, nn
 
 from lada.models.conv_chain import ConvChain, Link
-from lada.models.deform_conv import choose_implementation, modulated_deform_conv2d, sampled_conv
+from lada.models.deform_conv import choose_implementation, modulated_deform_conv2d
 from lada.models.initialization import LEAKY_SLOPE, he_normal_, init_convs_, zero_
 from lada.models.row_sampling import pixel_positions
+from lada.models.sampled_conv import sampled_conv
 
 
 class SecondOrderDeformableAlignment(nn.Module):
@@ -70,7 +71,7 @@ class SecondOrderDeformableAlignment(nn.Module):
 
         Each flow serves as many channels. ``x`` may be the first part of the channels alone, where the others are zero;
         then ``raw`` and ``flows`` are for that share only. ``table``: as in
-        :func:`lada.models.deform_conv.sampled_conv`. Returns (N, out, H, W), stored channels last.
+        :func:`lada.models.sampled_conv.sampled_conv`. Returns (N, out, H, W), stored channels last.
         """
         weight = self.weight[:, :x.shape[1]]
         groups = self.deform_groups * x.shape[1] // self.weight.shape[1]

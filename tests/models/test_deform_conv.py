@@ -2,12 +2,7 @@ import pytest
 import torch
 from torch.autograd import gradcheck
 
-from lada.models.deform_conv import (
-    choose_implementation,
-    modulated_deform_conv2d,
-    sampled_conv,
-    use_implementation,
-)
+from lada.models.deform_conv import choose_implementation, modulated_deform_conv2d, use_implementation
 
 
 def case(batch, channels, out_channels, size, groups, stride=1, padding=1, dilation=1, kernel=(3, 3), spread=3.0,
@@ -62,28 +57,6 @@ def test_gradients_without_input_gradient_or_bias():
     inputs, options = case(1, 4, 3, (3, 4), 2, dtype=torch.float64)
     x = inputs[0].detach()
     assert gradcheck(lambda *args: modulated_deform_conv2d(x, *args, **options), inputs[1:4], fast_mode=True)
-
-
-@pytest.mark.parametrize('reach', [5.0, 0.0])
-def test_raw_places_go_through_a_sigmoid(reach):
-    generator = torch.Generator().manual_seed(3)
-    shapes = (2, 4, 5, 6), (2, 5, 6, 2, 2), (2, 5, 6, 3, 2, 9), (3, 4, 3, 3), (3,)
-    x, base, raw, weight, bias = (torch.randn(shape, generator=generator, dtype=torch.float64) for shape in shapes)
-    base = 3 * base + 2
-    inputs = [part.requires_grad_() for part in (x, base, raw, weight, bias)]
-    assert gradcheck(lambda *parts: sampled_conv(*parts, 1, 1, reach=reach), inputs, fast_mode=True)
-
-    def plain(x, base, raw, weight, bias):
-        places = torch.sigmoid(raw)
-        places = torch.cat([places[..., :2, :, :] * reach, places[..., 2:, :, :]], 3)
-        return sampled_conv(x, base, places, weight, bias, 1, 1)
-
-    ours, theirs = (function(*inputs) for function in (lambda *parts: sampled_conv(*parts, 1, 1, reach=reach), plain))
-    torch.testing.assert_close(ours, theirs)
-    for one, other in zip(*(torch.autograd.grad(out.square().sum(), inputs) for out in (ours, theirs)), strict=True):
-        torch.testing.assert_close(one, other)
-    with torch.no_grad():
-        torch.testing.assert_close(sampled_conv(*inputs, 1, 1, reach=reach), theirs)
 
 
 def test_bit_identical_twice_with_deterministic_algorithms():
