@@ -5,6 +5,7 @@ from lada.models import BasicVSRPlusPlusNet
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings('ignore:Dynamo detected a call to a `functools.lru_cache`')
 @pytest.mark.parametrize('deform_conv', ['sampling', 'torchvision'])
 def test_the_generator_is_one_graph_with_the_same_values_and_gradients(deform_conv):
     """What Inductor makes of the graph needs a C++ compiler; this is all before it."""
