@@ -75,7 +75,7 @@ def case(args: argparse.Namespace, device: torch.device, size: int, frames: int)
     steps = {(name, precision): _step(args, net, path, target, precision, clock)
              for precision in args.precision for name, path in paths.items()}
     peaks, convs = {}, {}
-    for (name, precision), step in steps.items():  # also the warm-up
+    for (name, precision), step in steps.items():
         with ConvRecorder() as recorder:
             peaks[name, precision] = _peak_of(step, device)
         convs.setdefault(precision, recorder.convs)

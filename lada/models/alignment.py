@@ -79,7 +79,7 @@ class SecondOrderDeformableAlignment(nn.Module):
             rows = raw.permute(0, 2, 3, 1)
             places = rows.reshape(*rows.shape[:3], 3, groups, -1)
             reach = 2 * self.max_residue_magnitude
-            flows = (flows if raw.dtype == torch.float64 else flows.float()) - self.max_residue_magnitude
+            flows = flows.to(torch.promote_types(raw.dtype, torch.float32)) - self.max_residue_magnitude
             if choose_implementation(x.device, self.implementation) == 'sampling':
                 base = pixel_positions(*rows.shape[1:3], flows.device, flows.dtype, self.stride)[..., None] + flows
                 return sampled_conv(x, base, places, weight, self.bias, self.padding, self.dilation, reach, table)

@@ -50,7 +50,7 @@ def warp_groups(x: Tensor, flows: Tensor, table: Tensor | None = None) -> Tensor
     ``x``: (N, C, H, W), stored channels last like the result. ``flows``: (N, H, W, 2, F), horizontal then vertical, in
     pixels. ``table``: ``x`` as :func:`lada.models.row_sampling.padded` tables where the caller has them.
     """
-    if x.device.type == 'cpu' and not torch.compiler.is_compiling():
+    if x.device.type == 'cpu':
         return _GroupWarp.apply(x, flows, table)
     grid = sampling_grid(flows.permute(0, 4, 1, 2, 3).flatten(0, 1))
     return warp_with_grid(x.reshape(len(grid), -1, *x.shape[2:]), grid).view(x.shape)

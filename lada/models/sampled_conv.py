@@ -35,7 +35,7 @@ def _by_rows(x: Tensor, base: Tensor, places: Tensor, weight: Tensor, bias: Tens
              reach: float | None, table: Tensor | None) -> Tensor:
     """The faster forward pass where no gradient is wanted."""
     batch, height, width, _, groups, kernel = places.shape
-    wide = _wide(places)
+    wide = torch.promote_types(places.dtype, torch.float32)
     if table is None:
         table = padded(x, wide)
     # One more than in the image: the tables have a border.
@@ -64,11 +64,11 @@ class _SampledConv(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, base, places, weight, bias, padding, dilation, reach):
         batch, height, width, _, groups, kernel = places.shape
-        wide = _wide(places)
+        wide = torch.promote_types(places.dtype, torch.float32)
         flat = weight.reshape(len(weight), -1).to(x.dtype)
         ctx.geometry = (padding, dilation, reach)
         ctx.places_type, ctx.has_bias = places.dtype, bias is not None
-        samples = x.new_empty(batch, flat.shape[1], height * width)
+        samples = x.new_empty(batch, groups, x.shape[1] // groups, kernel, height * width)
         planar, outs = [], []
         for index in range(batch):
             shifts = places[index].view(1, height, width, -1).permute(0, 3, 1, 2).contiguous().to(wide)
@@ -80,7 +80,7 @@ class _SampledConv(torch.autograd.Function):
                 part = torch.grid_sampler_2d(image[chosen], grid[chosen], 0, 0, False)
                 if reach is not None:
                     part.mul_(shifts[2, chosen][:, None])
-                samples[index].view(groups, -1, kernel, part.shape[3])[chosen] = part
+                samples[index, chosen] = part
             outs.append(_product(flat, _columns(samples[index], shifts[2], reach).t()).t())
         ctx.save_for_backward(x, base, weight, torch.stack(planar), samples)
         out = torch.stack(outs)
@@ -109,7 +109,7 @@ class _SampledConv(torch.autograd.Function):
             grid = _grid(base[index], shifts, weight.shape[2:], padding, dilation, reach, (height, width))
             grad_shifts = torch.empty_like(shifts)
             for chosen in _parts(groups):
-                kept = samples[index].view(groups, -1, kernel, area)[chosen]
+                kept = samples[index, chosen]
                 grad_columns = _product(flat.view(groups, -1, flat.shape[1])[chosen].flatten(0, 1), rows[index])
                 grad_columns = grad_columns.to(shifts.dtype).view(kept.shape)
                 torch.sum(grad_columns * kept, 1, out=grad_shifts[2, chosen])
@@ -136,10 +136,6 @@ class _SampledConv(torch.autograd.Function):
                 grad_weight.t().reshape(weight.shape), grad_bias, None, None, None)
 
 
-def _wide(places: Tensor) -> torch.dtype:
-    return places.dtype if places.dtype == torch.float64 else torch.float32
-
-
 def _parts(groups: int) -> list[slice]:
     """Groups to sample at once: grid_sample works on them in parallel, and a few at a time stay in the caches."""
     step = groups if torch.compiler.is_compiling() else max(4, torch.get_num_threads())
@@ -147,11 +143,8 @@ def _parts(groups: int) -> list[slice]:
 
 
 def _columns(samples: Tensor, factor: Tensor, reach: float | None) -> Tensor:
-    """Samples (C·K, P) times their factors (G, K, P), which are in them already where there is a reach."""
-    if reach is not None:
-        return samples
-    groups, kernel, area = factor.shape
-    return (samples.view(groups, -1, kernel, area) * factor[:, None].to(samples.dtype)).view(samples.shape)
+    """Samples (G, C/G, K, P) times factors (G, K, P), which are in them already where there is a reach, as (C·K, P)."""
+    return (samples if reach is not None else samples * factor[:, None].to(samples.dtype)).flatten(0, 2)
 
 
 def _grid(base: Tensor, shifts: Tensor, kernel_size: tuple[int, int], padding: int, dilation: int,
