@@ -15,7 +15,7 @@ fail() { printf 'error: %s\n' "$*" >&2; exit 1; }
 PY="$HERE/.venv/bin/python"
 [ -x "$PY" ] || PY=python3
 command -v "$PY" > /dev/null || fail "no Python found: install Python 3.11 or newer, then run ./run_tests.sh once to set up .venv"
-(cd "$HERE" && "$PY" -c 'import lada.dataset_tools.split' 2> /dev/null) || fail "$PY has no lada with all it needs: run ./run_tests.sh once to set up .venv, or: $PY -m pip install -e ."
+(cd "$HERE" && "$PY" -c 'import lada.dataset_tools.split.splitting' 2> /dev/null) || fail "$PY has no lada with all it needs: run ./run_tests.sh once to set up .venv, or: $PY -m pip install -e ."
 
 YES=no UNDO=no DRY=no SIZED=no MODE=no
 DATASET="" EXTRA=()

@@ -24,8 +24,8 @@ from degrading_codecs import run
 from torch.utils.data import DataLoader
 
 from lada.data import InfiniteSampler, MosaicVideoDataset, init_worker, sample_rng
-from lada.dataset_tools.clip_planning import CreationSettings
-from lada.dataset_tools.creation import create_dataset
+from lada.dataset_tools.create.creation import create_dataset
+from lada.dataset_tools.create.planning import CreationSettings
 from lada.engine.loader import PREFETCH
 from lada.mosaic import VideoCompression
 from lada.video.convert import yuv420p_frame

@@ -11,8 +11,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from lada.dataset_tools.leakage import find_leaks
-from lada.dataset_tools.sources import file_sha256
+from lada.dataset_tools.check.leakage import find_leaks
+from lada.dataset_tools.create.sources import file_sha256
 from lada.video import clip_encoding, mask_encoding, read_frames, write_video
 
 VIDEOS = Path(__file__).resolve().parents[1] / 'assets' / 'sample_videos'

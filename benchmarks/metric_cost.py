@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from lada.evaluation.baselines import interpolate_block_means
-from lada.evaluation.clip_scores import ClipReference
+from lada.evaluation.scores import ClipReference
 from lada.models import BasicVSRPlusPlusNet
 from lada.mosaic import MosaicLook, draw_mosaic
 from lada.video import read_frames

@@ -11,8 +11,8 @@ from torch import Tensor
 from torchvision.ops import deform_conv2d
 
 from lada.models import BasicVSRPlusPlusNet, flow_warp
-from lada.models.basicvsr_plusplus_net import BRANCHES
-from lada.models.initialization import LEAKY_SLOPE
+from lada.models.basicvsrpp.initialization import LEAKY_SLOPE
+from lada.models.basicvsrpp.net import BRANCHES
 
 
 def reference_forward(net: BasicVSRPlusPlusNet, clips: Tensor) -> Tensor:

@@ -27,7 +27,7 @@ from lada.cli import make_parser, run_script
 from lada.data.worker import keep_freed_memory
 from lada.errors import LadaError
 from lada.models import BasicVSRPlusPlusNet, CharbonnierLoss
-from lada.models.deform_conv import choose_implementation
+from lada.models.basicvsrpp.deform_conv import choose_implementation
 
 DTYPES = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
 

@@ -1,22 +1,22 @@
 """Training: entry, loops, checkpoints, hooks, distributed launch."""
 
-from lada.engine.bad_numbers_hook import BadNumbersHook
-from lada.engine.bad_samples_hook import BadSamplesHook
-from lada.engine.checkpoint_hook import CheckpointHook
-from lada.engine.ema_hook import ExponentialMovingAverageHook
-from lada.engine.loops import IterBasedTrainLoop, MultiTestLoop, MultiValLoop
-from lada.engine.multi_optim_wrapper import MultiOptimWrapperConstructor
-from lada.engine.optim_wrapper import AutocastOptimWrapper, OptimWrapper
-from lada.engine.pictures_hook import PicturesHook
-from lada.engine.runner import Runner
-from lada.engine.stop_hook import StopHook
-from lada.engine.throughput_hook import ThroughputHook
-from lada.engine.watchdog_hook import WatchdogHook
-from lada.engine.wrappers import (
+from lada.engine.distributed.wrappers import (
     MMDistributedDataParallel,
     MMSeparateDistributedDataParallel,
     RewrappingDistributedDataParallel,
 )
+from lada.engine.hooks.bad_numbers import BadNumbersHook
+from lada.engine.hooks.bad_samples import BadSamplesHook
+from lada.engine.hooks.checkpoint import CheckpointHook
+from lada.engine.hooks.ema import ExponentialMovingAverageHook
+from lada.engine.hooks.pictures import PicturesHook
+from lada.engine.hooks.stop import StopHook
+from lada.engine.hooks.throughput import ThroughputHook
+from lada.engine.hooks.watchdog import WatchdogHook
+from lada.engine.loops import IterBasedTrainLoop, MultiTestLoop, MultiValLoop
+from lada.engine.multi_optim_wrapper import MultiOptimWrapperConstructor
+from lada.engine.optim import AutocastOptimWrapper, OptimWrapper
+from lada.engine.runner import Runner
 
 __all__ = ['AutocastOptimWrapper', 'BadNumbersHook', 'BadSamplesHook', 'CheckpointHook',
            'ExponentialMovingAverageHook', 'IterBasedTrainLoop', 'MMDistributedDataParallel',

@@ -15,12 +15,12 @@ from mmengine.runner import weights_to_cpu
 from mmengine.runner.checkpoint import get_state_dict
 
 import lada
-from lada.engine.checkpoint import fit_state_dict, load_generator_weights, load_training_checkpoint
+from lada.checkpoints.finding import fit_state_dict, load_generator_weights, load_training_checkpoint
 from lada.engine.compiling import compile_or_fall_back
+from lada.engine.hooks.watchdog import WatchdogHook
 from lada.engine.loader import with_defaults
 from lada.engine.loops import replays_batches
 from lada.engine.multi_optim_wrapper import single_wrappers
-from lada.engine.watchdog_hook import WatchdogHook
 from lada.errors import LadaError
 from lada.files import write_atomically
 from lada.registry import MODEL_WRAPPERS, RUNNERS

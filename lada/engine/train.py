@@ -9,10 +9,10 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 from mmengine.registry import DATASETS, MODELS, DefaultScope
 
+from lada.checkpoints.finding import LAST_CHECKPOINT, damage_of, find_checkpoint, iteration_of
 from lada.data.worker import keep_freed_memory
-from lada.engine.checkpoint import LAST_CHECKPOINT, damage_of, find_checkpoint, iteration_of
 from lada.engine.config import config_errors, load_config
-from lada.engine.launch import (
+from lada.engine.distributed.process_group import (
     DEFAULT_TIMEOUT,
     check_launcher,
     check_shared_storage,

@@ -13,8 +13,8 @@ from statistics import NormalDist
 import numpy as np
 
 from lada.errors import LadaError
-from lada.evaluation.clip_scores import SCORES
 from lada.evaluation.results import INPUT, ClipResult, Evaluation
+from lada.evaluation.scores import SCORES
 
 CONFIDENCE = 0.95
 RESAMPLES = 10_000

@@ -8,10 +8,10 @@ import numpy as np
 
 from lada.errors import LadaError
 from lada.evaluation.baselines import interpolate_block_means
-from lada.evaluation.clip_scores import ClipReference
 from lada.evaluation.frames import to_frames, to_masks
 from lada.evaluation.metrics.clip_metric import field
 from lada.evaluation.results import BICUBIC, INPUT, ClipResult
+from lada.evaluation.scores import ClipReference
 
 
 class MeasuredClip(NamedTuple):
@@ -33,7 +33,7 @@ def measure_clip(sample: dict, restored: dict[str, np.ndarray], perceptual: Call
         sample: a predicted sample with ground truth, input, mask and the metadata of
             :class:`~lada.data.data_sample.DataSample`. Without an upright block grid there is no bicubic baseline.
         restored: frames by name.
-        perceptual: see :class:`~lada.evaluation.clip_scores.ClipReference`.
+        perceptual: see :class:`~lada.evaluation.scores.ClipReference`.
         gt_key, input_key, mask_key: fields of the sample.
     """
     gt, mosaic = (to_frames(field(sample, key)) for key in (gt_key, input_key))

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from lada.checkpoints.reading import load_state_dict_file
 from lada.errors import LadaError
-from lada.weights import load_state_dict_file
 
 ABSENT = 'LPIPS was not measured: it needs torchmetrics and AlexNet weights (--lpips-weights).'
 _BATCH = 8

@@ -10,9 +10,9 @@ from itertools import pairwise
 
 from lada.evaluation.bootstrap import compare, plural, total_interval
 from lada.evaluation.charts import Series, chart
-from lada.evaluation.clip_scores import SCORES
 from lada.evaluation.page import page, table
 from lada.evaluation.results import BICUBIC, INPUT, ClipResult, Evaluation
+from lada.evaluation.scores import SCORES
 from lada.evaluation.tables import block_text, method_title, number_text
 
 BLOCK_EDGES = (0, 8, 12, 16, 24, math.inf)

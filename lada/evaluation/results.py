@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from lada.errors import LadaError
-from lada.evaluation.clip_scores import SCORES
 from lada.evaluation.metrics.clip_metric import mean
+from lada.evaluation.scores import SCORES
 
 INPUT, BICUBIC = 'input', 'bicubic'
 """The two restorations that every clip has: none at all, and interpolation of the block means."""
@@ -26,7 +26,7 @@ class ClipResult:
     region: float
     """Share of the clip's pixels that lie in the mosaic, 0 to 1."""
     scores: dict[str, dict[str, float]]
-    """Values by restoration and by name in :data:`~lada.evaluation.clip_scores.SCORES`; ``nan`` or absent: none."""
+    """Values by restoration and by name in :data:`~lada.evaluation.scores.SCORES`; ``nan`` or absent: none."""
 
     @property
     def source(self) -> str:

@@ -4,8 +4,8 @@ import csv
 import io
 import math
 
-from lada.evaluation.clip_scores import SCORES
 from lada.evaluation.results import BICUBIC, INPUT, ClipResult, Evaluation
+from lada.evaluation.scores import SCORES
 
 
 def summary_table(evaluation: Evaluation) -> str:

@@ -7,7 +7,7 @@ from mmengine.config import Config
 from mmengine.model import BaseModel
 from mmengine.registry import MODELS, DefaultScope
 
-from lada.engine.checkpoint import load_generator_weights
+from lada.checkpoints.finding import load_generator_weights
 from lada.engine.config import config_errors
 from lada.errors import LadaError
 

@@ -18,7 +18,7 @@ from lada.evaluation.frames import to_frames
 from lada.evaluation.measure import MeasuredClip, measure_clip
 from lada.evaluation.results import BICUBIC, INPUT, Evaluation
 from lada.inference.checkpoint import load_restorer
-from lada.inference.progress import Progress
+from lada.progress import Progress
 
 METADATA_FOLDER = 'crop_unscaled_meta'
 
@@ -33,7 +33,7 @@ def evaluate(config: Config, checkpoints: list[str], device: torch.device, *, da
         checkpoints: training checkpoints or exported weights.
         data: root or metadata folder of another dataset to use.
         num_clips: how many clips, evenly spaced over the set; all of them when ``None``.
-        perceptual: see :class:`~lada.evaluation.clip_scores.ClipReference`.
+        perceptual: see :class:`~lada.evaluation.scores.ClipReference`.
         on_clip: called after each clip.
     """
     labels = dict(zip(label_checkpoints(checkpoints), map(str, checkpoints), strict=True))

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from lada.dataset_tools.shots import ShotFinder
 from lada.errors import LadaError
 from lada.inference.crops import Crop, plan_crops
-from lada.inference.memory import release_free_memory
+from lada.memory import release_free_memory
 from lada.video import Picture
+from lada.video.shots import ShotFinder
 
 
 @dataclass

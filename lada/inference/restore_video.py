@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from lada.errors import LadaError
-from lada.inference.progress import Progress
 from lada.inference.restore import Item, Restorer, feathered
 from lada.inference.self_test import SyntheticMosaic
+from lada.progress import Progress
 from lada.video import VideoRewriter
 
 

@@ -12,7 +12,7 @@ from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
 from lada.errors import LadaError
-from lada.models.basicvsr_plusplus_net import BasicVSRPlusPlusNet
+from lada.models.basicvsrpp.net import BasicVSRPlusPlusNet
 from lada.models.restorer import BasicVSR
 from lada.registry import MODELS
 
@@ -33,7 +33,7 @@ class BasicVSRPlusPlusGan(BasicVSR):
     """A generator trained by pixel, perceptual and adversarial losses, each optional; arguments as public Lada's class.
 
     Perceptual and adversarial losses look at single frames, (N·T, 3, H, W). ``is_use_ema``: keep ``generator_ema``,
-    which :class:`lada.engine.ema_hook.ExponentialMovingAverageHook` moves towards the generator and which predicts.
+    which :class:`lada.engine.hooks.ema.ExponentialMovingAverageHook` moves towards the generator and which predicts.
     ``train_cfg``: ``mask_weight`` as in :class:`BasicVSR`, for the pixel loss; ``disc_steps`` (the generator is updated
     at every so many iterations), ``disc_init_steps`` (not before this iteration) and ``disc_repeat`` (updates of the
     discriminator in an iteration).

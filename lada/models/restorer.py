@@ -5,10 +5,10 @@ from mmengine.model import BaseModel
 from mmengine.structures import BaseDataElement
 from torch import Tensor
 
+from lada.checkpoints.reading import load_into
 from lada.errors import LadaError
 from lada.models.samples import split_samples, stack_samples
 from lada.registry import MODELS
-from lada.weights import load_into
 
 # Parts that MMagic's `fix_iter` keeps at their pretrained weights.
 FIXED_PARTS = ('spynet', 'edvr')
@@ -49,7 +49,7 @@ class BasicVSR(BaseModel):
         self._steps: int | None = None
 
     def init_weights(self) -> None:
-        """Apply ``init_cfg``; a ``Pretrained`` checkpoint is read by :mod:`lada.weights`, which runs no code in it."""
+        """Apply ``init_cfg``; a ``Pretrained`` checkpoint is read by :mod:`lada.checkpoints.reading`, which runs no code in it."""
         settings = self.init_cfg if isinstance(self.init_cfg, (list, tuple)) else [self.init_cfg]
         pretrained = [setting for setting in settings if setting and setting['type'] == 'Pretrained']
         self.init_cfg = [setting for setting in settings if setting and setting['type'] != 'Pretrained'] or None

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from lada.cli import make_parser, run_script
-from lada.dataset_tools import checking, leakage
+from lada.dataset_tools.check import checking, leakage
 from lada.dataset_tools.layout import counted, printable
 from lada.errors import LadaError
 from lada.files import write_atomically

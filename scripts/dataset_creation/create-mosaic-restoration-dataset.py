@@ -6,9 +6,9 @@ from pathlib import Path
 from tqdm import tqdm
 
 from lada.cli import make_parser, run_script
-from lada.dataset_tools.clip_planning import CreationSettings
-from lada.dataset_tools.creation import create_dataset
-from lada.dataset_tools.sources import Shard
+from lada.dataset_tools.create.creation import create_dataset
+from lada.dataset_tools.create.planning import CreationSettings
+from lada.dataset_tools.create.sources import Shard
 
 
 def build_parser():

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from lada.cli import make_parser, run_script
 from lada.data import MosaicVideoDataset
+from lada.dataset_tools.check.preview import write_contact_sheet
 from lada.dataset_tools.layout import META_FOLDER, printable
-from lada.dataset_tools.preview import write_contact_sheet
 from lada.errors import LadaError
 
 

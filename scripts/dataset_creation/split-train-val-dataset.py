@@ -5,9 +5,9 @@ import sys
 from pathlib import Path
 
 from lada.cli import make_parser, run_script
-from lada.dataset_tools.manifest import SplitArguments
-from lada.dataset_tools.split import split_dataset, undo_split
-from lada.dataset_tools.split_plan import as_report
+from lada.dataset_tools.split.manifest import SplitArguments
+from lada.dataset_tools.split.plan import as_report
+from lada.dataset_tools.split.splitting import split_dataset, undo_split
 from lada.files import write_atomically
 
 

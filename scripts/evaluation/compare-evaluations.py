@@ -6,8 +6,8 @@ import argparse
 from lada.cli import make_parser, run_script
 from lada.errors import LadaError
 from lada.evaluation.bootstrap import compare
-from lada.evaluation.clip_scores import SCORES
 from lada.evaluation.results import Evaluation
+from lada.evaluation.scores import SCORES
 
 
 def parse() -> argparse.ArgumentParser:

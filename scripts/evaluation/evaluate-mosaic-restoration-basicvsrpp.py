@@ -9,10 +9,10 @@ from mmengine.config import DictAction
 from lada.cli import make_parser, run_script
 from lada.engine.config import load_config
 from lada.errors import LadaError
+from lada.evaluation.files import EvaluationFiles, existing_files
 from lada.evaluation.perceptual import ABSENT, Perceptual
 from lada.inference.checkpoint import choose_device
 from lada.inference.evaluate import evaluate
-from lada.inference.evaluation_files import EvaluationFiles, existing_files
 
 
 def parse() -> argparse.ArgumentParser:

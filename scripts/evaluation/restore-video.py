@@ -12,8 +12,8 @@ from pathlib import Path
 from lada.cli import make_parser, run_script
 from lada.engine.config import load_config
 from lada.errors import LadaError
-from lada.inference.architecture import load_generator
 from lada.inference.checkpoint import choose_device
+from lada.inference.loading import load_generator
 from lada.inference.regions import BOX_COLUMNS, masks_from_boxes, masks_from_video, masks_of_ellipse, read_boxes
 from lada.inference.restore import Restorer
 from lada.inference.restore_video import compare_path, restore_video

@@ -22,7 +22,7 @@ def parser():
 
 
 def main(args):
-    from lada.engine.convert import convert_trusted_checkpoint, unsafe_types
+    from lada.checkpoints.converting import convert_trusted_checkpoint, unsafe_types
     from lada.errors import LadaError
 
     if not args.checkpoint.is_file():

@@ -18,7 +18,7 @@ def parser():
 
 
 def main(args):
-    from lada.engine.export import convert_to_stage2
+    from lada.checkpoints.exporting import convert_to_stage2
 
     count = convert_to_stage2(args.checkpoint, args.output, args.overwrite)
     print(f'{args.output}: {count} tensors, {args.output.stat().st_size / 1e6:.1f} MB')

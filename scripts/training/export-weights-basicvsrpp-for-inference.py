@@ -15,7 +15,7 @@ def parser():
 
 
 def main(args):
-    from lada.engine.export import export_weights
+    from lada.checkpoints.exporting import export_weights
 
     count = export_weights(args.checkpoint, args.output, args.overwrite)
     print(f'{args.output}: {count} tensors, {args.output.stat().st_size / 1e6:.1f} MB')

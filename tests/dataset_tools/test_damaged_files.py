@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from lada.data import ClipDraw, ClipMetadata, MosaicVideoDataset
-from lada.dataset_tools.checking import check_dataset
-from lada.dataset_tools.clip_planning import CreationSettings
-from lada.dataset_tools.creation import create_dataset
+from lada.dataset_tools.check.checking import check_dataset
+from lada.dataset_tools.create.creation import create_dataset
+from lada.dataset_tools.create.planning import CreationSettings
 from lada.errors import LadaError
 from lada.video import clip_encoding, read_frames, write_video
 

@@ -10,7 +10,7 @@ import torch
 from mmengine.config import Config
 from torchvision.models import vgg11
 
-from lada.engine.export import convert_to_stage2
+from lada.checkpoints.exporting import convert_to_stage2
 
 STAGE2 = '''
 model = dict(

@@ -10,8 +10,8 @@ from mmengine.structures import BaseDataElement
 
 from lada.errors import LadaError
 from lada.evaluation import PSNR, SSIM, MosaicGain, interpolate_block_means, psnr, ssim
-from lada.evaluation.clip_scores import ClipReference
 from lada.evaluation.metrics import clip_metric
+from lada.evaluation.scores import ClipReference
 from lada.registry import EVALUATOR
 
 

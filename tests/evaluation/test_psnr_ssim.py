@@ -25,7 +25,7 @@ def pair():
 @pytest.mark.parametrize('convert_to', [None, 'Y'])
 @pytest.mark.parametrize('order', ['HWC', 'CHW'])
 def test_golden(pair, repo_root, crop, convert_to, order):
-    golden = np.load(repo_root / 'tests/data/mmagic_golden/psnr_ssim.npz')
+    golden = np.load(repo_root / 'tests/golden/psnr_ssim.npz')
     pictures = pair if order == 'HWC' else [image.transpose(2, 0, 1) for image in pair]
     for name, function in (('psnr', psnr), ('ssim', ssim)):
         expected = golden[f'{name}_crop{crop}_{convert_to}']

@@ -19,7 +19,7 @@ from mmengine.hooks import Hook
 from torch import nn
 from torch.utils.data import get_worker_info
 
-from lada.engine.batch import sample_names
+from lada.engine.hooks.batch import sample_names
 from lada.registry import HOOKS, MODELS, TRANSFORMS
 
 CAP_DAC_OVERRIDE = 1

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from lada.engine.checkpoint import networks_of
+from lada.checkpoints.finding import networks_of
 from lada.errors import LadaError
-from lada.inference.architecture import architecture_of
+from lada.inference.loading import architecture_of
 from lada.inference.regions import masks_from_boxes, masks_from_video, read_boxes
 from lada.inference.restore import Restorer
 from lada.inference.restore_video import restore_video

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from mmengine.structures import BaseDataElement
 
-FOLDER = Path(__file__).resolve().parents[1] / 'data' / 'mmagic_golden'
+FOLDER = Path(__file__).resolve().parents[1] / 'golden'
 
 
 def load(name: str) -> dict:

@@ -17,7 +17,7 @@ _NAMES = {'psnr_mosaic': 'psnr', 'ssim_mosaic': 'ssim', 'psnr': 'frame_psnr', 's
 
 @METRICS.register_module()
 class MosaicGain(ClipMetric):
-    """The gain in dB over the mosaic region, and all scores of :data:`lada.evaluation.clip_scores.SCORES`.
+    """The gain in dB over the mosaic region, and all scores of :data:`lada.evaluation.scores.SCORES`.
 
     Results, means over clips: ``mosaic/gain`` (PSNR of the model over that of its input), ``mosaic/gain_over_bicubic``,
     and for each of ``input``, ``bicubic`` and ``model`` ``mosaic/psnr_*``, ``ssim_*``, ``seam_*``, ``warp_*`` and

@@ -9,9 +9,9 @@ import torch.nn.functional as F
 import torchvision
 from torch import Tensor, nn
 
+from lada.checkpoints.reading import load_state_dict_file
 from lada.errors import LadaError
 from lada.registry import MODELS
-from lada.weights import load_state_dict_file
 
 CRITERIA = {'l1': F.l1_loss, 'mse': F.mse_loss}
 TORCHVISION = 'torchvision://'

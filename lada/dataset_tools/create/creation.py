@@ -1,0 +1,222 @@
+"""Creating a dataset of clips from videos: one process per source, stopped and continued at will."""
+
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lada.dataset_tools.create.boxes import load_tracks
+from lada.dataset_tools.create.cutting import cut_clips
+from lada.dataset_tools.create.duplicates import Look, LookIndex
+from lada.dataset_tools.create.planning import CreationSettings, plan_clips, survey
+from lada.dataset_tools.create.sources import (
+    WHOLE,
+    Shard,
+    Source,
+    SourceIndex,
+    file_sha256,
+    find_videos,
+    name_sources,
+    size_of,
+)
+from lada.dataset_tools.layout import counted, mask_path, metadata_path, printable, video_path
+from lada.dataset_tools.locking import only_run
+from lada.dataset_tools.workers import Watch, worker_pool
+from lada.errors import LadaError
+
+STAGING_FOLDER = '.creating'
+
+
+@dataclass
+class SourceResult:
+    """What became of one source."""
+
+    source: Source
+    clips: int = 0
+    """Clips it gives, those of an earlier run included."""
+    written: int = 0
+    shots: int = 0
+    frames: int = 0
+    dropped: Counter = field(default_factory=Counter)
+    error: str | None = None
+    looks: list[Look] = field(default_factory=list)
+    lengths: dict[str, int] = field(default_factory=dict)
+    """Frames of each clip, by its stem."""
+
+    def drop(self, stem: str, reason: str) -> None:
+        """Take a clip out of the account."""
+        self.looks = [look for look in self.looks if look.stem != stem]
+        self.frames -= self.lengths.pop(stem)
+        self.clips -= 1
+        self.dropped[reason] += 1
+
+    def line(self) -> str:
+        """Describe the result on one line."""
+        if self.error is not None:
+            return f'{printable(self.source.path)}: nothing, {self.error}'
+        line = f'{printable(self.source.path)}: {counted(self.clips, "clip")} of {counted(self.frames, "frame")} ' \
+               f'in {counted(self.shots, "shot")}'
+        return line + ''.join(f'; {n} dropped: {reason}' for reason, n in sorted(self.dropped.items()))
+
+
+def create_dataset(inputs: list[Path], root: Path, settings: CreationSettings, workers: int = 1, dry_run: bool = False,
+                   say: Callable[[str], None] = print, shard: Shard = WHOLE) -> list[SourceResult]:
+    """Cut the videos among ``inputs`` into clips below ``root``; returns what became of each unfinished source.
+
+    Finished sources are listed in an index in ``root`` and skipped, finished clips of others are kept, so a run that
+    was stopped at any point costs at most the clips being written. With a ``shard`` only its part of the sorted
+    inputs is worked on; any number of shards may fill one root at the same time. A source that cannot be used is
+    reported and does not stop the rest. Raises LadaError when an input does not exist or nothing could be created.
+    """
+    paths = find_videos(inputs)
+    if not 0 <= shard.index < shard.count:
+        raise LadaError(f'no shard {shard.index} of {shard.count}; use 0 <= --shard-index < --num-shards')
+    if settings.boxes_file is not None:
+        load_tracks(settings.boxes_file)
+    if settings.mask_dir is not None and not settings.mask_dir.is_dir():
+        raise LadaError(f'no such folder of masks: {printable(settings.mask_dir)}; check --mask-dir')
+    if not dry_run:
+        with _staging(root, shard) as staging:
+            return _create(paths, root, settings, workers, staging, say, shard)
+    return _create(paths, root, settings, workers, None, say, shard)
+
+
+def _create(paths: list[Path], root: Path, settings: CreationSettings, workers: int, staging: Path | None,
+            say: Callable[[str], None], shard: Shard) -> list[SourceResult]:
+    index = SourceIndex.open(root, shard)
+    results: list[SourceResult] = []
+    shared_names = () if shard.count == 1 else (n for n, k in Counter(path.name for path in paths).items() if k > 1)
+    paths = paths[shard.index::shard.count]
+    if shard.count > 1:
+        say(f'shard {shard.index} of {shard.count}: {counted(len(paths), "file")}')
+        if not paths:
+            return []
+    seen = LookIndex()
+    for sha256, entry in index.finished.items():
+        seen.add(sha256, (Look(*look) for look in entry.get('looks', ())))
+    with worker_pool(workers) as run:
+        sources = _hash_sources(paths, index, run, results, say, shared_names)
+        skipped = [s for s in sources if s.sha256 in index.finished]
+        todo = [s for s in sources if s.sha256 not in index.finished]
+        if skipped:
+            clips = sum(index.finished[s.sha256]['clips'] for s in skipped)
+            say(f'{counted(len(skipped), "source")} finished before: {counted(clips, "clip")}')
+        jobs = [(work_on_source, source, root, settings, staging) for source in todo]
+        for result in run(jobs, 'cutting', [size_of(source.path) for source in todo]):
+            results.append(result)
+            if settings.drop_duplicates:
+                _drop_duplicates(result, seen, None if staging is None else root)
+            say(result.line())
+            if result.error is None and staging is not None:
+                index.add(result.source, clips=result.clips, dropped=result.dropped, looks=result.looks)
+    _summarise(results, len(skipped), say)
+    if not skipped and not any(r.clips for r in results):
+        raise LadaError(f'no clip could be created from {counted(len(paths), "file")}; {results[0].line()}')
+    return results
+
+
+def _drop_duplicates(result: SourceResult, seen: LookIndex, root: Path | None) -> None:
+    """Remove clips that look like ones before them. Sources arrive in order, so that the outcome is always the same."""
+    for look in result.looks:
+        original = seen.match(result.source.sha256, look)
+        if original is None:
+            seen.add(result.source.sha256, [look])
+            continue
+        if root is not None:  # the metadata first: without it the rest is no clip
+            for path in (metadata_path, video_path, mask_path):
+                path(root, look.stem).unlink(missing_ok=True)
+        result.drop(look.stem, 'duplicate of another clip')
+
+
+def _hash_sources(paths: list[Path], index: SourceIndex, run, results: list[SourceResult], say: Callable[[str], None],
+                  shared_names: Iterable[str]) -> list[Source]:
+    """Return the sources among ``paths``; unreadable ones and duplicates are added to ``results``."""
+    known = {path: index.sha256_of(path) for path in paths}
+    unknown = [path for path in paths if known[path] is None]
+    jobs = [(hash_source, path) for path in unknown]
+    sizes = [size_of(path) for path in unknown]
+    for path, (sha256, error) in zip(unknown, run(jobs, 'reading', sizes), strict=True):
+        known[path] = sha256
+        if error is not None:
+            results.append(SourceResult(Source(path, path.name, ''), error=error))
+            say(results[-1].line())
+    hashed = ((p, s) for p, s in known.items() if s is not None)
+    sources, duplicates = name_sources(hashed, index.names(), shared_names)
+    for path, original in duplicates:
+        error = f'the same content as {printable(original)}'
+        results.append(SourceResult(Source(path, path.name, ''), error=error))
+        say(results[-1].line())
+    return sources
+
+
+def hash_source(path: Path, watch: Watch) -> tuple[str | None, str | None]:
+    """Return the SHA-256 of a file, or the error that prevented it (runs in a worker)."""
+    try:
+        return file_sha256(path, watch.stopped), None
+    except InterruptedError:
+        raise
+    except OSError as error:
+        return None, f'cannot be read: {error.strerror}'
+
+
+def work_on_source(source: Source, root: Path, settings: CreationSettings, staging: Path | None,
+                   watch: Watch) -> SourceResult:
+    """Survey a source and, given ``staging``, cut the clips that are still missing (runs in a worker)."""
+    result = SourceResult(source)
+    try:
+        found = survey(source, settings, watch.frames_done)
+        clips, result.dropped = plan_clips(found, settings)
+        result.clips, result.shots = len(clips), len(found.shots)
+        result.lengths = {clip.stem(source): clip.shot.stop - clip.shot.start for clip in clips}
+        result.frames = sum(result.lengths.values())
+        result.looks = [Look(clip.stem(source), clip.within, *clip.looks_like) for clip in clips if clip.looks_like]
+        if staging is not None:
+            missing = [clip for clip in clips if not metadata_path(root, clip.stem(source)).exists()]
+            for _ in cut_clips(source, found, missing, settings, root, staging, watch.frames_done):
+                result.written += 1
+                watch.clip_done()
+    except InterruptedError:
+        raise
+    except (LadaError, OSError) as error:
+        result.error = ' '.join(str(error).split())
+        result.clips = result.frames = 0
+        result.looks = []
+    return result
+
+
+def _summarise(results: list[SourceResult], skipped: int, say: Callable[[str], None]) -> None:
+    kept = [r for r in results if r.clips]
+    say(f'{counted(sum(r.clips for r in kept), "clip")} of {counted(sum(r.frames for r in kept), "frame")} '
+        f'from {len(kept)} of {counted(len(results) + skipped, "source")}'
+        + (f', {skipped} of them finished before' if skipped else ''))
+    reasons = sum((r.dropped for r in results), Counter())
+    for reason, number in sorted(reasons.items()):
+        say(f'dropped {number}: {reason}')
+    failed = [r for r in results if r.error is not None]
+    if failed:
+        say(f'{counted(len(failed), "source")} could not be used, named above')
+
+
+@contextmanager
+def _staging(root: Path, shard: Shard) -> Iterator[Path]:
+    """Yield an empty folder for unfinished files in ``root``, which only this process and other shards work on."""
+    existed = root.exists()
+    root.mkdir(parents=True, exist_ok=True)
+    staging = root / shard.name(STAGING_FOLDER)
+    with only_run(root, shared=shard.count > 1):
+        if shard.count == 1:
+            for left in root.glob(f'{STAGING_FOLDER}*'):
+                shutil.rmtree(left, ignore_errors=True)
+        staging.mkdir(exist_ok=True)
+        with only_run(staging):
+            for left in staging.iterdir():
+                left.unlink()
+            try:
+                yield staging
+            finally:
+                shutil.rmtree(staging, ignore_errors=True)
+                if not existed and not any(root.iterdir()):
+                    with suppress(OSError):  # another shard may just have begun
+                        root.rmdir()
