@@ -2,9 +2,10 @@
 
     python benchmarks/catalog.py
 
-The index is made without its metadata files, as if they had been read before. Every process opens the split's dataset
-and reads rows all over the index. Memory is the proportional set size, in which pages shared by n processes count as
-1/n each, beyond that of the same processes before they opened it.
+The index is made without its metadata files, as if they had been read before. Every process opens
+the split's dataset and reads rows all over the index. Memory is the proportional set size, in which
+pages shared by n processes count as 1/n each, beyond that of the same processes before they opened
+it.
 """
 
 import argparse
@@ -22,7 +23,9 @@ from lada.data.index import SETTLED_NS, _places, _write, row_type
 
 def pss_mb() -> float:
     text = Path('/proc/self/smaps_rollup').read_text()
-    return next(int(line.split()[1]) for line in text.splitlines() if line.startswith('Pss:')) / 1000
+    return (
+        next(int(line.split()[1]) for line in text.splitlines() if line.startswith('Pss:')) / 1000
+    )
 
 
 def write_index(folder: Path, count: int) -> None:
@@ -50,7 +53,9 @@ def work(folder: Path, ready, results) -> None:
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('--clips', type=int, default=1_000_000)
     parser.add_argument('--workers', type=int, default=8)
     args = parser.parse_args()
@@ -63,18 +68,24 @@ def main():
         opened = time.perf_counter() - begin
         begin = time.perf_counter()
         MosaicVideoDataset(folder, num_frame=30)
-        print(f'{len(catalog):,} clips: catalog opened in {1000 * opened:.1f} ms, dataset with its filters in '
-              f'{time.perf_counter() - begin:.2f} s')
+        print(
+            f'{len(catalog):,} clips: catalog opened in {1000 * opened:.1f} ms, dataset with its'
+            f' filters in {time.perf_counter() - begin:.2f} s'
+        )
         context = multiprocessing.get_context('spawn')
         ready, results = context.Barrier(args.workers), context.Queue()
-        processes = [context.Process(target=work, args=(folder, ready, results)) for _ in range(args.workers)]
+        processes = [
+            context.Process(target=work, args=(folder, ready, results)) for _ in range(args.workers)
+        ]
         for process in processes:
             process.start()
         found = [results.get(timeout=300) for _ in processes]
         for process in processes:
             process.join()
-        print(f'{args.workers} processes: slowest opened the dataset in {max(s for s, _ in found):.2f} s, '
-              f'{sum(m for _, m in found):.0f} MB together')
+        print(
+            f'{args.workers} processes: slowest opened the dataset in'
+            f' {max(s for s, _ in found):.2f} s, {sum(m for _, m in found):.0f} MB together'
+        )
 
 
 if __name__ == '__main__':

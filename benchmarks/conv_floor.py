@@ -1,4 +1,6 @@
-"""How long the convolutions of a step take alone: recorded from a real step, then run at the same shapes."""
+"""How long the convolutions of a step take alone: recorded from a real step, then run at the same
+shapes.
+"""
 
 import time
 from collections import Counter
@@ -12,7 +14,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 @dataclass(frozen=True)
 class Conv:
-    """One convolution: input and weight shape, stride, padding, type, and what its backward pass computes (or None)."""
+    """One convolution: input and weight shape, stride, padding, type, and what its backward pass
+    computes (or None).
+    """
 
     input: tuple[int, ...]
     weight: tuple[int, ...]
@@ -26,12 +30,23 @@ class Conv:
         n, _, h, w = self.input
         out_h = (h + 2 * self.padding[0] - self.weight[2]) // self.stride[0] + 1
         out_w = (w + 2 * self.padding[1] - self.weight[3]) // self.stride[1] + 1
-        once = 2 * n * out_h * out_w * self.weight[0] * self.weight[1] * self.weight[2] * self.weight[3]
+        once = (
+            2
+            * n
+            * out_h
+            * out_w
+            * self.weight[0]
+            * self.weight[1]
+            * self.weight[2]
+            * self.weight[3]
+        )
         return once * (1 if self.gradients is None else sum(self.gradients[:2]))
 
 
 class ConvRecorder(TorchDispatchMode):
-    """Count the convolutions inside the ``with`` block, forward and backward; a deformable one counts as plain."""
+    """Count the convolutions inside the ``with`` block, forward and backward; a deformable one
+    counts as plain.
+    """
 
     def __init__(self):
         super().__init__()
@@ -46,8 +61,11 @@ class ConvRecorder(TorchDispatchMode):
             _, x, weight, _, stride, padding = args[:6]
             self._add(x, weight, stride, padding, tuple(args[10]))
         elif name is torch.ops.mkldnn._convolution_pointwise:
-            # (x, weight, ...), and with an addition fused (x, added, weight, ...); bias, padding and stride follow.
-            x, weight, _, padding, stride = args[:5] if func._overloadname == 'default' else (args[0], *args[2:6])
+            # (x, weight, ...), and with an addition fused (x, added, weight, ...); bias, padding
+            # and stride follow.
+            x, weight, _, padding, stride = (
+                args[:5] if func._overloadname == 'default' else (args[0], *args[2:6])
+            )
             self._add(x, weight, stride, padding, None)
         elif name is torch.ops.torchvision.deform_conv2d:
             x, weight = args[:2]
@@ -57,12 +75,27 @@ class ConvRecorder(TorchDispatchMode):
             self._add(x, weight, (1, 1), (1, 1), (True, True, True))
         return func(*args, **(kwargs or {}))
 
-    def _add(self, x: Tensor, weight: Tensor, stride, padding, gradients: tuple[bool, ...] | None) -> None:
-        self.convs[Conv(tuple(x.shape), tuple(weight.shape), tuple(stride), tuple(padding), x.dtype, gradients)] += 1
+    def _add(
+        self, x: Tensor, weight: Tensor, stride, padding, gradients: tuple[bool, ...] | None
+    ) -> None:
+        self.convs[
+            Conv(
+                tuple(x.shape),
+                tuple(weight.shape),
+                tuple(stride),
+                tuple(padding),
+                x.dtype,
+                gradients,
+            )
+        ] += 1
 
 
-def measure(convs: Counter[Conv], device: torch.device, clock: Callable[[], float], repeats: int = 3) -> float:
-    """Seconds that all ``convs`` take: each in its faster layout, the fastest of ``repeats`` runs, times its count."""
+def measure(
+    convs: Counter[Conv], device: torch.device, clock: Callable[[], float], repeats: int = 3
+) -> float:
+    """Seconds that all ``convs`` take: each in its faster layout, the fastest of ``repeats`` runs,
+    times its count.
+    """
     return sum(_fastest(conv, device, clock, repeats) * count for conv, count in convs.items())
 
 
@@ -74,8 +107,11 @@ def total_flops(convs: Counter[Conv]) -> float:
 def _fastest(conv: Conv, device: torch.device, clock: Callable[[], float], repeats: int) -> float:
     best = float('inf')
     for layout in (torch.channels_last, torch.contiguous_format):
+
         def new(*shape: int, layout=layout) -> Tensor:
-            return torch.randn(shape, dtype=conv.dtype, device=device).contiguous(memory_format=layout)
+            return torch.randn(shape, dtype=conv.dtype, device=device).contiguous(
+                memory_format=layout
+            )
 
         x, weight = new(*conv.input), new(*conv.weight)
         bias = torch.zeros(conv.weight[0], dtype=conv.dtype, device=device)
@@ -88,8 +124,20 @@ def _fastest(conv: Conv, device: torch.device, clock: Callable[[], float], repea
                 with torch.no_grad():
                     torch.nn.functional.conv2d(x, weight, bias, conv.stride, conv.padding)
             else:
-                torch.ops.aten.convolution_backward(grad, x, weight, [len(bias)], conv.stride, conv.padding, [1, 1],
-                                                    False, [0, 0], 1, conv.gradients)
+                torch.ops.aten.convolution_backward(
+                    grad,
+                    x,
+                    weight,
+                    [len(bias)],
+                    conv.stride,
+                    conv.padding,
+                    [1, 1],
+                    False,
+                    [0, 0],
+                    1,
+                    conv.gradients,
+                )
+
         run()
         for _ in range(repeats):
             start = clock()
@@ -103,8 +151,10 @@ def clock_for(device: torch.device, cpu_time: bool = False) -> Callable[[], floa
     if cpu_time:
         return time.process_time
     if device.type == 'cuda':
+
         def clock() -> float:
             torch.cuda.synchronize(device)
             return time.perf_counter()
+
         return clock
     return time.perf_counter

@@ -1,12 +1,14 @@
-"""Cost of training samples: per stage, against the codec floor, over workers, frames and sizes; and a leak check.
+"""Cost of training samples: per stage, against the codec floor, over workers, frames and sizes; and
+a leak check.
 
     python benchmarks/data_pipeline.py
     python benchmarks/data_pipeline.py --leak 10000
 
-Clips are cut from the sample videos, or taken from `--data ROOT`. Every sample is made once by the dataset's own
-transforms, timed one by one, and right after that its codec floor is timed: the same video and mask frames decoded, and
-the same frames, already Y'CbCr, encoded and decoded by the same codecs with the same settings, and nothing else: no
-conversion to or from RGB, no copy. Milliseconds are of processor time on one core, means over the samples.
+Clips are cut from the sample videos, or taken from `--data ROOT`. Every sample is made once by the
+dataset's own transforms, timed one by one, and right after that its codec floor is timed: the same
+video and mask frames decoded, and the same frames, already Y'CbCr, encoded and decoded by the same
+codecs with the same settings, and nothing else: no conversion to or from RGB, no copy. Milliseconds
+are of processor time on one core, means over the samples.
 """
 
 import argparse
@@ -34,7 +36,9 @@ SAMPLES = Path(__file__).resolve().parents[1] / 'assets' / 'sample_videos'
 
 
 def decode_range(path, start, stop):
-    """Decode frames start to stop of a clip written by Lada (constant rate, closed groups), converting none."""
+    """Decode frames start to stop of a clip written by Lada (constant rate, closed groups),
+    converting none.
+    """
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         stream.codec_context.thread_count = 1
@@ -55,7 +59,9 @@ def timed(sums, name, function, *args):
 
 
 def measure_sample(dataset, draw, stages, floor):
-    """Make one sample stage by stage, then its floor; milliseconds are added to ``stages`` and ``floor``."""
+    """Make one sample stage by stage, then its floor; milliseconds are added to ``stages`` and
+    ``floor``.
+    """
     whole, least = defaultdict(float), defaultdict(float)
     rng = sample_rng(dataset.seed, draw.index, draw.epoch)
     results = timed(whole, 'metadata', dataset.begin, draw, rng)
@@ -87,7 +93,12 @@ def measure_sample(dataset, draw, stages, floor):
 
 
 def options_of(args, **changes):
-    return dict(num_frame=args.frames, min_num_frame=1, degrade=True, use_hflip=True, lq_size=args.size) | changes
+    return (
+        dict(
+            num_frame=args.frames, min_num_frame=1, degrade=True, use_hflip=True, lq_size=args.size
+        )
+        | changes
+    )
 
 
 def report_stages(folder, args):
@@ -98,8 +109,11 @@ def report_stages(folder, args):
         stages, floor = defaultdict(float), defaultdict(float)
         pairs = [measure_sample(dataset, next(draws), stages, floor) for _ in range(args.samples)]
         total, least = (statistics.mean(column) for column in zip(*pairs, strict=True))
-        print(f'\n{name}: {total:.1f} ms a sample, {1000 / total:.1f} samples/s per core; codec floor {least:.1f} ms; '
-              f'ratio {total / least:.2f}  ({args.samples} samples of {args.frames} frames, {args.size}x{args.size})')
+        print(
+            f'\n{name}: {total:.1f} ms a sample, {1000 / total:.1f} samples/s per core; codec floor'
+            f' {least:.1f} ms; ratio {total / least:.2f}  ({args.samples} samples of {args.frames}'
+            f' frames, {args.size}x{args.size})'
+        )
         for title, sums in (('stage', stages), ('floor', floor)):
             for stage, value in sums.items():
                 print(f'  {title}  {stage:32} {value / args.samples:7.1f} ms')
@@ -113,19 +127,30 @@ def report_cache(folder, args):
         draws, begin = iter(InfiniteSampler(dataset, seed=1)), time.process_time()
         for _ in range(args.samples):
             dataset[next(draws)]
-        print(f'\nfull degradation, decoded clips cached: {1000 * (time.process_time() - begin) / args.samples:.1f} ms '
-              'a sample')
+        print(
+            '\nfull degradation, decoded clips cached:'
+            f' {1000 * (time.process_time() - begin) / args.samples:.1f} ms a sample'
+        )
 
 
 def report_scaling(folder, args):
-    """Over four times the samples: clips differ in size, and a few decide the figure of a short run."""
+    """Over four times the samples: clips differ in size, and a few decide the figure of a short
+    run.
+    """
     batches_timed = 2 * args.samples
     print(f'\nsamples/s of wall clock through a DataLoader, {batches_timed} batches of 2')
     speeds = []
     for workers in (1, 2):
         dataset = MosaicVideoDataset(folder, **options_of(args))
-        loader = DataLoader(dataset, batch_size=2, sampler=InfiniteSampler(dataset, seed=2), num_workers=workers,
-                            prefetch_factor=PREFETCH, collate_fn=lambda samples: samples, worker_init_fn=init_worker)
+        loader = DataLoader(
+            dataset,
+            batch_size=2,
+            sampler=InfiniteSampler(dataset, seed=2),
+            num_workers=workers,
+            prefetch_factor=PREFETCH,
+            collate_fn=lambda samples: samples,
+            worker_init_fn=init_worker,
+        )
         begin = time.perf_counter()
         batches = iter(loader)
         for _ in range(2):
@@ -134,8 +159,10 @@ def report_scaling(folder, args):
         for _ in range(batches_timed):
             next(batches)
         speeds.append(2 * batches_timed / (time.perf_counter() - ready))
-        print(f'  {workers} workers: {speeds[-1]:5.1f} ({speeds[-1] / speeds[0]:.2f} x), first two batches after '
-              f'{ready - begin:.1f} s')
+        print(
+            f'  {workers} workers: {speeds[-1]:5.1f} ({speeds[-1] / speeds[0]:.2f} x), first two'
+            f' batches after {ready - begin:.1f} s'
+        )
         del batches
 
 
@@ -161,7 +188,9 @@ def resident_mb():
 
 def report_leak(folder, args):
     """Make many small samples, as varied as training's, and print the resident size on the way."""
-    dataset = MosaicVideoDataset(folder, **options_of(args, num_frame=args.leak_frames, lq_size=args.leak_size))
+    dataset = MosaicVideoDataset(
+        folder, **options_of(args, num_frame=args.leak_frames, lq_size=args.leak_size)
+    )
     draws, sizes = iter(InfiniteSampler(dataset, seed=4)), []
     for number in range(1, args.leak + 1):
         dataset[next(draws)]
@@ -171,17 +200,28 @@ def report_leak(folder, args):
     print(f'  growth from the first tenth on: {100 * (sizes[-1] / sizes[0] - 1):+.2f} %')
 
 
-PARTS = {'stages': report_stages, 'cache': report_cache, 'scaling': report_scaling, 'growth': report_growth}
+PARTS = {
+    'stages': report_stages,
+    'cache': report_cache,
+    'scaling': report_scaling,
+    'growth': report_growth,
+}
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--data', type=Path, help='root of a dataset; default: clips of the sample videos')
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        '--data', type=Path, help='root of a dataset; default: clips of the sample videos'
+    )
     parser.add_argument('--samples', type=int, default=60)
     parser.add_argument('--frames', type=int, default=30)
     parser.add_argument('--size', type=int, default=256)
     parser.add_argument('--parts', nargs='+', default=list(PARTS), choices=list(PARTS))
-    parser.add_argument('--leak', type=int, metavar='N', help='only: make N samples and print the resident size')
+    parser.add_argument(
+        '--leak', type=int, metavar='N', help='only: make N samples and print the resident size'
+    )
     parser.add_argument('--leak-frames', type=int, default=6)
     parser.add_argument('--leak-size', type=int, default=64)
     args = parser.parse_args()

@@ -1,11 +1,12 @@
-"""Time and strength of the codecs that degrade clips, against the codec floor and against slower settings.
+"""Time and strength of the codecs that degrade clips, against the codec floor and against slower
+settings.
 
     python benchmarks/degrading_codecs.py
 
-For 30 frames of 256x256 from a sample video, one thread: processor milliseconds of `recompress`; of the same encode
-and decode of frames that are already Y'CbCr and are not converted back (the floor); their ratio; and over
-the range of qualities used in training the PSNR that is left and the size, for the settings used and for
-settings chosen for quality.
+For 30 frames of 256x256 from a sample video, one thread: processor milliseconds of `recompress`; of
+the same encode and decode of frames that are already Y'CbCr and are not converted back (the floor);
+their ratio; and over the range of qualities used in training the PSNR that is left and the size,
+for the settings used and for settings chosen for quality.
 """
 
 import argparse
@@ -67,22 +68,28 @@ def milliseconds(repeats, function, *args, **kwargs):
 
 
 def psnr(one, other):
-    return 10 * np.log10(255 ** 2 / np.mean((one.astype(np.float32) - other) ** 2))
+    return 10 * np.log10(255**2 / np.mean((one.astype(np.float32) - other) ** 2))
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('--repeats', type=int, default=5)
     args = parser.parse_args()
     cv2.setNumThreads(0)
     clips = {
-        'bigbuckbunny': read_frames(SAMPLES / 'bigbuckbunny.mp4', 0, 30)[:, 200:456, 500:756].copy(),
+        'bigbuckbunny': read_frames(SAMPLES / 'bigbuckbunny.mp4', 0, 30)[
+            :, 200:456, 500:756
+        ].copy(),
         'bikes': read_frames(SAMPLES / 'bikes.mp4', 40, 70)[:, 8:264, 100:356].copy(),
     }
     for name, clip in clips.items():
         pictures = [yuv420p_frame(frame, 'bt601') for frame in clip]
-        print(f'{name}\n{"codec":12} {"quality":22} {"ms":>6} {"floor":>6} {"ratio":>5}   '
-              f'{"dB":>5} {"kbit/frame":>10}   slower: {"dB":>5} {"kbit/frame":>10}')
+        print(
+            f'{name}\n{"codec":12} {"quality":22} {"ms":>6} {"floor":>6} {"ratio":>5}   '
+            f'{"dB":>5} {"kbit/frame":>10}   slower: {"dB":>5} {"kbit/frame":>10}'
+        )
         for codec, qualities in QUALITIES.items():
             for quality in qualities:
                 whole = milliseconds(args.repeats, recompress, clip, codec, **quality)
@@ -90,13 +97,23 @@ def main():
                 strengths = []
                 for options in (None, SLOWER[codec]):
                     packets = list(recode(codec, pictures, quality, options))
-                    left = np.stack([
-                        planes_to_rgb(*(plane_array(plane) for plane in picture.planes), 'bt601')
-                        for _, decoded in packets for picture in decoded])
-                    strengths.append((psnr(left, clip), sum(bits for bits, _ in packets) / 1000 / len(clip)))
+                    left = np.stack(
+                        [
+                            planes_to_rgb(
+                                *(plane_array(plane) for plane in picture.planes), 'bt601'
+                            )
+                            for _, decoded in packets
+                            for picture in decoded
+                        ]
+                    )
+                    strengths.append(
+                        (psnr(left, clip), sum(bits for bits, _ in packets) / 1000 / len(clip))
+                    )
                 (dB, kbit), (slow_dB, slow_kbit) = strengths
-                print(f'{codec:12} {quality!s:22} {whole:6.1f} {floor:6.1f} {whole / floor:5.2f}   '
-                      f'{dB:5.1f} {kbit:10.1f}           {slow_dB:5.1f} {slow_kbit:10.1f}')
+                print(
+                    f'{codec:12} {quality!s:22} {whole:6.1f} {floor:6.1f} {whole / floor:5.2f}   '
+                    f'{dB:5.1f} {kbit:10.1f}           {slow_dB:5.1f} {slow_kbit:10.1f}'
+                )
 
 
 if __name__ == '__main__':

@@ -1,4 +1,5 @@
-"""What measuring a clip costs beside the inference that makes it: 30 frames of 256x256, the demo's network, one thread.
+"""What measuring a clip costs beside the inference that makes it: 30 frames of 256x256, the demo's
+network, one thread.
 
     python benchmarks/metric_cost.py
 
@@ -58,8 +59,11 @@ def main() -> None:
             if number:  # the first round warms up
                 times.setdefault(job.__name__, []).append(time.perf_counter() - started)
     network_time, alone, everything = (median(values) for values in times.values())
-    print(f'inference {network_time:.2f} s; metrics of the restored clip {alone:.3f} s = {alone / network_time:.1%}; '
-          f'with both baselines {everything:.3f} s = {everything / network_time:.1%}')
+    print(
+        f'inference {network_time:.2f} s; metrics of the restored clip {alone:.3f} s ='
+        f' {alone / network_time:.1%}; with both baselines {everything:.3f} s ='
+        f' {everything / network_time:.1%}'
+    )
 
 
 if __name__ == '__main__':

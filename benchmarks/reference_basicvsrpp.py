@@ -1,8 +1,8 @@
 """The reference of the benchmark: BasicVSR++ computed step by step as its authors published it.
 
-Inputs of every convolution are concatenated, each direction has its own flow call, frames are visited one at a time,
-and the alignment is torchvision's compiled operator. It runs on the weights of a
-:class:`lada.models.BasicVSRPlusPlusNet`, so that both paths can be compared number by number.
+Inputs of every convolution are concatenated, each direction has its own flow call, frames are
+visited one at a time, and the alignment is torchvision's compiled operator. It runs on the weights
+of a :class:`lada.models.BasicVSRPlusPlusNet`, so that both paths can be compared number by number.
 """
 
 import torch
@@ -29,16 +29,22 @@ def reference_forward(net: BasicVSRPlusPlusNet, clips: Tensor) -> Tensor:
     for branch in BRANCHES:
         flows = flows_backward if branch.startswith('backward') else flows_forward
         feats[branch] = _propagate(net, feats, flows, branch)
-    return torch.stack([_restore(net, clips[:, i], [feats[name][i] for name in feats]) for i in range(t)], dim=1)
+    return torch.stack(
+        [_restore(net, clips[:, i], [feats[name][i] for name in feats]) for i in range(t)], dim=1
+    )
 
 
 def _flows(net: BasicVSRPlusPlusNet, small: Tensor) -> tuple[Tensor, Tensor]:
     n, t, c, h, w = small.shape
     here, there = small[:, :-1].reshape(-1, c, h, w), small[:, 1:].reshape(-1, c, h, w)
-    return net.spynet(there, here).view(n, t - 1, 2, h, w), net.spynet(here, there).view(n, t - 1, 2, h, w)
+    return net.spynet(there, here).view(n, t - 1, 2, h, w), net.spynet(here, there).view(
+        n, t - 1, 2, h, w
+    )
 
 
-def _propagate(net: BasicVSRPlusPlusNet, feats: dict[str, list[Tensor]], flows: Tensor, branch: str) -> list[Tensor]:
+def _propagate(
+    net: BasicVSRPlusPlusNet, feats: dict[str, list[Tensor]], flows: Tensor, branch: str
+) -> list[Tensor]:
     t = len(feats['spatial'])
     backward = branch.startswith('backward')
     visited: list[Tensor] = []
@@ -47,7 +53,11 @@ def _propagate(net: BasicVSRPlusPlusNet, feats: dict[str, list[Tensor]], flows: 
         if step > 0:
             flow_1 = flows[:, i if backward else i - 1]
             warped_1 = flow_warp(prop, flow_1.permute(0, 2, 3, 1))
-            before, flow_2, warped_2 = torch.zeros_like(prop), torch.zeros_like(flow_1), torch.zeros_like(prop)
+            before, flow_2, warped_2 = (
+                torch.zeros_like(prop),
+                torch.zeros_like(flow_1),
+                torch.zeros_like(prop),
+            )
             if step > 1:
                 before = visited[-2]
                 flow_2 = flows[:, i + 1 if backward else i - 2]
@@ -61,15 +71,23 @@ def _propagate(net: BasicVSRPlusPlusNet, feats: dict[str, list[Tensor]], flows: 
     return visited[::-1] if backward else visited
 
 
-def _align(net: BasicVSRPlusPlusNet, branch: str, x: Tensor, guide: Tensor, flow_1: Tensor, flow_2: Tensor) -> Tensor:
+def _align(
+    net: BasicVSRPlusPlusNet, branch: str, x: Tensor, guide: Tensor, flow_1: Tensor, flow_2: Tensor
+) -> Tensor:
     layer = net.deform_align[branch]
-    first, second, mask = layer.conv_offset(torch.cat([guide, flow_1, flow_2], dim=1)).chunk(3, dim=1)
-    first, second = (layer.max_residue_magnitude * torch.tanh(torch.cat([first, second], dim=1))).chunk(2, dim=1)
+    first, second, mask = layer.conv_offset(torch.cat([guide, flow_1, flow_2], dim=1)).chunk(
+        3, dim=1
+    )
+    first, second = (
+        layer.max_residue_magnitude * torch.tanh(torch.cat([first, second], dim=1))
+    ).chunk(2, dim=1)
     first = first + flow_1.flip(1).repeat(1, first.shape[1] // 2, 1, 1)
     second = second + flow_2.flip(1).repeat(1, second.shape[1] // 2, 1, 1)
     offset, mask = torch.cat([first, second], dim=1), torch.sigmoid(mask)
     with torch.autocast(x.device.type, enabled=False):
-        return deform_conv2d(x.float(), offset.float(), layer.weight, layer.bias, padding=1, mask=mask.float())
+        return deform_conv2d(
+            x.float(), offset.float(), layer.weight, layer.bias, padding=1, mask=mask.float()
+        )
 
 
 def _blocks(module: torch.nn.Module, x: Tensor) -> Tensor:

@@ -3,10 +3,11 @@
 
     python benchmarks/restore_memory.py --frames 3000
 
-A video is made of the two sample videos, again and again, with a mask that moves and changes its size, and restored
-with a small, untrained network. Printed: resident memory (Linux) after and during each window of frames, frame
-count and timestamps against the input's, and whether every sample outside the mask went to the encoder as the decoder
-gave it. Exits 1 where something differs, or where memory grows beyond the first window's by more than --tolerance.
+A video is made of the two sample videos, again and again, with a mask that moves and changes its
+size, and restored with a small, untrained network. Printed: resident memory (Linux) after and
+during each window of frames, frame count and timestamps against the input's, and whether every
+sample outside the mask went to the encoder as the decoder gave it. Exits 1 where something differs,
+or where memory grows beyond the first window's by more than --tolerance.
 """
 
 import argparse
@@ -37,12 +38,16 @@ WIDTH, HEIGHT = 640, 360
 def resident() -> float:
     """Return the process's resident memory in MiB."""
     pages = int(Path('/proc/self/statm').read_text().split()[1])
-    return pages * os.sysconf('SC_PAGE_SIZE') / 2 ** 20
+    return pages * os.sysconf('SC_PAGE_SIZE') / 2**20
 
 
 def peak() -> float:
     """Return the most memory that was resident, in MiB."""
-    line = next(line for line in Path('/proc/self/status').read_text().splitlines() if line.startswith('VmHWM'))
+    line = next(
+        line
+        for line in Path('/proc/self/status').read_text().splitlines()
+        if line.startswith('VmHWM')
+    )
     return int(line.split()[1]) / 1024
 
 
@@ -54,14 +59,18 @@ def make_video(path: Path, frames: int) -> None:
 
 
 def moving_masks():
-    """Yield masks (H, W) bool of an ellipse that wanders and breathes; every fourth stretch of 100 frames has none."""
+    """Yield masks (H, W) bool of an ellipse that wanders and breathes; every fourth stretch of 100
+    frames has none.
+    """
     number = 0
     while True:
         mask = np.zeros((HEIGHT, WIDTH), np.uint8)
         if number // 100 % 4 != 3:
             x, y = WIDTH / 2 + 180 * np.sin(number / 71), HEIGHT / 2 + 80 * np.cos(number / 53)
             size = 45 + 20 * np.sin(number / 97)
-            cv2.ellipse(mask, (round(x), round(y)), (round(1.3 * size), round(size)), 0, 0, 360, 1, -1)
+            cv2.ellipse(
+                mask, (round(x), round(y)), (round(1.3 * size), round(size)), 0, 0, 360, 1, -1
+            )
         yield mask != 0
         number += 1
 
@@ -98,8 +107,11 @@ class Watched(Restorer):
     def _note(self):
         self.memory.append(resident())
         self.peaks.append(peak())
-        print(f'window {len(self.memory)}: {self.frames} frames, {self.memory[-1]:.0f} MiB, at most '
-              f'{self.peaks[-1]:.0f} MiB during it', flush=True)
+        print(
+            f'window {len(self.memory)}: {self.frames} frames, {self.memory[-1]:.0f} MiB, at most '
+            f'{self.peaks[-1]:.0f} MiB during it',
+            flush=True,
+        )
 
 
 class WatchedRewriter(VideoRewriter):
@@ -122,7 +134,9 @@ def times(path: Path) -> list[tuple]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('--frames', type=int, default=3000)
     parser.add_argument('--window', type=int, default=30)
     parser.add_argument('--tolerance', type=float, default=0.05)
@@ -131,7 +145,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder, 'in.mp4'), Path(folder, 'out.mp4')
         # In a process of its own, so that its memory does not count.
-        maker = multiprocessing.get_context('spawn').Process(target=make_video, args=(source, args.frames))
+        maker = multiprocessing.get_context('spawn').Process(
+            target=make_video, args=(source, args.frames)
+        )
         maker.start()
         maker.join()
         print(f'{args.frames} frames of {WIDTH}x{HEIGHT}; before: {resident():.0f} MiB', flush=True)
@@ -139,9 +155,11 @@ def main() -> None:
         with WatchedRewriter(source, target) as rewriter:
             summary = restore_video(rewriter, restorer, moving_masks(), total=args.frames)
         first, *rest = restorer.memory
-        print(f'{summary.frames} frames in {summary.seconds:.0f} s; first window {first:.0f} MiB, then '
-              f'{min(rest):.0f} to {max(rest):.0f} ({max(rest) / first - 1:+.1%}); during windows at most '
-              f'{restorer.peaks[0]:.0f}, then {max(restorer.peaks[1:]):.0f}')
+        print(
+            f'{summary.frames} frames in {summary.seconds:.0f} s; first window {first:.0f} MiB,'
+            f' then {min(rest):.0f} to {max(rest):.0f} ({max(rest) / first - 1:+.1%}); during'
+            f' windows at most {restorer.peaks[0]:.0f}, then {max(restorer.peaks[1:]):.0f}'
+        )
         wrong = []
         if max(rest) > first * (1 + args.tolerance):
             wrong.append('memory grew')
@@ -149,13 +167,25 @@ def main() -> None:
             wrong.append('frame count or timestamps differ')
         with av.open(str(source)) as container:
             decoded = container.decode(video=0)
-            planes = ([np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)[:, :plane.width]
-                       for plane in frame.planes] for frame in decoded)
-            checksums = [untouched(frame, mask) for frame, mask in zip(planes, moving_masks(), strict=False)]
+            planes = (
+                [
+                    np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)[
+                        :, : plane.width
+                    ]
+                    for plane in frame.planes
+                ]
+                for frame in decoded
+            )
+            checksums = [
+                untouched(frame, mask) for frame, mask in zip(planes, moving_masks(), strict=False)
+            ]
         if checksums != rewriter.checksums:
             wrong.append('samples outside the mask changed before encoding')
-        print('; '.join(wrong) or f'frame count and timestamps equal; all {len(checksums)} frames bit-equal outside '
-              'the mask before encoding')
+        print(
+            '; '.join(wrong)
+            or f'frame count and timestamps equal; all {len(checksums)} frames bit-equal '
+            'outside the mask before encoding'
+        )
         sys.exit(bool(wrong))
 
 

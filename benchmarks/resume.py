@@ -1,10 +1,12 @@
-"""Seconds from building the data loader to the first index and to the first batch, for fresh and resumed runs.
+"""Seconds from building the data loader to the first index and to the first batch, for fresh and
+resumed runs.
 
     python benchmarks/resume.py [--clips 1000000]
 
 A real dataset folder: every clip has its metadata file (a hard link) and an entry in the index. The
-reference is MMEngine's replay (``MMENGINE_RESUME_DATALOADER=1``): so many batches are measured, in this run, and the
-rest is extrapolated. Batch size 1, no workers, 2 frames, no degradation: a longer sample makes the replay slower only.
+reference is MMEngine's replay (``MMENGINE_RESUME_DATALOADER=1``): so many batches are measured, in
+this run, and the rest is extrapolated. Batch size 1, no workers, 2 frames, no degradation: a longer
+sample makes the replay slower only.
 """
 
 import argparse
@@ -47,10 +49,20 @@ def write_dataset(folder: Path, clips: int) -> Path:
 
 
 def loader(metadata: Path):
-    return Runner.build_dataloader(dict(
-        batch_size=1, num_workers=0, sampler=dict(type='lada.InfiniteSampler', shuffle=True, seed=42),
-        dataset=dict(type='lada.MosaicVideoDataset', metadata_root_dir=str(metadata), num_frame=2, lq_size=256),
-        collate_fn=dict(type='default_collate')))
+    return Runner.build_dataloader(
+        dict(
+            batch_size=1,
+            num_workers=0,
+            sampler=dict(type='lada.InfiniteSampler', shuffle=True, seed=42),
+            dataset=dict(
+                type='lada.MosaicVideoDataset',
+                metadata_root_dir=str(metadata),
+                num_frame=2,
+                lq_size=256,
+            ),
+            collate_fn=dict(type='default_collate'),
+        )
+    )
 
 
 def ours(metadata: Path, consumed: int) -> tuple[float, float]:
@@ -78,7 +90,9 @@ def replay(metadata: Path, batches: int) -> tuple[float, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('--clips', type=int, default=1_000_000)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -91,15 +105,24 @@ def main() -> None:
         time.sleep(2.1)  # the index is trusted once the folder has been at rest for 2 s
         lada.data.ClipCatalog.open(metadata)
         ready, per_batch = replay(metadata, MEASURED)
-        print(f"MMEngine's replay: {per_batch * 1000:.1f} ms a batch, measured over {MEASURED} batches")
-        print(f'{"iteration":>10} {"ours: index":>12} {"first batch":>12} {"replay":>14} {"ratio":>10}')
+        print(
+            f"MMEngine's replay: {per_batch * 1000:.1f} ms a batch, measured over {MEASURED}"
+            ' batches'
+        )
+        print(
+            f'{"iteration":>10} {"ours: index":>12} {"first batch":>12} {"replay":>14}'
+            f' {"ratio":>10}'
+        )
         for step in STEPS:
             times = [ours(metadata, step) for _ in range(3)]
             index, batch = (min(part) for part in zip(*times, strict=True))
             other = ready + step * per_batch
             note = 's' if step <= MEASURED else 's (extrapolated)'
-            print(f'{step:>10} {index:>10.3f} s {batch:>10.3f} s {other:>10.1f} {note} {other / batch:>8.0f}x',
-                  flush=True)
+            print(
+                f'{step:>10} {index:>10.3f} s {batch:>10.3f} s {other:>10.1f} {note}'
+                f' {other / batch:>8.0f}x',
+                flush=True,
+            )
 
 
 if __name__ == '__main__':

@@ -1,7 +1,7 @@
 """Time one step of BasicVSR++: ours against the reference path and against its convolutions alone.
 
-All of them are measured in one process, alternating, because machines and their load differ; read the ratios. Memory is
-measured in steps of its own, which give freed memory back first.
+All of them are measured in one process, alternating, because machines and their load differ; read
+the ratios. Memory is measured in steps of its own, which give freed memory back first.
 """
 
 import argparse
@@ -40,10 +40,16 @@ def main(args: argparse.Namespace) -> None:
     unknown = set(args.precision) - set(DTYPES)
     if unknown:
         raise LadaError(f'unknown precision: {", ".join(unknown)}; choose from {", ".join(DTYPES)}')
-    report = dict(torch=torch.__version__, threads=torch.get_num_threads(), machine=platform.machine(),
-                  device=torch.cuda.get_device_name(device) if device.type == 'cuda' else 'cpu',
-                  deform_conv=choose_implementation(device), mode='inference' if args.inference else 'training',
-                  clock='processor' if args.cpu_time else 'wall', results=[])
+    report = dict(
+        torch=torch.__version__,
+        threads=torch.get_num_threads(),
+        machine=platform.machine(),
+        device=torch.cuda.get_device_name(device) if device.type == 'cuda' else 'cpu',
+        deform_conv=choose_implementation(device),
+        mode='inference' if args.inference else 'training',
+        clock='processor' if args.cpu_time else 'wall',
+        results=[],
+    )
     for size in args.size:
         for frames in args.frames:
             report['results'] += case(args, device, size, frames)
@@ -72,8 +78,11 @@ def case(args: argparse.Namespace, device: torch.device, size: int, frames: int)
     if args.segment and not args.inference:
         paths[f'ours, segments of {args.segment}'] = lambda: _with_segment(net, args.segment, clip)
     clock = clock_for(device, args.cpu_time)
-    steps = {(name, precision): _step(args, net, path, target, precision, clock)
-             for precision in args.precision for name, path in paths.items()}
+    steps = {
+        (name, precision): _step(args, net, path, target, precision, clock)
+        for precision in args.precision
+        for name, path in paths.items()
+    }
     peaks, convs = {}, {}
     for (name, precision), step in steps.items():
         with ConvRecorder() as recorder:
@@ -91,20 +100,39 @@ def case(args: argparse.Namespace, device: torch.device, size: int, frames: int)
     results = []
     for precision in args.precision:
         floor, flops = median(floors[precision]), total_flops(convs[precision])
-        result = dict(channels=args.channels, blocks=args.blocks, frames=frames, size=size, batch=args.batch,
-                      precision=precision, flow_frozen=args.frozen, conv_gflop=flops / 1e9, floor_ms=floor * 1e3,
-                      conv_gflop_per_s=flops / floor / 1e9, paths={})
+        result = dict(
+            channels=args.channels,
+            blocks=args.blocks,
+            frames=frames,
+            size=size,
+            batch=args.batch,
+            precision=precision,
+            flow_frozen=args.frozen,
+            conv_gflop=flops / 1e9,
+            floor_ms=floor * 1e3,
+            conv_gflop_per_s=flops / floor / 1e9,
+            paths={},
+        )
         for name in paths:
             rows = times[name, precision]
             total = median(sum(row) for row in rows)
             result['paths'][name] = dict(
-                forward_ms=median(row[0] for row in rows) * 1e3, backward_ms=median(row[1] for row in rows) * 1e3,
-                total_ms=total * 1e3, peak_mb=peaks[name, precision], times_floor=total / floor,
-                gflop_per_s=flops / total / 1e9, steps_ms=[round(sum(row) * 1e3, 1) for row in rows])
+                forward_ms=median(row[0] for row in rows) * 1e3,
+                backward_ms=median(row[1] for row in rows) * 1e3,
+                total_ms=total * 1e3,
+                peak_mb=peaks[name, precision],
+                times_floor=total / floor,
+                gflop_per_s=flops / total / 1e9,
+                steps_ms=[round(sum(row) * 1e3, 1) for row in rows],
+            )
         if 'reference' in paths:
-            result['speedup'] = result['paths']['reference']['total_ms'] / result['paths']['ours']['total_ms']
+            result['speedup'] = (
+                result['paths']['reference']['total_ms'] / result['paths']['ours']['total_ms']
+            )
         if results and results[0]['precision'] == 'fp32':
-            result['gain_over_fp32'] = results[0]['paths']['ours']['total_ms'] / result['paths']['ours']['total_ms']
+            result['gain_over_fp32'] = (
+                results[0]['paths']['ours']['total_ms'] / result['paths']['ours']['total_ms']
+            )
         results.append(result)
         _print(result)
     return results
@@ -115,55 +143,84 @@ def _with_segment(net: BasicVSRPlusPlusNet, segment: int | None, clip: Tensor) -
     return net(clip)
 
 
-def _step(args: argparse.Namespace, net: torch.nn.Module, path: Callable[[], Tensor], target: Tensor, precision: str,
-          clock: Callable[[], float]) -> Callable[[], tuple[float, float]]:
+def _step(
+    args: argparse.Namespace,
+    net: torch.nn.Module,
+    path: Callable[[], Tensor],
+    target: Tensor,
+    precision: str,
+    clock: Callable[[], float],
+) -> Callable[[], tuple[float, float]]:
     loss = CharbonnierLoss()
 
     def step() -> tuple[float, float]:
         net.zero_grad(set_to_none=True)
         start = clock()
-        with (torch.autocast(target.device.type, DTYPES[precision]) if precision != 'fp32' else nullcontext(),
-              torch.no_grad() if args.inference else nullcontext()):
+        with (
+            (
+                torch.autocast(target.device.type, DTYPES[precision])
+                if precision != 'fp32'
+                else nullcontext()
+            ),
+            torch.no_grad() if args.inference else nullcontext(),
+        ):
             output = path()
             value = None if args.inference else loss(output, target)
         middle = clock()
         if value is not None:
             value.backward()
         return middle - start, clock() - middle
+
     return step
 
 
 def _print(result: dict) -> None:
-    print(f'{result["channels"]} channels, {result["blocks"]} blocks, batch {result["batch"]}, {result["frames"]} '
-          f'frames of {result["size"]}x{result["size"]}, {result["precision"]}: {result["conv_gflop"]:.0f} GFLOP of '
-          'convolution')
+    print(
+        f'{result["channels"]} channels, {result["blocks"]} blocks, batch {result["batch"]},'
+        f' {result["frames"]} frames of {result["size"]}x{result["size"]}, {result["precision"]}:'
+        f' {result["conv_gflop"]:.0f} GFLOP of convolution'
+    )
     for name, row in result['paths'].items():
-        print(f'  {name:22s} {row["forward_ms"]:7.0f} ms forward {row["backward_ms"]:7.0f} ms backward '
-              f'{row["total_ms"]:7.0f} ms = {row["times_floor"]:5.2f} x floor, {row["gflop_per_s"]:4.0f} GFLOP/s, '
-              f'{row["peak_mb"]:.0f} MB')
-    print(f'  {"floor":22s} {result["floor_ms"]:7.0f} ms of convolutions alone, '
-          f'{result["conv_gflop_per_s"]:.0f} GFLOP/s')
+        print(
+            f'  {name:22s} {row["forward_ms"]:7.0f} ms forward {row["backward_ms"]:7.0f} ms'
+            f' backward {row["total_ms"]:7.0f} ms = {row["times_floor"]:5.2f} x floor,'
+            f' {row["gflop_per_s"]:4.0f} GFLOP/s, {row["peak_mb"]:.0f} MB'
+        )
+    print(
+        f'  {"floor":22s} {result["floor_ms"]:7.0f} ms of convolutions alone, '
+        f'{result["conv_gflop_per_s"]:.0f} GFLOP/s'
+    )
     for key, text in (('speedup', 'the reference'), ('gain_over_fp32', 'ours in fp32')):
         if key in result:
             print(f'  ours is {result[key]:.2f} x as fast as {text}')
 
 
 def memory_lines(results: list[dict]) -> list[str]:
-    """Say what each added frame costs in memory, for what was measured at two clip lengths or more."""
+    """Say what each added frame costs in memory, for what was measured at two clip lengths
+    or more.
+    """
     lines = []
     for last in results:
         first = next(r for r in results if all(r[k] == last[k] for k in ('size', 'precision')))
         longest = max(r['frames'] for r in results if r['size'] == last['size'])
         if last['frames'] == longest > first['frames']:
-            added = {name: (row['peak_mb'] - first['paths'][name]['peak_mb']) / (longest - first['frames'])
-                     for name, row in last['paths'].items()}
-            lines.append(f'{last["size"]}x{last["size"]}, {last["precision"]}, MB per added frame: '
-                         + ', '.join(f'{name} {value:.0f}' for name, value in added.items()))
+            added = {
+                name: (
+                    (row['peak_mb'] - first['paths'][name]['peak_mb']) / (longest - first['frames'])
+                )
+                for name, row in last['paths'].items()
+            }
+            lines.append(
+                f'{last["size"]}x{last["size"]}, {last["precision"]}, MB per added frame: '
+                + ', '.join(f'{name} {value:.0f}' for name, value in added.items())
+            )
     return lines
 
 
 def plot(report: dict, path: str) -> None:
-    """Draw the milliseconds of each path over the clip length, one panel for each size and precision."""
+    """Draw the milliseconds of each path over the clip length, one panel for each size and
+    precision.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -171,27 +228,38 @@ def plot(report: dict, path: str) -> None:
     for result in report['results']:
         groups.setdefault((result['size'], result['precision']), []).append(result)
     figure = Figure(figsize=(4.5 * len(groups), 3.6), layout='constrained')
-    for axes, ((size, precision), rows) in zip(figure.subplots(1, len(groups), squeeze=False)[0], groups.items(),
-                                               strict=True):
+    for axes, ((size, precision), rows) in zip(
+        figure.subplots(1, len(groups), squeeze=False)[0], groups.items(), strict=True
+    ):
         frames = [row['frames'] for row in rows]
         for name in rows[0]['paths']:
-            axes.plot(frames, [row['paths'][name]['total_ms'] / 1e3 for row in rows], 'o-', label=name)
-        axes.plot(frames, [row['floor_ms'] / 1e3 for row in rows], 'k--', label='convolutions alone')
-        axes.set(title=f'{size}x{size}, {precision}, {report["mode"]}', xlabel='frames', ylabel='seconds')
+            axes.plot(
+                frames, [row['paths'][name]['total_ms'] / 1e3 for row in rows], 'o-', label=name
+            )
+        axes.plot(
+            frames, [row['floor_ms'] / 1e3 for row in rows], 'k--', label='convolutions alone'
+        )
+        axes.set(
+            title=f'{size}x{size}, {precision}, {report["mode"]}', xlabel='frames', ylabel='seconds'
+        )
         axes.set_ylim(bottom=0)
         axes.legend()
     FigureCanvasAgg(figure).print_figure(path)
 
 
 def _peak_of(step: Callable[[], object], device: torch.device) -> float:
-    """MB that a step needs at its peak beside what was there before: of the allocator on a GPU, else of the process."""
+    """MB that a step needs at its peak beside what was there before: of the allocator on a GPU,
+    else of the process.
+    """
     if device.type == 'cuda':
         torch.cuda.reset_peak_memory_stats(device)
         before = torch.cuda.memory_allocated(device)
         step()
-        return (torch.cuda.max_memory_allocated(device) - before) / 2 ** 20
+        return (torch.cuda.max_memory_allocated(device) - before) / 2**20
     if Path('/proc/self/clear_refs').exists():
-        ctypes.CDLL(None).malloc_trim(0)  # give freed memory back first, or the last path's peak would count
+        ctypes.CDLL(None).malloc_trim(
+            0
+        )  # give freed memory back first, or the last path's peak would count
         Path('/proc/self/clear_refs').write_text('5')
         before = _status('VmRSS')
         step()
@@ -211,18 +279,37 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument('--channels', type=int, default=16, help='channels of the network')
     result.add_argument('--blocks', type=int, default=2, help='residual blocks of each branch')
     result.add_argument('--frames', type=int, nargs='+', default=[3], help='clip lengths')
-    result.add_argument('--size', type=int, nargs='+', default=[256], help='heights and widths of the frames')
+    result.add_argument(
+        '--size', type=int, nargs='+', default=[256], help='heights and widths of the frames'
+    )
     result.add_argument('--batch', type=int, default=1, help='clips in a batch')
-    result.add_argument('--precision', nargs='+', default=['fp32'], help='fp32, bf16, fp16 (the last two: autocast)')
+    result.add_argument(
+        '--precision', nargs='+', default=['fp32'], help='fp32, bf16, fp16 (the last two: autocast)'
+    )
     result.add_argument('--inference', action='store_true', help='forward passes only')
-    result.add_argument('--segment', type=int, help='also measure activation checkpointing in segments of this length')
+    result.add_argument(
+        '--segment',
+        type=int,
+        help='also measure activation checkpointing in segments of this length',
+    )
     result.add_argument('--no-reference', action='store_true', help='leave the reference path out')
-    result.add_argument('--frozen', action='store_true', help='freeze the flow network, as the first fix_iter steps do')
+    result.add_argument(
+        '--frozen',
+        action='store_true',
+        help='freeze the flow network, as the first fix_iter steps do',
+    )
     result.add_argument('--repeats', type=int, default=3, help='alternations')
-    result.add_argument('--threads', type=int, default=0, help='threads of PyTorch; 0 leaves its default')
-    result.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu', help='cpu or cuda')
-    result.add_argument('--cpu-time', action='store_true',
-                        help='measure processor time, for a machine that others use; wants --threads 1')
+    result.add_argument(
+        '--threads', type=int, default=0, help='threads of PyTorch; 0 leaves its default'
+    )
+    result.add_argument(
+        '--device', default='cuda' if torch.cuda.is_available() else 'cpu', help='cpu or cuda'
+    )
+    result.add_argument(
+        '--cpu-time',
+        action='store_true',
+        help='measure processor time, for a machine that others use; wants --threads 1',
+    )
     result.add_argument('--json', help='write the results to this file')
     result.add_argument('--plot', help='draw the times over the clip length to this file')
     return result

@@ -10,16 +10,20 @@ from lada.errors import LadaError
 def make_parser(description: str) -> argparse.ArgumentParser:
     """Return a parser whose help shows defaults and that knows ``--debug``."""
     parser = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+        description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
     parser.add_argument('--debug', action='store_true', help='show the traceback of an error')
     return parser
 
 
-def run_script(main: Callable[[argparse.Namespace], int | None], parser: argparse.ArgumentParser) -> None:
-    """Parse the command line, call ``main`` and exit: 0 done, 1 failed with one line on stderr, 2 wrong arguments.
+def run_script(
+    main: Callable[[argparse.Namespace], int | None], parser: argparse.ArgumentParser
+) -> None:
+    """Parse the command line, call ``main`` and exit: 0 done, 1 failed with one line on stderr, 2
+    wrong arguments.
 
-    ``main`` returns ``None`` or an exit status. :class:`LadaError` and :class:`OSError` become one line unless
-    ``--debug`` is given.
+    ``main`` returns ``None`` or an exit status. :class:`LadaError` and :class:`OSError` become one
+    line unless ``--debug`` is given.
     """
     args = parser.parse_args()
     try:
@@ -36,7 +40,9 @@ def run_script(main: Callable[[argparse.Namespace], int | None], parser: argpars
 
 
 def describe(error: Exception) -> str:
-    """Return the error's message on one line; of an error that a loader worker passed on, without its traceback."""
+    """Return the error's message on one line; of an error that a loader worker passed on, without
+    its traceback.
+    """
     text = str(error)
     if 'Original Traceback' in text:
         text = text.strip().splitlines()[-1].partition(': ')[2]

@@ -10,14 +10,17 @@ from typing import IO
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[IO[bytes]]:
-    """Open ``path`` for binary writing under a temporary name beside it; it takes its name when the block ends well.
+    """Open ``path`` for binary writing under a temporary name beside it; it takes its name when the
+    block ends well.
 
-    ``path`` then holds all of the new content, also after a power cut; an exception leaves it as it was. Of two
-    processes that write one path at the same time, the later one wins.
+    ``path`` then holds all of the new content, also after a power cut; an exception leaves it as it
+    was. Of two processes that write one path at the same time, the later one wins.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with NamedTemporaryFile(dir=path.parent, prefix=f'.{path.name}.', suffix='.tmp', delete=False) as file:
+    with NamedTemporaryFile(
+        dir=path.parent, prefix=f'.{path.name}.', suffix='.tmp', delete=False
+    ) as file:
         temporary = Path(file.name)
         try:
             yield file

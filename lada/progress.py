@@ -5,7 +5,7 @@ import time
 
 from tqdm import tqdm
 
-LINE_EVERY = 30.
+LINE_EVERY = 30.0
 """Seconds between two lines where the output is no terminal."""
 
 
@@ -31,5 +31,9 @@ class Progress:
         if self._bar.disable and now - self._last >= LINE_EVERY:
             self._last = now
             of = '' if self._total is None else f' of {self._total}'
-            print(f'{self._what}: {self._done}{of} {self._unit}s, {self._done / (now - self._started):.2f} '
-                  f'{self._unit}s/s', file=sys.stderr, flush=True)
+            print(
+                f'{self._what}: {self._done}{of} {self._unit}s,'
+                f' {self._done / (now - self._started):.2f} {self._unit}s/s',
+                file=sys.stderr,
+                flush=True,
+            )

@@ -1,8 +1,8 @@
 """Registries of scope ``lada``, children of MMEngine's.
 
-MMEngine imports this module when a config says ``default_scope = 'lada'``; the modules in ``locations`` are
-imported when a registry is first asked for something. Types of MMEngine itself and of other scopes
-(``mmagic.X``) resolve through the parent registries.
+MMEngine imports this module when a config says ``default_scope = 'lada'``; the modules in
+``locations`` are imported when a registry is first asked for something. Types of MMEngine itself
+and of other scopes (``mmagic.X``) resolve through the parent registries.
 """
 
 from mmengine import registry as root
@@ -19,7 +19,9 @@ LOOPS = _child('loop', root.LOOPS, 'lada.engine')
 HOOKS = _child('hook', root.HOOKS, 'lada.engine')
 MODEL_WRAPPERS = _child('model_wrapper', root.MODEL_WRAPPERS, 'lada.engine')
 OPTIM_WRAPPERS = _child('optim_wrapper', root.OPTIM_WRAPPERS, 'lada.engine')
-OPTIM_WRAPPER_CONSTRUCTORS = _child('optimizer wrapper constructor', root.OPTIM_WRAPPER_CONSTRUCTORS, 'lada.engine')
+OPTIM_WRAPPER_CONSTRUCTORS = _child(
+    'optimizer wrapper constructor', root.OPTIM_WRAPPER_CONSTRUCTORS, 'lada.engine'
+)
 VISUALIZERS = _child('visualizer', root.VISUALIZERS)
 
 DATASETS = _child('dataset', root.DATASETS, 'lada.data')
@@ -31,7 +33,8 @@ MODELS = _child('model', root.MODELS, 'lada.models')
 METRICS = _child('metric', root.METRICS, 'lada.evaluation')
 EVALUATOR = _child('evaluator', root.EVALUATOR, 'lada.evaluation')
 
-# Nothing of Lada's own is in these; they exist so that MMEngine finds a registry of this scope for every kind.
+# Nothing of Lada's own is in these; they exist so that MMEngine finds a registry of this scope for
+# every kind.
 VISBACKENDS = _child('vis_backend', root.VISBACKENDS)
 OPTIMIZERS = _child('optimizer', root.OPTIMIZERS)
 PARAM_SCHEDULERS = _child('parameter scheduler', root.PARAM_SCHEDULERS)

@@ -1,4 +1,6 @@
-"""Fixtures shared by all tests: the shipped and other videos, a tiny dataset and config, and training as a process."""
+"""Fixtures shared by all tests: the shipped and other videos, a tiny dataset and config, and
+training as a process.
+"""
 
 import os
 import signal
@@ -47,7 +49,7 @@ def bunny(repo_root) -> Path:
     return repo_root / 'assets' / 'sample_videos' / 'bigbuckbunny.mp4'
 
 
-CONFIG = '''
+CONFIG = """
 _base_ = {demo!r}
 work_dir = {work_dir!r}
 model = dict(
@@ -63,7 +65,7 @@ train_cfg = dict(max_iters=8, val_interval=4)
 default_hooks = dict(
     checkpoint=dict(interval=2, max_keep_ckpts=-1, out_dir=None),
     logger=dict(interval=1))
-'''
+"""
 
 
 def make_clips(root: Path, video: Path, count: int, frames: int = 6, size: int = 64) -> Path:
@@ -76,17 +78,33 @@ def make_clips(root: Path, video: Path, count: int, frames: int = 6, size: int =
     masks[:, 16:48, 12:50] = 255
     for number in range(count):
         stem = f'{video.name}-{number:06d}'
-        images = read_frames(video, 10 * number, 10 * number + frames)[:, 40:40 + size, 60:60 + size]
-        paths = [root / folder / f'{stem}{suffix}' for folder, suffix in
-                 (('crop_unscaled_img', '.mp4'), ('crop_unscaled_mask', '.mkv'), ('crop_unscaled_meta', '.json'))]
+        images = read_frames(video, 10 * number, 10 * number + frames)[
+            :, 40 : 40 + size, 60 : 60 + size
+        ]
+        paths = [
+            root / folder / f'{stem}{suffix}'
+            for folder, suffix in (
+                ('crop_unscaled_img', '.mp4'),
+                ('crop_unscaled_mask', '.mkv'),
+                ('crop_unscaled_meta', '.json'),
+            )
+        ]
         for path in paths:
             path.parent.mkdir(parents=True, exist_ok=True)
         write_video(paths[0], images, 25, **clip_encoding())
         write_video(paths[1], masks, 25, **mask_encoding())
         ClipMetadata(
-            stem=stem, name=video.name, fps=25.0, frames_count=frames, orig_shape=(272, 640), scene_shape=(size, size),
-            base_mosaic_block_size=base_block_sizes(masks, (272, 640)), pad=[[0, 0, 0, 0]] * frames,
-            video_path=paths[0], mask_path=paths[1]).to_file(paths[2])
+            stem=stem,
+            name=video.name,
+            fps=25.0,
+            frames_count=frames,
+            orig_shape=(272, 640),
+            scene_shape=(size, size),
+            base_mosaic_block_size=base_block_sizes(masks, (272, 640)),
+            pad=[[0, 0, 0, 0]] * frames,
+            video_path=paths[0],
+            mask_path=paths[1],
+        ).to_file(paths[2])
     return root / 'crop_unscaled_meta'
 
 
@@ -99,13 +117,19 @@ def clips(tmp_path_factory, bikes, bunny) -> tuple[Path, Path]:
 
 @pytest.fixture
 def write_config(tmp_path, clips, repo_root):
-    """Return a function that writes the tiny config for a work directory, with further text appended."""
+    """Return a function that writes the tiny config for a work directory, with further text
+    appended.
+    """
+
     def write(work_dir: Path, extra: str = '') -> Path:
         path = tmp_path / f'{work_dir.name}.py'
         demo = repo_root / 'configs/basicvsrpp/mosaic_restoration_demo_cpu.py'
-        values = dict(demo=str(demo), work_dir=str(work_dir), train=str(clips[0]), val=str(clips[1]))
+        values = dict(
+            demo=str(demo), work_dir=str(work_dir), train=str(clips[0]), val=str(clips[1])
+        )
         path.write_text(CONFIG.format(**values) + extra)
         return path
+
     return write
 
 
@@ -114,7 +138,9 @@ SCRIPT = 'scripts/training/train-mosaic-restoration-basicvsrpp.py'
 
 @pytest.fixture
 def start_training(repo_root):
-    """Return a function that starts the training script as a process of its own (of two under torchrun)."""
+    """Return a function that starts the training script as a process of its own (of two under
+    torchrun).
+    """
     processes = []
 
     def start(*args, torchrun: bool = False, **environment) -> subprocess.Popen:
@@ -123,8 +149,14 @@ def start_training(repo_root):
             command += ['-m', 'torch.distributed.run', '--standalone', '--nproc-per-node=2']
         command += [SCRIPT, *map(str, args)] + (['--launcher', 'pytorch'] if torchrun else [])
         process = subprocess.Popen(
-            command, cwd=repo_root, env={**os.environ, 'OMP_NUM_THREADS': '1', **environment},
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+            command,
+            cwd=repo_root,
+            env={**os.environ, 'OMP_NUM_THREADS': '1', **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
         processes.append(process)
         return process
 
@@ -137,11 +169,15 @@ def start_training(repo_root):
 
 @pytest.fixture
 def run_training(start_training):
-    """Return a function that runs the training script to its end: ``(exit status, stdout, stderr)``."""
+    """Return a function that runs the training script to its end: ``(exit status, stdout,
+    stderr)``.
+    """
+
     def run(*args, **options):
         process = start_training(*args, **options)
         out, err = process.communicate(timeout=300)
         return process.returncode, out, err
+
     return run
 
 
@@ -151,14 +187,29 @@ def frames(bikes):
     from lada.video import read_frames
 
     whole = read_frames(bikes, 100, 124)
-    return np.stack([cv2.resize(frame[:, 200:550], (144, 112), interpolation=cv2.INTER_AREA) for frame in whole])
+    return np.stack(
+        [cv2.resize(frame[:, 200:550], (144, 112), interpolation=cv2.INTER_AREA) for frame in whole]
+    )
 
 
 @pytest.fixture
 def make_video(tmp_path, frames):
     """Return a function that writes a video with chosen features and returns its path."""
-    def make(name='in.mp4', *, pix_fmt='yuv420p', codec='libx264', pts=None, rotation=0, audio=False, subtitles=False,
-             tags=(), images=frames, options=None, aspect=None):
+
+    def make(
+        name='in.mp4',
+        *,
+        pix_fmt='yuv420p',
+        codec='libx264',
+        pts=None,
+        rotation=0,
+        audio=False,
+        subtitles=False,
+        tags=(),
+        images=frames,
+        options=None,
+        aspect=None,
+    ):
         path = tmp_path / name
         with av.open(str(path), 'w') as container:
             options = {'preset': 'ultrafast', 'crf': '10'} if options is None else options
@@ -177,7 +228,11 @@ def make_video(tmp_path, frames):
             sound = container.add_stream('aac', rate=16000) if audio else None
             if sound:
                 sound.layout = 'mono'
-            words = container.add_mux_stream('mov_text' if path.suffix == '.mp4' else 'subrip') if subtitles else None
+            words = (
+                container.add_mux_stream('mov_text' if path.suffix == '.mp4' else 'subrip')
+                if subtitles
+                else None
+            )
             if words:
                 words.time_base = Fraction(1, 1000)
             for number, image in enumerate(images):
@@ -187,12 +242,15 @@ def make_video(tmp_path, frames):
                 container.mux(stream.encode(picture))
                 if sound:
                     samples = av.AudioFrame.from_ndarray(
-                        np.sin(np.arange(640) / 9 + number).astype(np.float32)[None], 'fltp', 'mono')
+                        np.sin(np.arange(640) / 9 + number).astype(np.float32)[None], 'fltp', 'mono'
+                    )
                     samples.sample_rate, samples.pts = 16000, 640 * number
                     container.mux(sound.encode(samples))
                 if words and number % 10 == 0:
                     text = f'words {number}'.encode()
-                    packet = av.Packet(len(text).to_bytes(2, 'big') + text if path.suffix == '.mp4' else text)
+                    packet = av.Packet(
+                        len(text).to_bytes(2, 'big') + text if path.suffix == '.mp4' else text
+                    )
                     packet.pts = packet.dts = 40 * number
                     packet.duration, packet.time_base, packet.stream = 300, Fraction(1, 1000), words
                     container.mux(packet)
@@ -200,27 +258,39 @@ def make_video(tmp_path, frames):
             if sound:
                 container.mux(sound.encode(None))
         return path
+
     return make
 
 
 @pytest.fixture
 def packets():
-    """Return a function that lists the packets of all streams but the video: (type, seconds, bytes).
+    """Return a function that lists the packets of all streams but the video: (type, seconds,
+    bytes).
 
     The MP4 muxer fills gaps between subtitles with empty ones, which do not count.
     """
+
     def read(path):
         with av.open(str(path)) as container:
-            found = [(packet.stream.type, packet.pts, packet.time_base, bytes(packet)) for packet in container.demux()]
-        return sorted((kind, round(float(pts * base), 3), data) for kind, pts, base, data in found
-                      if kind != 'video' and data.strip(b'\0'))
+            found = [
+                (packet.stream.type, packet.pts, packet.time_base, bytes(packet))
+                for packet in container.demux()
+            ]
+        return sorted(
+            (kind, round(float(pts * base), 3), data)
+            for kind, pts, base, data in found
+            if kind != 'video' and data.strip(b'\0')
+        )
+
     return read
 
 
 @pytest.fixture
 def times():
     """Return a function that lists the video frames' times in seconds."""
+
     def read(path):
         with av.open(str(path)) as container:
             return [frame.time for frame in container.decode(video=0)]
+
     return read

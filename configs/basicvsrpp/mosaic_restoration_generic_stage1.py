@@ -18,12 +18,17 @@ model = dict(
         is_low_res_input=False,
         # Validation clips are whole; longer ones would move their features to the CPU and back.
         cpu_cache_length=1000,
-        # Activations that would not fit into free memory are computed again; the gradients stay the same.
-        checkpoint_segment='auto'),
+        # Activations that would not fit into free memory are computed again; the gradients stay the
+        # same.
+        checkpoint_segment='auto',
+    ),
     pixel_loss=dict(type='CharbonnierLoss', loss_weight=1.0, reduction='mean'),
     # The flow network stays frozen for the first 6.7 % of the run.
     train_cfg=dict(fix_iter=2_000),
-    data_preprocessor=dict(type='DataPreprocessor', mean=[0., 0., 0.], std=[255., 255., 255.], non_blocking=True))
+    data_preprocessor=dict(
+        type='DataPreprocessor', mean=[0.0, 0.0, 0.0], std=[255.0, 255.0, 255.0], non_blocking=True
+    ),
+)
 
 train_dataloader = dict(
     num_workers=4,
@@ -37,8 +42,10 @@ train_dataloader = dict(
         degrade=True,
         use_hflip=True,
         random_mosaic_params=True,
-        lq_size=256),
-    collate_fn=dict(type='default_collate'))
+        lq_size=256,
+    ),
+    collate_fn=dict(type='default_collate'),
+)
 
 val_dataloader = dict(
     num_workers=1,
@@ -51,16 +58,17 @@ val_dataloader = dict(
         num_frame=30,
         degrade=True,
         use_hflip=False,
-        rotation_probability=0.,
+        rotation_probability=0.0,
         repeatable_random=True,
         random_mosaic_params=True,
-        lq_size=256),
-    collate_fn=dict(type='default_collate'))
+        lq_size=256,
+    ),
+    collate_fn=dict(type='default_collate'),
+)
 
-val_evaluator = dict(type='Evaluator', metrics=[
-    dict(type='PSNR'),
-    dict(type='SSIM'),
-    dict(type='MosaicGain')])
+val_evaluator = dict(
+    type='Evaluator', metrics=[dict(type='PSNR'), dict(type='SSIM'), dict(type='MosaicGain')]
+)
 
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=30_000, val_interval=3_000)
 val_cfg = dict(type='MultiValLoop')
@@ -69,7 +77,8 @@ optim_wrapper = dict(
     constructor='DefaultOptimWrapperConstructor',
     type='OptimWrapper',
     optimizer=dict(type='Adam', lr=1e-4, betas=(0.9, 0.99)),
-    paramwise_cfg=dict(custom_keys={'spynet': dict(lr_mult=0.25)}))
+    paramwise_cfg=dict(custom_keys={'spynet': dict(lr_mult=0.25)}),
+)
 # --auto-scale-lr: the learning rate above belongs to two processes of batch size 2.
 auto_scale_lr = dict(enable=False, base_batch_size=4)
 
@@ -80,4 +89,5 @@ randomness = dict(seed=42, deterministic=False, diff_rank_seed=True)
 
 default_hooks = dict(
     checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=1_500, out_dir=save_dir),
-    logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=False))
+    logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=False),
+)

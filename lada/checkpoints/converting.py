@@ -17,26 +17,36 @@ _PLAIN = (torch.Tensor, str, bytes, bool, int, float, complex, type(None))
 
 
 def unsafe_types(checkpoint: Path) -> list[str]:
-    """Return the names of what loading the file would import or call besides the allowed types; runs none of it."""
+    """Return the names of what loading the file would import or call besides the allowed types;
+    runs none of it.
+    """
     try:
         with safe_globals(allowed_types()):
             return sorted(get_unsafe_globals_in_checkpoint(checkpoint))
     except Exception as error:  # whatever the bytes make the ZIP and pickle readers do
-        raise LadaError(f'{checkpoint} is no checkpoint of torch.save ({error}); copy or download it again') from error
+        raise LadaError(
+            f'{checkpoint} is no checkpoint of torch.save ({error}); copy or download it again'
+        ) from error
 
 
-def convert_trusted_checkpoint(checkpoint: Path, output: Path, overwrite: bool = False) -> list[str]:
-    """Unpickle a checkpoint, **running whatever code is inside it**, and write what of it is safe to load.
+def convert_trusted_checkpoint(
+    checkpoint: Path, output: Path, overwrite: bool = False
+) -> list[str]:
+    """Unpickle a checkpoint, **running whatever code is inside it**, and write what of it is safe
+    to load.
 
-    Kept are tensors, plain values, and dictionaries, lists and tuples of them; mappings become dictionaries. Returns
-    where something was left out, with its type. The output is checked: it loads with ``weights_only=True``.
+    Kept are tensors, plain values, and dictionaries, lists and tuples of them; mappings become
+    dictionaries. Returns where something was left out, with its type. The output is checked: it
+    loads with ``weights_only=True``.
     """
     if output.exists() and not overwrite:
         raise LadaError(f'{output} exists; choose another name or give --overwrite')
     try:
         content = torch.load(checkpoint, map_location='cpu', weights_only=False)
     except Exception as error:  # code that is not installed, damage, anything
-        raise LadaError(f'{checkpoint} cannot be loaded ({type(error).__name__}: {error})') from error
+        raise LadaError(
+            f'{checkpoint} cannot be loaded ({type(error).__name__}: {error})'
+        ) from error
     if not isinstance(content, Mapping):
         raise LadaError(f'{checkpoint} holds a {type(content).__name__}, not a dictionary')
     left_out: list[str] = []
@@ -51,8 +61,11 @@ def convert_trusted_checkpoint(checkpoint: Path, output: Path, overwrite: bool =
 
 def _safe(value: Any, where: str, left_out: list[str]) -> Any:
     if isinstance(value, Mapping):
-        items = {key: _safe(item, f'{where}.{key}'.lstrip('.'), left_out) for key, item in value.items()
-                 if type(key) in _PLAIN}
+        items = {
+            key: _safe(item, f'{where}.{key}'.lstrip('.'), left_out)
+            for key, item in value.items()
+            if type(key) in _PLAIN
+        }
         kept = {key: item for key, item in items.items() if item is not _LEFT_OUT}
         return OrderedDict(kept) if isinstance(value, OrderedDict) else kept
     if isinstance(value, (list, tuple)):

@@ -13,22 +13,30 @@ from lada.files import write_atomically
 def export_weights(checkpoint: Path, output: Path, overwrite: bool = False) -> int:
     """Write the generator's weights of a training checkpoint; returns the number of tensors.
 
-    The keys stay those of ``BasicVSR`` (``generator.…`` and ``step_counter``), so that the file also loads strictly
-    into MMagic's and public Lada's restorer. Averaged weights (``generator_ema.…``) take the place of the plain ones.
+    The keys stay those of ``BasicVSR`` (``generator.…`` and ``step_counter``), so that the file
+    also loads strictly into MMagic's and public Lada's restorer. Averaged weights
+    (``generator_ema.…``) take the place of the plain ones.
     """
     _check_output(output, overwrite)
     state_dict, generator = _read(checkpoint)
-    generator |= {key.replace('generator_ema.', 'generator.', 1): value for key, value in state_dict.items()
-                  if key.startswith('generator_ema.')}
+    generator |= {
+        key.replace('generator_ema.', 'generator.', 1): value
+        for key, value in state_dict.items()
+        if key.startswith('generator_ema.')
+    }
     _write(output, {**generator, 'step_counter': state_dict.get('step_counter', torch.zeros(1))})
     return len(generator)
 
 
 def convert_to_stage2(checkpoint: Path, output: Path, overwrite: bool = False) -> int:
-    """Write a stage 1 checkpoint's weights as generator and averaged generator of stage 2; returns their number."""
+    """Write a stage 1 checkpoint's weights as generator and averaged generator of stage 2; returns
+    their number.
+    """
     _check_output(output, overwrite)
     _, generator = _read(checkpoint)
-    weights = generator | {key.replace('generator.', 'generator_ema.', 1): value for key, value in generator.items()}
+    weights = generator | {
+        key.replace('generator.', 'generator_ema.', 1): value for key, value in generator.items()
+    }
     _write(output, weights)
     return len(weights)
 
@@ -42,7 +50,9 @@ def _read(checkpoint: Path) -> tuple[dict, dict]:
     state_dict = load_state_dict_file(checkpoint)
     generator = {key: value for key, value in state_dict.items() if key.startswith('generator.')}
     if not generator:
-        raise LadaError(f'{checkpoint} holds no generator.* weights; give a checkpoint written by training')
+        raise LadaError(
+            f'{checkpoint} holds no generator.* weights; give a checkpoint written by training'
+        )
     return state_dict, generator
 
 

@@ -27,8 +27,8 @@ def iteration_of(path: Path) -> int:
 def damage_of(path: Path) -> str | None:
     """Return what is wrong with a checkpoint file, or ``None`` when it is sound.
 
-    ``torch.save`` writes a ZIP archive with a CRC-32 for every record, which ``torch.load`` does not verify; this does,
-    so a cut file and a flipped bit are both found.
+    ``torch.save`` writes a ZIP archive with a CRC-32 for every record, which ``torch.load`` does
+    not verify; this does, so a cut file and a flipped bit are both found.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -39,17 +39,23 @@ def damage_of(path: Path) -> str | None:
 
 
 def find_checkpoint(*folders: Path) -> tuple[Path | None, dict[Path, str]]:
-    """Return the newest sound ``iter_<n>.pth`` of the folders, and the damaged ones that are newer with their damage.
+    """Return the newest sound ``iter_<n>.pth`` of the folders, and the damaged ones that are newer
+    with their damage.
 
-    A ``last_checkpoint`` file in a folder may point to a further folder; it is a hint only, since a run can be killed
-    between writing a checkpoint and writing the hint.
+    A ``last_checkpoint`` file in a folder may point to a further folder; it is a hint only, since a
+    run can be killed between writing a checkpoint and writing the hint.
     """
     places = dict.fromkeys(Path(folder) for folder in folders)
     for folder in list(places):
         hint = folder / LAST_CHECKPOINT
         if hint.is_file():
             places[Path(hint.read_text(errors='replace').strip()).parent] = None
-    candidates = {path.resolve(): path for place in places if place.is_dir() for path in place.glob('iter_*.pth')}
+    candidates = {
+        path.resolve(): path
+        for place in places
+        if place.is_dir()
+        for path in place.glob('iter_*.pth')
+    }
     damaged = {}
     for path in sorted(candidates.values(), key=iteration_of, reverse=True):
         if iteration_of(path) < 0:
@@ -62,7 +68,9 @@ def find_checkpoint(*folders: Path) -> tuple[Path | None, dict[Path, str]]:
 
 
 def load_training_checkpoint(path: Path) -> dict:
-    """Load a checkpoint to resume from, on the CPU. Raises :class:`LadaError` for a damaged one or bare weights."""
+    """Load a checkpoint to resume from, on the CPU. Raises :class:`LadaError` for a damaged one or
+    bare weights.
+    """
     if not Path(path).is_file():
         raise LadaError(f'no checkpoint at {path}; give the path of an iter_<n>.pth file')
     damage = damage_of(Path(path))
@@ -71,26 +79,41 @@ def load_training_checkpoint(path: Path) -> dict:
     checkpoint = load_weights_file(str(path))
     missing = [key for key in ('meta', 'state_dict', 'message_hub') if key not in checkpoint]
     if missing:
-        raise LadaError(f'checkpoint {path} has no {", ".join(missing)}, so it cannot be resumed from; '
-                        'start from its weights with --load-from')
+        raise LadaError(
+            f'checkpoint {path} has no {", ".join(missing)}, so it cannot be resumed from; '
+            'start from its weights with --load-from'
+        )
     return checkpoint
 
 
 def fit_state_dict(model: nn.Module, state_dict: Mapping[str, torch.Tensor], where: str) -> None:
-    """Load ``state_dict`` strictly into a model, itself or parts of it wrapped for data-parallel training or not.
+    """Load ``state_dict`` strictly into a model, itself or parts of it wrapped for data-parallel
+    training or not.
 
     Raises :class:`LadaError` naming the first keys that do not fit.
     """
     own = get_state_dict(model)
-    wrong = [f'{key} is {tuple(state_dict[key].shape)} there and {tuple(own[key].shape)} here'
-             for key in own if key in state_dict and state_dict[key].shape != own[key].shape]
+    wrong = [
+        f'{key} is {tuple(state_dict[key].shape)} there and {tuple(own[key].shape)} here'
+        for key in own
+        if key in state_dict and state_dict[key].shape != own[key].shape
+    ]
     missing = [key for key in own if key not in state_dict]
     unexpected = [key for key in state_dict if key not in own]
-    problems = [_summary(kind, keys) for kind, keys in
-                (('other shapes', wrong), ('missing', missing), ('not in this model', unexpected)) if keys]
+    problems = [
+        _summary(kind, keys)
+        for kind, keys in (
+            ('other shapes', wrong),
+            ('missing', missing),
+            ('not in this model', unexpected),
+        )
+        if keys
+    ]
     if problems:
-        raise LadaError(f'checkpoint {where} is of another architecture ({"; ".join(problems)}); '
-                        'use the config it was trained with')
+        raise LadaError(
+            f'checkpoint {where} is of another architecture ({"; ".join(problems)}); '
+            'use the config it was trained with'
+        )
     load_into_wrapped(model, OrderedDict(state_dict), strict=True)
 
 
@@ -102,9 +125,9 @@ def _summary(kind: str, keys: list[str]) -> str:
 def load_generator_weights(model: nn.Module, path: str) -> None:
     """Start from a checkpoint's weights; its training counters are left out.
 
-    Accepts a training checkpoint, a bare restorer state dict, or a bare generator state dict (the exported form). A
-    model without an average of its weights gets the checkpoint's average where there is one; a model with a
-    discriminator gets the checkpoint's, if any.
+    Accepts a training checkpoint, a bare restorer state dict, or a bare generator state dict (the
+    exported form). A model without an average of its weights gets the checkpoint's average where
+    there is one; a model with a discriminator gets the checkpoint's, if any.
     """
     checkpoint = load_weights_file(path)
     parts = networks_of(checkpoint.get('state_dict', checkpoint))
@@ -120,11 +143,18 @@ def load_generator_weights(model: nn.Module, path: str) -> None:
 def networks_of(state_dict: Mapping[str, torch.Tensor]) -> dict[str, dict[str, torch.Tensor]]:
     """Return the weights of ``generator``, ``generator_ema`` and ``discriminator`` in a state dict.
 
-    A state dict without such names is a bare generator's; an average that is missing is the generator itself.
+    A state dict without such names is a bare generator's; an average that is missing is the
+    generator itself.
     """
     state_dict = {re.sub(r'^module\.', '', key): value for key, value in state_dict.items()}
-    parts = {name: {key.removeprefix(f'{name}.'): value for key, value in state_dict.items()
-                    if key.startswith(f'{name}.')} for name in ('generator', 'generator_ema', 'discriminator')}
+    parts = {
+        name: {
+            key.removeprefix(f'{name}.'): value
+            for key, value in state_dict.items()
+            if key.startswith(f'{name}.')
+        }
+        for name in ('generator', 'generator_ema', 'discriminator')
+    }
     parts['generator'] = parts['generator'] or state_dict
     parts['generator_ema'] = parts['generator_ema'] or parts['generator']
     return parts

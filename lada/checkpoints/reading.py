@@ -19,29 +19,46 @@ from lada.errors import LadaError
 def load_weights_file(path_or_url: str | Path, map_location: str | torch.device = 'cpu') -> dict:
     """Return the dictionary stored in a checkpoint or weight file.
 
-    ``path_or_url`` is a local path or an ``http(s)://`` address; the latter is downloaded once into the cache of
-    ``torch.hub``. Only tensors, plain containers and the few types of :func:`allowed_types` are read
-    (``torch.load(weights_only=True)``), so a file from a stranger cannot run code. Raises :class:`LadaError` for a
-    file that is missing, damaged, no dictionary, or that holds another type.
+    ``path_or_url`` is a local path or an ``http(s)://`` address; the latter is downloaded once into
+    the cache of ``torch.hub``. Only tensors, plain containers and the few types of
+    :func:`allowed_types` are read (``torch.load(weights_only=True)``), so a file from a stranger
+    cannot run code. Raises :class:`LadaError` for a file that is missing, damaged, no dictionary,
+    or that holds another type.
     """
     path = _download(str(path_or_url)) if _is_url(path_or_url) else Path(path_or_url)
     if not path.is_file():
-        raise LadaError(f'weight file not found: {path}; check the path, or remove the setting to start without it')
+        raise LadaError(
+            f'weight file not found: {path}; check the path, or remove the setting to start'
+            ' without it'
+        )
     try:
         with torch.serialization.safe_globals(allowed_types()):
             content = torch.load(path, map_location=map_location, weights_only=True)
     except pickle.UnpicklingError as error:
         raise LadaError(_refusal(path, error)) from error
-    except (RuntimeError, EOFError, zipfile.BadZipFile, ValueError, KeyError, AssertionError) as error:
-        raise LadaError(f'damaged weight file: {path} ({_first_line(error)}); copy or download it again') from error
+    except (
+        RuntimeError,
+        EOFError,
+        zipfile.BadZipFile,
+        ValueError,
+        KeyError,
+        AssertionError,
+    ) as error:
+        raise LadaError(
+            f'damaged weight file: {path} ({_first_line(error)}); copy or download it again'
+        ) from error
     if not isinstance(content, dict):
-        raise LadaError(f'not a weight file: {path} holds a {type(content).__name__}, not a dictionary of weights; '
-                        'name a checkpoint or state dict')
+        raise LadaError(
+            f'not a weight file: {path} holds a {type(content).__name__}, not a dictionary of'
+            ' weights; name a checkpoint or state dict'
+        )
     return content
 
 
 def load_state_dict_file(path_or_url: str | Path, map_location: str | torch.device = 'cpu') -> dict:
-    """Return the state dict of a file that holds either a plain state dict or ``{'state_dict': ...}``."""
+    """Return the state dict of a file that holds either a plain state dict or ``{'state_dict':
+    ...}``.
+    """
     content = load_weights_file(path_or_url, map_location)
     state = content.get('state_dict', content)
     if not isinstance(state, dict) or not all(torch.is_tensor(value) for value in state.values()):
@@ -49,50 +66,85 @@ def load_state_dict_file(path_or_url: str | Path, map_location: str | torch.devi
     return state
 
 
-def load_into(module: torch.nn.Module, path_or_url: str | Path, *, prefix: str = '', strict: bool = True,
-              optional: tuple[str, ...] = ()) -> None:
+def load_into(
+    module: torch.nn.Module,
+    path_or_url: str | Path,
+    *,
+    prefix: str = '',
+    strict: bool = True,
+    optional: tuple[str, ...] = (),
+) -> None:
     """Load a file's state dict, or the part of it under ``prefix``, into ``module``.
 
-    Raises :class:`LadaError` naming the first keys that do not fit when ``strict``, and always for other shapes.
-    Keys named in ``optional`` may be absent.
+    Raises :class:`LadaError` naming the first keys that do not fit when ``strict``, and always for
+    other shapes. Keys named in ``optional`` may be absent.
     """
     state = load_state_dict_file(path_or_url)
     if prefix:
         dot = prefix.rstrip('.') + '.'
-        state = {key[len(dot):]: value for key, value in state.items() if key.startswith(dot)}
+        state = {key[len(dot) :]: value for key, value in state.items() if key.startswith(dot)}
         if not state:
             raise LadaError(f'no weights under "{prefix}" in: {path_or_url}; check the prefix')
     try:
         missing, unexpected = module.load_state_dict(state, strict=False)
     except RuntimeError as error:
         detail = _first_line(str(error).split('\n', 1)[-1])
-        raise LadaError(f'weights of another architecture: {path_or_url} ({detail}); '
-                        'use the configuration they were trained with') from error
+        raise LadaError(
+            f'weights of another architecture: {path_or_url} ({detail}); '
+            'use the configuration they were trained with'
+        ) from error
     missing = [key for key in missing if key not in optional]
     if strict and (missing or unexpected):
-        detail = '; '.join(f'{what} {_some(keys)}' for what, keys in
-                           (('missing', missing), ('unexpected', unexpected)) if keys)
-        raise LadaError(f'weights do not fit {type(module).__name__}: {path_or_url} ({detail}); '
-                        'use the configuration they were trained with')
+        detail = '; '.join(
+            f'{what} {_some(keys)}'
+            for what, keys in (('missing', missing), ('unexpected', unexpected))
+            if keys
+        )
+        raise LadaError(
+            f'weights do not fit {type(module).__name__}: {path_or_url} ({detail}); '
+            'use the configuration they were trained with'
+        )
 
 
 def allowed_types() -> list:
-    """Types other than tensors and plain containers that a training checkpoint of MMEngine holds."""
+    """Types other than tensors and plain containers that a training checkpoint of MMEngine
+    holds.
+    """
     types: list = [HistoryBuffer, np.ndarray, np.dtype, np.int64, np.float64]
     types += [getattr(np._core.multiarray, name) for name in ('_reconstruct', 'scalar')]
-    types += [type(np.dtype(kind)) for kind in (np.float16, np.float32, np.float64, np.int8, np.int16, np.int32,
-                                                np.int64, np.uint8, np.uint16, np.uint32, np.uint64, np.bool_)]
+    types += [
+        type(np.dtype(kind))
+        for kind in (
+            np.float16,
+            np.float32,
+            np.float64,
+            np.int8,
+            np.int16,
+            np.int32,
+            np.int64,
+            np.uint8,
+            np.uint16,
+            np.uint32,
+            np.uint64,
+            np.bool_,
+        )
+    ]
     # Files written under NumPy 1 name the same functions by their former module.
-    types += [(getattr(np._core.multiarray, name), f'numpy.core.multiarray.{name}')
-              for name in ('_reconstruct', 'scalar')]
-    # HistoryBuffer pickles its statistics functions through getattr; only that use of it is let through.
+    types += [
+        (getattr(np._core.multiarray, name), f'numpy.core.multiarray.{name}')
+        for name in ('_reconstruct', 'scalar')
+    ]
+    # HistoryBuffer pickles its statistics functions through getattr; only that use of it is let
+    # through.
     types += [(_history_method, f'{module}.getattr') for module in ('builtins', '__builtin__')]
     return types
 
 
 def _history_method(owner: object, name: str) -> Callable:
     if owner is not HistoryBuffer or name not in ('min', 'max', 'mean', 'current'):
-        raise pickle.UnpicklingError(f'GLOBAL builtins.getattr was not an allowed global (for {name})')
+        raise pickle.UnpicklingError(
+            f'GLOBAL builtins.getattr was not an allowed global (for {name})'
+        )
     return getattr(HistoryBuffer, name)
 
 
@@ -110,20 +162,28 @@ def _download(url: str) -> Path:
     published = re.search(r'-([0-9a-f]{8,64})\.', Path(urlparse(url).path).name)
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        torch.hub.download_url_to_file(url, str(target), hash_prefix=published.group(1) if published else None,
-                                       progress=False)
+        torch.hub.download_url_to_file(
+            url, str(target), hash_prefix=published.group(1) if published else None, progress=False
+        )
     except (URLError, OSError, RuntimeError) as error:
-        raise LadaError(f'cannot download weights: {url} ({_first_line(error)}); check the network, or download the '
-                        'file elsewhere and give its path') from error
+        raise LadaError(
+            f'cannot download weights: {url} ({_first_line(error)}); check the network, or download'
+            ' the file elsewhere and give its path'
+        ) from error
     return target
 
 
 def _refusal(path: Path, error: Exception) -> str:
     text = str(error)
-    found = re.search(r'GLOBAL (\S+) (?:was not an allowed global|whose module \S+ is blocked)', text)
+    found = re.search(
+        r'GLOBAL (\S+) (?:was not an allowed global|whose module \S+ is blocked)', text
+    )
     if found:
-        return (f'weight file refused: {path} holds {found.group(1)}, which is not a tensor or plain value; '
-                'if you trust its maker, scripts/training/convert-trusted-checkpoint.py keeps what is safe')
+        return (
+            f'weight file refused: {path} holds {found.group(1)}, which is not a tensor or plain'
+            ' value; if you trust its maker, scripts/training/convert-trusted-checkpoint.py keeps'
+            ' what is safe'
+        )
     return f'damaged weight file: {path} (its index cannot be read); copy or download it again'
 
 

@@ -7,11 +7,32 @@ from lada.data.draw import ClipDraw
 from lada.data.metadata import ClipMetadata, MetadataError
 from lada.data.randomness import sample_rng
 from lada.data.sampler import InfiniteSampler
-from lada.data.transforms import DegradeClip, DrawMosaic, FlipClip, LoadClip, PackClip, ResizeClip, RotateClip
+from lada.data.transforms import (
+    DegradeClip,
+    DrawMosaic,
+    FlipClip,
+    LoadClip,
+    PackClip,
+    ResizeClip,
+    RotateClip,
+)
 from lada.data.worker import init_worker
 
 __all__ = [
-    'ClipCatalog', 'ClipDraw', 'ClipMetadata', 'DataSample', 'DegradeClip', 'DrawMosaic', 'FlipClip',
-    'InfiniteSampler', 'LoadClip', 'MetadataError', 'MosaicVideoDataset', 'PackClip', 'ResizeClip', 'RotateClip',
-    'init_worker', 'sample_rng',
+    'ClipCatalog',
+    'ClipDraw',
+    'ClipMetadata',
+    'DataSample',
+    'DegradeClip',
+    'DrawMosaic',
+    'FlipClip',
+    'InfiniteSampler',
+    'LoadClip',
+    'MetadataError',
+    'MosaicVideoDataset',
+    'PackClip',
+    'ResizeClip',
+    'RotateClip',
+    'init_worker',
+    'sample_rng',
 ]

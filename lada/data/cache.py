@@ -1,4 +1,6 @@
-"""Decoded clips kept on local disk or in shared memory, for those who have more of it than of processors."""
+"""Decoded clips kept on local disk or in shared memory, for those who have more of it than of
+processors.
+"""
 
 import contextlib
 import hashlib
@@ -13,15 +15,18 @@ from lada.video import VideoError, read_frames
 
 
 class FrameCache:
-    """Reads frames as :func:`lada.video.read_frames` does, the same bytes, and keeps whole decoded files.
+    """Reads frames as :func:`lada.video.read_frames` does, the same bytes, and keeps whole decoded
+    files.
 
-    All processes of a machine share ``folder``, which outlives them: delete it to free the space. A file that changed
-    is decoded again. Nothing is thrown out: where ``max_gb`` is used up, or the disk is full, further clips are decoded
-    each time. (Samples come in random order, so that no clip is likelier to come next than another.)
+    All processes of a machine share ``folder``, which outlives them: delete it to free the space. A
+    file that changed is decoded again. Nothing is thrown out: where ``max_gb`` is used up, or the
+    disk is full, further clips are decoded each time. (Samples come in random order, so that no
+    clip is likelier to come next than another.)
 
     Args:
         folder: on a local disk, or below /dev/shm for shared memory.
-        max_gb: size limit in units of 10**9 bytes. Processes that store at the same moment may pass it by a clip each.
+        max_gb: size limit in units of 10**9 bytes. Processes that store at the same moment may pass
+            it by a clip each.
     """
 
     def __init__(self, folder: str | Path, max_gb: float) -> None:
@@ -32,7 +37,9 @@ class FrameCache:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise LadaError(f'cache: cannot make the folder {folder} ({error.strerror}); choose another') from error
+            raise LadaError(
+                f'cache: cannot make the folder {folder} ({error.strerror}); choose another'
+            ) from error
         self._full = False
 
     def read(self, path: Path, start: int, stop: int, *, gray: bool = False) -> np.ndarray:
@@ -68,7 +75,8 @@ class FrameCache:
                 np.save(file, frames, allow_pickle=False)
             os.replace(temporary, place)
         except OSError:
-            # Another process may have renamed a file while they were counted; a full disk stays full.
+            # Another process may have renamed a file while they were counted; a full disk stays
+            # full.
             temporary.unlink(missing_ok=True)
 
 

@@ -14,8 +14,9 @@ from lada.errors import LadaError
 class ClipCatalog:
     """The clips of one split, sorted by the bytes of their stems.
 
-    What filters need stands in columns of a memory-mapped index that all processes share; the rest of a clip's
-    metadata is read from its JSON file when the clip is asked for. Pickling passes the folder on, not the rows.
+    What filters need stands in columns of a memory-mapped index that all processes share; the rest
+    of a clip's metadata is read from its JSON file when the clip is asked for. Pickling passes the
+    folder on, not the rows.
     """
 
     def __init__(self, folder: Path, rows: np.ndarray) -> None:
@@ -26,8 +27,9 @@ class ClipCatalog:
     def open(cls, metadata_root_dir: str | os.PathLike, refresh: bool = False) -> 'ClipCatalog':
         """Open the split whose metadata files are in ``metadata_root_dir``.
 
-        The index is brought up to date where the folder changed since (see :func:`lada.data.index.open_index`);
-        ``refresh`` also finds files edited in place. A damaged metadata file ends with an error naming it.
+        The index is brought up to date where the folder changed since (see
+        :func:`lada.data.index.open_index`); ``refresh`` also finds files edited in place. A damaged
+        metadata file ends with an error naming it.
         """
         folder = Path(os.path.abspath(metadata_root_dir))
         return cls(folder, open_index(folder, refresh))

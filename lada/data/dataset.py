@@ -18,65 +18,100 @@ from lada.registry import DATASETS, TRANSFORMS
 
 @DATASETS.register_module()
 class MosaicVideoDataset(Dataset):
-    """Samples ``dict(inputs, data_samples)`` made from the clips of one split; arguments as public Lada's class.
+    """Samples ``dict(inputs, data_samples)`` made from the clips of one split; arguments as public
+    Lada's class.
 
-    ``dataset[ClipDraw(index, epoch)]`` (or ``dataset[index]``, epoch 0) is a function of (seed, index, epoch). Where
-    the clip of a :class:`ClipDraw` cannot be used, another takes its place, chosen by (seed, index, epoch) too, and the
-    sample's metadata says so: ``replaced`` is a list of (stem, reason). A plain index stands for that clip only.
+    ``dataset[ClipDraw(index, epoch)]`` (or ``dataset[index]``, epoch 0) is a function of (seed,
+    index, epoch). Where the clip of a :class:`ClipDraw` cannot be used, another takes its place,
+    chosen by (seed, index, epoch) too, and the sample's metadata says so: ``replaced`` is a list of
+    (stem, reason). A plain index stands for that clip only.
 
     Args:
         metadata_root_dir: folder of the clips' JSON files.
         num_frame: frames of a sample, at a random place in the clip; -1 for whole clips.
-        min_num_frame: clips with fewer frames are left out; ``num_frame`` unless given. A clip with fewer than
-            ``num_frame`` frames gives all it has.
+        min_num_frame: clips with fewer frames are left out; ``num_frame`` unless given. A clip with
+            fewer than ``num_frame`` frames gives all it has.
         degrade: degrade the input (:class:`~lada.data.transforms.DegradeClip`).
         use_hflip: mirror half of the samples.
         repeatable_random: every epoch is epoch 0, as validation needs.
-        random_mosaic_params: draw a new look for every sample; False uses the mosaic video, else the look, that the
-            metadata names.
+        random_mosaic_params: draw a new look for every sample; False uses the mosaic video, else
+            the look, that the metadata names.
         lq_size: side of the input in pixels.
         filter_watermark: leave clips out in which a watermark was found.
         filter_nudenet_nsfw: keep only clips whose ``nudenet_nsfw_detected`` is true.
-        filter_video_quality: leave clips out whose ``video_quality.overall`` is known and lower; False for off.
+        filter_video_quality: leave clips out whose ``video_quality.overall`` is known and lower;
+            False for off.
         scale: how many times larger the ground truth is than the input.
         rotation_probability: how often a sample is turned by 1 or 2 degrees.
         seed: start of all randomness, >= 0.
-        cache: keep decoded clips: ``dict(folder=..., max_gb=...)``, see :class:`~lada.data.cache.FrameCache`.
-        pipeline: configs of registered transforms that take the place of the default ones; then ``degrade``,
-            ``use_hflip``, ``random_mosaic_params``, ``lq_size``, ``scale``, ``rotation_probability`` and ``cache`` have
-            no effect.
+        cache: keep decoded clips: ``dict(folder=..., max_gb=...)``, see
+            :class:`~lada.data.cache.FrameCache`.
+        pipeline: configs of registered transforms that take the place of the default ones; then
+            ``degrade``, ``use_hflip``, ``random_mosaic_params``, ``lq_size``, ``scale``,
+            ``rotation_probability`` and ``cache`` have no effect.
     """
 
     def __init__(
-            self, metadata_root_dir: str | Path, num_frame: int, min_num_frame: int | None = None,
-            degrade: bool = False, use_hflip: bool = False, repeatable_random: bool = False,
-            random_mosaic_params: bool = True, lq_size: int = 256, filter_watermark: bool = False,
-            filter_nudenet_nsfw: bool = False, filter_video_quality: float | bool = False, scale: int = 1,
-            rotation_probability: float = 0.3, seed: int = 0, cache: dict | None = None,
-            pipeline: Sequence[dict] | None = None,
-            **unknown: Any) -> None:
+        self,
+        metadata_root_dir: str | Path,
+        num_frame: int,
+        min_num_frame: int | None = None,
+        degrade: bool = False,
+        use_hflip: bool = False,
+        repeatable_random: bool = False,
+        random_mosaic_params: bool = True,
+        lq_size: int = 256,
+        filter_watermark: bool = False,
+        filter_nudenet_nsfw: bool = False,
+        filter_video_quality: float | bool = False,
+        scale: int = 1,
+        rotation_probability: float = 0.3,
+        seed: int = 0,
+        cache: dict | None = None,
+        pipeline: Sequence[dict] | None = None,
+        **unknown: Any,
+    ) -> None:
         if unknown:
-            raise LadaError(f'MosaicVideoDataset: unknown argument {", ".join(map(repr, unknown))}; correct the '
-                            "dataset's config")
+            raise LadaError(
+                f'MosaicVideoDataset: unknown argument {", ".join(map(repr, unknown))}; correct the'
+                " dataset's config"
+            )
         if num_frame != -1 and num_frame < 1:
-            raise LadaError(f'MosaicVideoDataset: num_frame is {num_frame}; use -1 (whole clips) or at least 1')
+            raise LadaError(
+                f'MosaicVideoDataset: num_frame is {num_frame}; use -1 (whole clips) or at least 1'
+            )
         if seed < 0:
             raise LadaError(f'MosaicVideoDataset: seed {seed} is negative; use a number >= 0')
         self.num_frame = num_frame
         self.seed = int(seed)
         self.repeatable_random = repeatable_random
         self.catalog = ClipCatalog.open(metadata_root_dir)
-        self._clips = self._filter({
-            f'have fewer than {max(min_num_frame or num_frame, 1)} frames (min_num_frame, num_frame)':
-                self.catalog.frames_count < max(min_num_frame or num_frame, 1),
-            'show a watermark (filter_watermark)': filter_watermark and self.catalog.watermark,
-            'are not flagged (filter_nudenet_nsfw)': filter_nudenet_nsfw and ~self.catalog.nudenet_nsfw,
-            f'are below quality {filter_video_quality} (filter_video_quality)':
-                filter_video_quality is not False and self.catalog.quality < filter_video_quality})
+        least = max(min_num_frame or num_frame, 1)
+        self._clips = self._filter(
+            {
+                f'have fewer than {least} frames (min_num_frame, num_frame)': (
+                    self.catalog.frames_count < least
+                ),
+                'show a watermark (filter_watermark)': filter_watermark and self.catalog.watermark,
+                'are not flagged (filter_nudenet_nsfw)': (
+                    filter_nudenet_nsfw and ~self.catalog.nudenet_nsfw
+                ),
+                f'are below quality {filter_video_quality} (filter_video_quality)': (
+                    filter_video_quality is not False
+                    and self.catalog.quality < filter_video_quality
+                ),
+            }
+        )
         if pipeline is None:
             pipeline = default_pipeline(
-                degrade=degrade, use_hflip=use_hflip, random_mosaic_params=random_mosaic_params, lq_size=lq_size,
-                scale=scale, rotation_probability=rotation_probability, cache=cache)
+                degrade=degrade,
+                use_hflip=use_hflip,
+                random_mosaic_params=random_mosaic_params,
+                lq_size=lq_size,
+                scale=scale,
+                rotation_probability=rotation_probability,
+                cache=cache,
+            )
         self.pipeline = [_build(step) for step in pipeline]
         self._busy = BusyClips()
 
@@ -101,7 +136,9 @@ class MosaicVideoDataset(Dataset):
         return {'dataset_type': type(self).__name__, 'metadata_root_dir': str(self.catalog.folder)}
 
     def load(self, draw: ClipDraw) -> dict:
-        """Return the sample of ``draw``; whatever keeps it from loading becomes an error that names the clip."""
+        """Return the sample of ``draw``; whatever keeps it from loading becomes an error that names
+        the clip.
+        """
         with self._busy.note(draw.index):
             return self._load(draw)
 
@@ -118,7 +155,9 @@ class MosaicVideoDataset(Dataset):
 
     def _load_or_replace(self, draw: ClipDraw) -> dict:
         replaced = []
-        for index in chain([draw.index], replacements(self.seed, draw.index, draw.epoch, len(self))):
+        for index in chain(
+            [draw.index], replacements(self.seed, draw.index, draw.epoch, len(self))
+        ):
             try:
                 sample = self.load(ClipDraw(index, draw.epoch))
             except LadaError as error:
@@ -128,10 +167,14 @@ class MosaicVideoDataset(Dataset):
             if replaced:
                 sample['data_samples'].set_metainfo(dict(replaced=replaced))
             return sample
-        raise LadaError(f'{len(replaced)} clips in a row cannot be used; the last one: {last}') from last
+        raise LadaError(
+            f'{len(replaced)} clips in a row cannot be used; the last one: {last}'
+        ) from last
 
     def begin(self, draw: ClipDraw, rng: np.random.Generator) -> dict:
-        """Return what the first transform gets: the clip's metadata, the range of frames, and ``rng``."""
+        """Return what the first transform gets: the clip's metadata, the range of frames, and
+        ``rng``.
+        """
         meta = self.catalog[self._clips[draw.index]]
         start, stop = self._window(meta.frames_count, rng)
         return {'meta': meta, 'start': start, 'stop': stop, 'rng': rng}
@@ -143,7 +186,9 @@ class MosaicVideoDataset(Dataset):
         return start, start + self.num_frame
 
     def _filter(self, drops: dict[str, np.ndarray | bool]) -> np.ndarray:
-        """Return the catalog's indices of the clips that stay; a clip counts for the first reason that drops it."""
+        """Return the catalog's indices of the clips that stay; a clip counts for the first reason
+        that drops it.
+        """
         keep = np.ones(len(self.catalog), bool)
         counts = {}
         for reason, drop in drops.items():
@@ -152,18 +197,30 @@ class MosaicVideoDataset(Dataset):
             counts[reason] = before - np.count_nonzero(keep)
         if not keep.any():
             reasons = ', '.join(f'{count} {reason}' for reason, count in counts.items() if count)
-            raise LadaError(f'no clip is left of {len(keep)}: {self.catalog.folder}; {reasons}: relax these settings '
-                            'or add clips')
+            raise LadaError(
+                f'no clip is left of {len(keep)}: {self.catalog.folder}; {reasons}: relax these'
+                ' settings or add clips'
+            )
         return np.flatnonzero(keep)
 
 
 def default_pipeline(
-        *, degrade: bool, use_hflip: bool, random_mosaic_params: bool, lq_size: int, scale: int,
-        rotation_probability: float, cache: dict | None = None) -> list[dict]:
+    *,
+    degrade: bool,
+    use_hflip: bool,
+    random_mosaic_params: bool,
+    lq_size: int,
+    scale: int,
+    rotation_probability: float,
+    cache: dict | None = None,
+) -> list[dict]:
     """Return the transforms' configs that :class:`MosaicVideoDataset` uses for these arguments."""
     stored = not random_mosaic_params
-    steps = [dict(type='LoadClip', rendered_mosaic=stored, cache=cache),
-             dict(type='ResizeClip', size=lq_size, scale=scale), dict(type='DrawMosaic', stored_look=stored)]
+    steps = [
+        dict(type='LoadClip', rendered_mosaic=stored, cache=cache),
+        dict(type='ResizeClip', size=lq_size, scale=scale),
+        dict(type='DrawMosaic', stored_look=stored),
+    ]
     if degrade:
         steps.append(dict(type='DegradeClip'))
     if use_hflip:
@@ -177,4 +234,6 @@ def _build(step: dict):
     try:
         return TRANSFORMS.build(step)
     except (TypeError, KeyError, ValueError) as error:
-        raise LadaError(f'dataset pipeline: cannot build {step!r}: {" ".join(str(error).split())}') from error
+        raise LadaError(
+            f'dataset pipeline: cannot build {step!r}: {" ".join(str(error).split())}'
+        ) from error

@@ -1,8 +1,8 @@
 """The memory-mapped table behind a catalog: one row a clip, one file a split.
 
-The file is a JSON header in the first 4096 bytes and then rows of one fixed layout, sorted by stem. Processes that
-map it share its pages. It holds nothing that cannot be made again from the metadata files, so whatever looks wrong
-about it is rebuilt, not reported.
+The file is a JSON header in the first 4096 bytes and then rows of one fixed layout, sorted by stem.
+Processes that map it share its pages. It holds nothing that cannot be made again from the metadata
+files, so whatever looks wrong about it is rebuilt, not reported.
 """
 
 import hashlib
@@ -21,25 +21,37 @@ from lada.files import whole_file
 FORMAT = 1
 HEADER_BYTES = 4096
 SUFFIX = '.json'
-# A folder's time stamp may not move for changes made within one tick of the file system's clock (up to 2 s on some).
+# A folder's time stamp may not move for changes made within one tick of the file system's clock (up
+# to 2 s on some).
 SETTLED_NS = 2_000_000_000
 
 WATERMARK, NUDENET_NSFW, CENSORING = 1, 2, 4
 
 
 def row_type(stem_bytes: int) -> np.dtype:
-    """Return the layout of one row; ``quality`` is NaN where unknown, ``flags`` is a sum of the constants above."""
-    return np.dtype([('stem', f'S{stem_bytes}'), ('size', '<i8'), ('mtime_ns', '<i8'), ('frames_count', '<i4'),
-                     ('flags', 'u1'), ('quality', '<f4')])
+    """Return the layout of one row; ``quality`` is NaN where unknown, ``flags`` is a sum of the
+    constants above.
+    """
+    return np.dtype(
+        [
+            ('stem', f'S{stem_bytes}'),
+            ('size', '<i8'),
+            ('mtime_ns', '<i8'),
+            ('frames_count', '<i4'),
+            ('flags', 'u1'),
+            ('quality', '<f4'),
+        ]
+    )
 
 
 def open_index(folder: Path, refresh: bool = False) -> np.ndarray:
     """Return the rows of a metadata folder, from its index as far as that is up to date.
 
-    While the folder's own modification time stays the same, no file in it was added, removed or renamed (this
-    toolkit replaces files by renaming), and the index is taken as it is, without listing the folder. A file that
-    another program edited in place goes unseen until ``refresh``. Otherwise the folder is listed, and only files
-    whose name, size or modification time are new are read.
+    While the folder's own modification time stays the same, no file in it was added, removed or
+    renamed (this toolkit replaces files by renaming), and the index is taken as it is, without
+    listing the folder. A file that another program edited in place goes unseen until ``refresh``.
+    Otherwise the folder is listed, and only files whose name, size or modification time are new are
+    read.
     """
     places = _places(folder)
     stamp = _folder_stamp(folder)
@@ -61,13 +73,16 @@ def open_index(folder: Path, refresh: bool = False) -> np.ndarray:
         except OSError:
             continue
         loaded = _map(place)
-        # Another process may have replaced the file meanwhile: what was read here is what the caller asked for.
+        # Another process may have replaced the file meanwhile: what was read here is what the
+        # caller asked for.
         return loaded[0] if loaded is not None and len(loaded[0]) == len(rows) else rows
     return rows
 
 
 def _places(folder: Path) -> list[Path]:
-    """Where the index may be: inside the dataset, else (read-only dataset) in the user's cache folder."""
+    """Where the index may be: inside the dataset, else (read-only dataset) in the user's cache
+    folder.
+    """
     key = hashlib.sha256(os.fsencode(os.path.realpath(folder))).hexdigest()[:24]
     cache = Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache')
     return [folder.parent / '.lada_index' / f'{folder.name}.index', cache / 'lada' / f'{key}.index']
@@ -77,8 +92,10 @@ def _folder_stamp(folder: Path) -> int:
     try:
         return os.stat(folder).st_mtime_ns
     except OSError as error:
-        raise LadaError(f'dataset folder cannot be read ({error.strerror}): {folder}; check metadata_root_dir, which '
-                        'is the folder of the clips\' JSON files, or create the dataset first') from error
+        raise LadaError(
+            f'dataset folder cannot be read ({error.strerror}): {folder}; check metadata_root_dir,'
+            " which is the folder of the clips' JSON files, or create the dataset first"
+        ) from error
 
 
 def _map(place: Path) -> tuple[np.ndarray, int] | None:
@@ -90,7 +107,10 @@ def _map(place: Path) -> tuple[np.ndarray, int] | None:
                 return None
             dtype = row_type(int(header['stem_bytes']))
             count = int(header['count'])
-            if count < 1 or os.fstat(file.fileno()).st_size != HEADER_BYTES + count * dtype.itemsize:
+            if (
+                count < 1
+                or os.fstat(file.fileno()).st_size != HEADER_BYTES + count * dtype.itemsize
+            ):
                 return None
             rows = np.memmap(file, dtype, mode='r', offset=HEADER_BYTES, shape=(count,))
             return rows, int(header['folder_mtime_ns'])
@@ -99,8 +119,12 @@ def _map(place: Path) -> tuple[np.ndarray, int] | None:
 
 
 def _write(place: Path, rows: np.ndarray, stamp: int) -> None:
-    header = {'format': FORMAT, 'count': len(rows), 'stem_bytes': rows.dtype['stem'].itemsize,
-              'folder_mtime_ns': stamp}
+    header = {
+        'format': FORMAT,
+        'count': len(rows),
+        'stem_bytes': rows.dtype['stem'].itemsize,
+        'folder_mtime_ns': stamp,
+    }
     with whole_file(place) as file:
         file.write(json.dumps(header).encode().ljust(HEADER_BYTES))
         rows.tofile(file)
@@ -109,19 +133,31 @@ def _write(place: Path, rows: np.ndarray, stamp: int) -> None:
 def _build(folder: Path, old: np.ndarray | None) -> np.ndarray:
     files = sorted(_list(folder))
     if not files:
-        raise LadaError(f'dataset is empty: no metadata file (*{SUFFIX}) in {folder}; check metadata_root_dir or '
-                        'create the dataset first')
+        raise LadaError(
+            f'dataset is empty: no metadata file (*{SUFFIX}) in {folder}; check metadata_root_dir'
+            ' or create the dataset first'
+        )
     rows = np.zeros(len(files), row_type(max(len(stem) for stem, _, _ in files)))
-    known = {} if old is None else {
-        file: row for row, file in enumerate(
-            zip(*(old[name].tolist() for name in ('stem', 'size', 'mtime_ns')), strict=True))}
+    known = (
+        {}
+        if old is None
+        else {
+            file: row
+            for row, file in enumerate(
+                zip(*(old[name].tolist() for name in ('stem', 'size', 'mtime_ns')), strict=True)
+            )
+        }
+    )
     before = np.array([known.get(file, -1) for file in files])
     same = before >= 0
     if old is not None:
         rows[same] = old[before[same]]
     for row in np.flatnonzero(~same):
         stem = files[row][0]
-        rows[row] = *files[row], *_columns(ClipMetadata.from_file(folder / os.fsdecode(stem + SUFFIX.encode())))
+        rows[row] = (
+            *files[row],
+            *_columns(ClipMetadata.from_file(folder / os.fsdecode(stem + SUFFIX.encode()))),
+        )
     return rows
 
 
@@ -133,12 +169,21 @@ def _list(folder: Path) -> Iterator[tuple[bytes, int, int]]:
                 try:
                     status = os.stat(entry.path)
                 except OSError as error:
-                    raise LadaError(f'metadata cannot be read ({error.strerror}): {entry.path}; if it is a link, '
-                                    'restore what it points to, else delete it') from error
-                yield os.fsencode(entry.name.removesuffix(SUFFIX)), status.st_size, status.st_mtime_ns
+                    raise LadaError(
+                        f'metadata cannot be read ({error.strerror}): {entry.path}; if it is a'
+                        ' link, restore what it points to, else delete it'
+                    ) from error
+                yield (
+                    os.fsencode(entry.name.removesuffix(SUFFIX)),
+                    status.st_size,
+                    status.st_mtime_ns,
+                )
 
 
 def _columns(clip: ClipMetadata) -> tuple[int, int, float]:
-    flags = (WATERMARK * bool(clip.watermark_detected) + NUDENET_NSFW * bool(clip.nudenet_nsfw_detected)
-             + CENSORING * bool(clip.censoring_detected))
+    flags = (
+        WATERMARK * bool(clip.watermark_detected)
+        + NUDENET_NSFW * bool(clip.nudenet_nsfw_detected)
+        + CENSORING * bool(clip.censoring_detected)
+    )
     return clip.frames_count, flags, (clip.video_quality or {}).get('overall', float('nan'))

@@ -1,4 +1,5 @@
-"""The metadata file of one clip: versions 1 and 2 as public Lada wrote them, version 3 as this toolkit does.
+"""The metadata file of one clip: versions 1 and 2 as public Lada wrote them, version 3 as this
+toolkit does.
 
 Metadata is untrusted input: whatever a file holds, reading it gives a :class:`ClipMetadata` or a
 :class:`MetadataError`.
@@ -17,7 +18,12 @@ from lada.errors import LadaError
 from lada.files import write_atomically
 from lada.mosaic import MosaicLook
 
-BLOCK_SIZE_KEYS = ('mosaic_size_v1_normal', 'mosaic_size_v1_bounding', 'mosaic_size_v2', 'mosaic_size_v3')
+BLOCK_SIZE_KEYS = (
+    'mosaic_size_v1_normal',
+    'mosaic_size_v1_bounding',
+    'mosaic_size_v2',
+    'mosaic_size_v3',
+)
 QUALITY_KEYS = ('aesthetic', 'technical', 'overall')
 MAX_SIDE = 1 << 16
 
@@ -39,11 +45,14 @@ class ClipMetadata:
         orig_shape: (h, w) of the source's frames.
         scene_shape: (h, w) of the crop without padding.
         base_mosaic_block_size: pixels of the crop; any of :data:`BLOCK_SIZE_KEYS`.
-        pad: one (top, bottom, left, right) a frame, pixels of black border inside the stored frames.
-        video_path, mask_path, mosaic_video_path, mosaic_mask_path: absolute; the mosaic ones may be None.
+        pad: one (top, bottom, left, right) a frame, pixels of black border inside the stored
+            frames.
+        video_path, mask_path, mosaic_video_path, mosaic_mask_path: absolute; the mosaic ones may be
+            None.
         mosaic: the look the stored mosaic has or should have, or None.
         video_quality: None or any of :data:`QUALITY_KEYS`.
-        watermark_detected, nudenet_nsfw_detected, censoring_detected: flag, None where nobody looked.
+        watermark_detected, nudenet_nsfw_detected, censoring_detected: flag, None where nobody
+            looked.
         nudenet_nsfw_detected_classes: labels, kept as they are.
     """
 
@@ -68,23 +77,30 @@ class ClipMetadata:
     censoring_detected: bool | None = None
 
     @classmethod
-    def from_file(cls, path: str | os.PathLike, root: str | os.PathLike | None = None) -> 'ClipMetadata':
+    def from_file(
+        cls, path: str | os.PathLike, root: str | os.PathLike | None = None
+    ) -> 'ClipMetadata':
         """Read a metadata file of any version.
 
-        No path may leave ``root``, the parent of the metadata folder unless given. Folders count as where they
-        really are; a clip's file itself may be a link, as ``split --mode symlink`` makes them.
+        No path may leave ``root``, the parent of the metadata folder unless given. Folders count as
+        where they really are; a clip's file itself may be a link, as ``split --mode symlink`` makes
+        them.
         """
         return _Reader(Path(os.path.abspath(path)), root).read()
 
     def to_file(self, path: str | os.PathLike) -> None:
-        """Write version 3, with paths relative to the folder of ``path``; the file appears whole or not at all."""
+        """Write version 3, with paths relative to the folder of ``path``; the file appears whole or
+        not at all.
+        """
         path = Path(os.path.abspath(path))
         text = json.dumps(self._to_json(path.parent), allow_nan=False)
         write_atomically(path, text.encode())
 
     @property
     def block_size(self) -> float:
-        """The base block size in pixels of the crop: ``mosaic_size_v1_normal``, as public Lada uses, if it is known."""
+        """The base block size in pixels of the crop: ``mosaic_size_v1_normal``, as public Lada
+        uses, if it is known.
+        """
         known = (self.base_mosaic_block_size.get(key) for key in BLOCK_SIZE_KEYS)
         return next(size for size in known if size is not None)
 
@@ -93,22 +109,38 @@ class ClipMetadata:
             return Path(os.path.relpath(target, folder)).as_posix()
 
         data: dict[str, Any] = {
-            'version': 3, 'name': self.name, 'source': self.source, 'fps': self.fps,
-            'frames_count': self.frames_count, 'orig_shape': list(self.orig_shape),
-            'scene_shape': list(self.scene_shape), 'base_mosaic_block_size': {
-                key: float(size) for key, size in self.base_mosaic_block_size.items()},
+            'version': 3,
+            'name': self.name,
+            'source': self.source,
+            'fps': self.fps,
+            'frames_count': self.frames_count,
+            'orig_shape': list(self.orig_shape),
+            'scene_shape': list(self.scene_shape),
+            'base_mosaic_block_size': {
+                key: float(size) for key, size in self.base_mosaic_block_size.items()
+            },
             'pad': [[int(side) for side in pad] for pad in self.pad],
-            'video_path': relative(self.video_path), 'mask_path': relative(self.mask_path)}
+            'video_path': relative(self.video_path),
+            'mask_path': relative(self.mask_path),
+        }
         optional: dict[str, Any] = {
             'mosaic_video_path': self.mosaic_video_path and relative(self.mosaic_video_path),
             'mosaic_mask_path': self.mosaic_mask_path and relative(self.mosaic_mask_path),
-            'mosaic': self.mosaic and {
-                'mod': self.mosaic.mod, 'rect_ratio': self.mosaic.rect_ratio,
-                'mosaic_size': self.mosaic.block_size, 'feather_size': self.mosaic.feather_size},
-            'video_quality': self.video_quality, 'watermark_detected': self.watermark_detected,
+            'mosaic': (
+                self.mosaic
+                and {
+                    'mod': self.mosaic.mod,
+                    'rect_ratio': self.mosaic.rect_ratio,
+                    'mosaic_size': self.mosaic.block_size,
+                    'feather_size': self.mosaic.feather_size,
+                }
+            ),
+            'video_quality': self.video_quality,
+            'watermark_detected': self.watermark_detected,
             'nudenet_nsfw_detected': self.nudenet_nsfw_detected,
             'nudenet_nsfw_detected_classes': self.nudenet_nsfw_detected_classes,
-            'censoring_detected': self.censoring_detected}
+            'censoring_detected': self.censoring_detected,
+        }
         return data | {key: value for key, value in optional.items() if value is not None}
 
 
@@ -124,30 +156,48 @@ class _Reader:
         try:
             content = self.path.read_bytes()
         except OSError as error:
-            self.fail(f'cannot be read ({error.strerror})', 'check that the file exists and may be read')
+            self.fail(
+                f'cannot be read ({error.strerror})', 'check that the file exists and may be read'
+            )
         try:
             data = json.loads(content, parse_constant=_refuse_constant)
         except (ValueError, RecursionError) as error:
-            self.fail(f'is no valid JSON ({error})', 'the file is damaged or cut short: create the clip again or '
-                      'delete its files')
+            self.fail(
+                f'is no valid JSON ({error})',
+                'the file is damaged or cut short: create the clip again or delete its files',
+            )
         if not isinstance(data, dict):
             self.fail('does not hold a JSON object')
         version = data.get('version', 1)
         if isinstance(version, bool) or version not in (1, 2, 3):
             self.fail(f'has version {version!r:.20}', 'this release reads versions 1, 2 and 3')
-        frames_key = 'frame_count' if 'frames_count' not in data and 'frame_count' in data else 'frames_count'
+        frames_key = (
+            'frame_count'
+            if 'frames_count' not in data and 'frame_count' in data
+            else 'frames_count'
+        )
         frames = self.integer(data, frames_key, 1, 1 << 31)
         return ClipMetadata(
-            stem=self.path.stem, name=self.text(data, 'name'), fps=self.number(data, 'fps', above=0),
-            frames_count=frames, base_mosaic_block_size=self.block_sizes(data), pad=self.pads(data, frames),
-            source=self.source(data), mosaic=self.look(data), video_quality=self.quality(data),
+            stem=self.path.stem,
+            name=self.text(data, 'name'),
+            fps=self.number(data, 'fps', above=0),
+            frames_count=frames,
+            base_mosaic_block_size=self.block_sizes(data),
+            pad=self.pads(data, frames),
+            source=self.source(data),
+            mosaic=self.look(data),
+            video_quality=self.quality(data),
             watermark_detected=self.flag(data, 'watermark_detected'),
             nudenet_nsfw_detected=self.flag(data, 'nudenet_nsfw_detected'),
             nudenet_nsfw_detected_classes=self.classes(data),
             censoring_detected=self.flag(data, 'censoring_detected'),
-            **self.shapes(data, version), **self.paths(data, version))
+            **self.shapes(data, version),
+            **self.paths(data, version),
+        )
 
-    def fail(self, what: str, remedy: str = 'correct the file, create the clip again or delete its files') -> NoReturn:
+    def fail(
+        self, what: str, remedy: str = 'correct the file, create the clip again or delete its files'
+    ) -> NoReturn:
         raise MetadataError(f'metadata {what}: {self.path}; {remedy}')
 
     def get(self, data: dict, key: str) -> Any:
@@ -164,7 +214,11 @@ class _Reader:
     def number(self, data: dict, key: str, above: float = -math.inf) -> float:
         value = self.get(data, key)
         try:
-            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            if (
+                isinstance(value, bool)
+                or not isinstance(value, int | float)
+                or not math.isfinite(value)
+            ):
                 raise ValueError
             result = float(value)
         except (ValueError, OverflowError):
@@ -193,10 +247,16 @@ class _Reader:
 
     def shapes(self, data: dict, version: int) -> dict[str, Any]:
         if version == 1:
-            return {'orig_shape': (self.integer(data, 'orig_height', 1, MAX_SIDE),
-                                   self.integer(data, 'orig_width', 1, MAX_SIDE)),
-                    'scene_shape': (self.integer(data, 'height', 1, MAX_SIDE),
-                                    self.integer(data, 'width', 1, MAX_SIDE))}
+            return {
+                'orig_shape': (
+                    self.integer(data, 'orig_height', 1, MAX_SIDE),
+                    self.integer(data, 'orig_width', 1, MAX_SIDE),
+                ),
+                'scene_shape': (
+                    self.integer(data, 'height', 1, MAX_SIDE),
+                    self.integer(data, 'width', 1, MAX_SIDE),
+                ),
+            }
         return {key: self.shape(data, key) for key in ('orig_shape', 'scene_shape')}
 
     def shape(self, data: dict, key: str) -> tuple[int, int]:
@@ -208,7 +268,11 @@ class _Reader:
 
     def block_sizes(self, data: dict) -> dict[str, float]:
         sizes = self.section(data, 'base_mosaic_block_size') or {}
-        known = {key: self.number(sizes, key, above=0) for key in BLOCK_SIZE_KEYS if sizes.get(key) is not None}
+        known = {
+            key: self.number(sizes, key, above=0)
+            for key in BLOCK_SIZE_KEYS
+            if sizes.get(key) is not None
+        }
         if not known:
             self.fail("lacks 'base_mosaic_block_size'")
         return known
@@ -221,17 +285,27 @@ class _Reader:
             array = np.array(pads)
         except ValueError:  # entries of different lengths
             array = np.empty(0)
-        if array.shape != (frames, 4) or array.dtype.kind not in 'iuf' or array.min() < 0 or array.max() > MAX_SIDE \
-                or (array.dtype.kind == 'f' and (array % 1).any()):
-            self.fail("has a 'pad' whose entries are not all [top, bottom, left, right] in whole pixels")
+        if (
+            array.shape != (frames, 4)
+            or array.dtype.kind not in 'iuf'
+            or array.min() < 0
+            or array.max() > MAX_SIDE
+            or (array.dtype.kind == 'f' and (array % 1).any())
+        ):
+            self.fail(
+                "has a 'pad' whose entries are not all [top, bottom, left, right] in whole pixels"
+            )
         return pads if array.dtype.kind != 'f' else array.astype(int).tolist()
 
     def source(self, data: dict) -> dict[str, Any] | None:
         source = self.section(data, 'source')
         if source is None:
             return None
-        return {'file': self.text(source, 'file'), 'sha256': self.text(source, 'sha256'),
-                'start_frame': self.integer(source, 'start_frame', 0, 1 << 53)}
+        return {
+            'file': self.text(source, 'file'),
+            'sha256': self.text(source, 'sha256'),
+            'start_frame': self.integer(source, 'start_frame', 0, 1 << 53),
+        }
 
     def look(self, data: dict) -> MosaicLook | None:
         look = self.section(data, 'mosaic')
@@ -239,7 +313,9 @@ class _Reader:
             return None
         size = int(self.number(look, 'mosaic_size', above=0))
         feather = int(self.number(look, 'feather_size'))
-        ratio = self.number(look, 'rect_ratio', above=0) if look.get('rect_ratio') is not None else 1.0
+        ratio = (
+            self.number(look, 'rect_ratio', above=0) if look.get('rect_ratio') is not None else 1.0
+        )
         if size > MAX_SIDE or abs(feather) > MAX_SIDE or ratio > MAX_SIDE:
             self.fail(f"has a 'mosaic' with a size above {MAX_SIDE}")
         try:
@@ -251,7 +327,9 @@ class _Reader:
         quality = self.section(data, 'video_quality')
         if quality is None:
             return None
-        return {key: self.number(quality, key) for key in QUALITY_KEYS if quality.get(key) is not None}
+        return {
+            key: self.number(quality, key) for key in QUALITY_KEYS if quality.get(key) is not None
+        }
 
     def classes(self, data: dict) -> list[str] | None:
         classes = data.get('nudenet_nsfw_detected_classes')
@@ -263,21 +341,38 @@ class _Reader:
 
     def paths(self, data: dict, version: int) -> dict[str, Any]:
         if version == 1:
-            return {key: self.beside(kind, suffix)
-                    for key, kind, suffix in (('video_path', 'img', '.mp4'), ('mask_path', 'mask', '.mkv'))}
-        keys = {'video_path': 'relative_nsfw_video_path', 'mask_path': 'relative_mask_video_path',
-                'mosaic_video_path': 'relative_mosaic_nsfw_video_path',
-                'mosaic_mask_path': 'relative_mosaic_mask_video_path'}
+            return {
+                key: self.beside(kind, suffix)
+                for key, kind, suffix in (
+                    ('video_path', 'img', '.mp4'),
+                    ('mask_path', 'mask', '.mkv'),
+                )
+            }
+        keys = {
+            'video_path': 'relative_nsfw_video_path',
+            'mask_path': 'relative_mask_video_path',
+            'mosaic_video_path': 'relative_mosaic_nsfw_video_path',
+            'mosaic_mask_path': 'relative_mosaic_mask_video_path',
+        }
         names = keys if version == 2 else {key: key for key in keys}
         required = ('video_path', 'mask_path')
-        return {key: self.inside(self.text(data, name)) if key in required or data.get(name) is not None else None
-                for key, name in names.items()}
+        return {
+            key: (
+                self.inside(self.text(data, name))
+                if key in required or data.get(name) is not None
+                else None
+            )
+            for key, name in names.items()
+        }
 
     def beside(self, kind: str, suffix: str) -> Path:
         folder = self.path.parent.name
         if not folder.endswith('_meta'):
-            self.fail('of version 1 lies in a folder whose name does not end in _meta, so that its video cannot be '
-                      'found', 'rename the folder')
+            self.fail(
+                'of version 1 lies in a folder whose name does not end in _meta, so that its video'
+                ' cannot be found',
+                'rename the folder',
+            )
         return self.inside(f'../{folder.removesuffix("meta")}{kind}/{self.path.stem}{suffix}')
 
     def inside(self, text: str) -> Path:
@@ -291,10 +386,16 @@ class _Reader:
             self.fail(f'names a file in characters no file has ({text!r:.40})')
         target = Path(os.path.normpath(os.path.join(self.path.parent, text)))
         folder = os.path.realpath(target.parent)
-        if PureWindowsPath(text).drive or not target.is_relative_to(self.root) or target == self.root \
-                or not Path(folder).is_relative_to(self.real_root):
-            self.fail(f'names a file outside the dataset ({text!r:.60})',
-                      f'clips must lie under {self.root}; delete this file if you did not expect that')
+        if (
+            PureWindowsPath(text).drive
+            or not target.is_relative_to(self.root)
+            or target == self.root
+            or not Path(folder).is_relative_to(self.real_root)
+        ):
+            self.fail(
+                f'names a file outside the dataset ({text!r:.60})',
+                f'clips must lie under {self.root}; delete this file if you did not expect that',
+            )
         return target
 
 

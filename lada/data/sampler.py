@@ -15,18 +15,19 @@ from lada.registry import DATA_SAMPLERS
 class InfiniteSampler(Sampler):
     """Yield :class:`ClipDraw` without end; where it stands is one number.
 
-    Position ``p`` of the stream is entry ``p % size`` of the permutation of epoch ``p // size``, which is drawn from
-    (seed, epoch) alone. The stream is the same for every world size ``W``: rank ``r`` takes positions ``start + r``,
-    ``start + r + W``, ...
+    Position ``p`` of the stream is entry ``p % size`` of the permutation of epoch ``p // size``,
+    which is drawn from (seed, epoch) alone. The stream is the same for every world size ``W``: rank
+    ``r`` takes positions ``start + r``, ``start + r + W``, ...
 
-    Each iterator counts for itself. Workers that fetch ahead therefore leave :meth:`state_dict` alone; the loop that
-    consumes the batches knows how many samples were used and says so with :meth:`skip`, which concerns the
-    iterators made afterwards.
+    Each iterator counts for itself. Workers that fetch ahead therefore leave :meth:`state_dict`
+    alone; the loop that consumes the batches knows how many samples were used and says so with
+    :meth:`skip`, which concerns the iterators made afterwards.
 
     Args:
         dataset: what is drawn from; only its length is used.
         shuffle: permute each epoch, else keep the dataset's order.
-        seed: the same on every rank; None draws one and shares it between the ranks, as MMEngine does.
+        seed: the same on every rank; None draws one and shares it between the ranks, as MMEngine
+            does.
     """
 
     def __init__(self, dataset: Sized, shuffle: bool = True, seed: int | None = None) -> None:
@@ -47,7 +48,7 @@ class InfiniteSampler(Sampler):
         while True:
             epoch, offset = divmod(position, self.size)
             order = self._order(epoch)
-            for index in order[offset::self.world_size]:
+            for index in order[offset :: self.world_size]:
                 yield ClipDraw(int(index), epoch)
                 position += self.world_size
 
@@ -56,7 +57,8 @@ class InfiniteSampler(Sampler):
         return self.size
 
     def skip(self, num_samples: int) -> None:
-        """Let the next iterator start after ``num_samples`` samples, counted over all ranks from the very beginning.
+        """Let the next iterator start after ``num_samples`` samples, counted over all ranks from
+        the very beginning.
 
         Costs nothing here and one permutation when iterating, however far the jump.
         """
@@ -73,7 +75,9 @@ class InfiniteSampler(Sampler):
         self.skip(state['consumed'])
 
     def set_epoch(self, epoch: int) -> None:
-        """Do nothing: MMEngine calls this on every sampler, and here epochs follow from the position."""
+        """Do nothing: MMEngine calls this on every sampler, and here epochs follow from the
+        position.
+        """
 
     def _order(self, epoch: int) -> np.ndarray:
         if not self.shuffle:

@@ -1,9 +1,10 @@
 """Perceptual hashes of frames: equal or nearly so for pictures that look the same.
 
-The hash is the sign pattern of the lowest 8 x 8 coefficients of the discrete cosine transform of a 32 x 32 grey
-thumbnail, each against their median, without the mean ("pHash"; C. Zauner, "Implementation and Benchmarking of
-Perceptual Image Hash Functions", 2010). Compression, noise and scaling change few of its 63 bits; unrelated pictures
-differ in about half. Mirroring and cropping do change it, so frames are also hashed as they look mirrored and cropped.
+The hash is the sign pattern of the lowest 8 x 8 coefficients of the discrete cosine transform of a
+32 x 32 grey thumbnail, each against their median, without the mean ("pHash"; C. Zauner,
+"Implementation and Benchmarking of Perceptual Image Hash Functions", 2010). Compression, noise and
+scaling change few of its 63 bits; unrelated pictures differ in about half. Mirroring and cropping
+do change it, so frames are also hashed as they look mirrored and cropped.
 """
 
 from itertools import product
@@ -16,19 +17,26 @@ LOW = 8
 LEAST_CONTRAST = 4.0
 """Standard deviation in grey levels below which a frame is too flat to be told from others."""
 LEAST_LIGHT = 6.0
-"""Mean grey level of the rows and columns that belong to the picture, and not to a black border around it."""
+"""Mean grey level of the rows and columns that belong to the picture, and not to a black border
+around it.
+"""
 CROPPED = 0.04
-"""What the cropped views leave out on each side: between this and the whole, some view comes close."""
+"""What the cropped views leave out on each side: between this and the whole, some view comes close.
+"""
 VIEWS = ((False, False), (False, True), (True, False), (True, True))
 """Mirrored, cropped."""
 MAX_DISTANCE = 7
-"""Differing bits up to which frames count as nearly identical. The search is exact up to 7, see near_matches."""
+"""Differing bits up to which frames count as nearly identical. The search is exact up to 7, see
+near_matches.
+"""
 BANDS, BAND_BITS = 4, 16
 WEIGHTS = np.uint64(1) << np.arange(63, dtype=np.uint64)
 
 
 def view_hashes(frame: np.ndarray, views: tuple[int, ...] = (0,)) -> list[int]:
-    """Return the hashes of an (H, W, 3) uint8 RGB frame as it looks in VIEWS; none for one that is nearly flat."""
+    """Return the hashes of an (H, W, 3) uint8 RGB frame as it looks in VIEWS; none for one that is
+    nearly flat.
+    """
     thumbnail = _without_border(frame)
     if thumbnail is None:
         return []
@@ -43,7 +51,9 @@ def view_hashes(frame: np.ndarray, views: tuple[int, ...] = (0,)) -> list[int]:
 
 
 def similarity(a: np.ndarray, b: np.ndarray, view_a: int = 0, view_b: int = 0) -> float:
-    """Return the correlation, -1 to 1, of two frames of any size seen as small grey pictures, each in a view."""
+    """Return the correlation, -1 to 1, of two frames of any size seen as small grey pictures, each
+    in a view.
+    """
     first, second = _without_border(a), _without_border(b)
     if first is None or second is None:
         return 0.0
@@ -58,9 +68,11 @@ def _without_border(frame: np.ndarray) -> np.ndarray | None:
     rows, columns = (np.flatnonzero(gray.mean(axis=axis) >= LEAST_LIGHT) for axis in (1, 0))
     if len(rows) == 0 or len(columns) == 0:
         return None
-    inside = gray[rows[0]:rows[-1] + 1, columns[0]:columns[-1] + 1]
+    inside = gray[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     # Three times as fine as what is hashed, so that views can be cut out of it.
-    return cv2.resize(inside, (3 * THUMBNAIL, 3 * THUMBNAIL), interpolation=cv2.INTER_AREA).astype(np.float32)
+    return cv2.resize(inside, (3 * THUMBNAIL, 3 * THUMBNAIL), interpolation=cv2.INTER_AREA).astype(
+        np.float32
+    )
 
 
 def _seen(thumbnail: np.ndarray, view: int) -> np.ndarray:
@@ -72,12 +84,15 @@ def _seen(thumbnail: np.ndarray, view: int) -> np.ndarray:
     return np.ascontiguousarray(small[:, ::-1]) if mirrored else small
 
 
-def near_matches(queries: np.ndarray, base: np.ndarray,
-                 block: int = 1 << 16) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return (query, base, distance) of all pairs of uint64 hashes that differ in at most MAX_DISTANCE bits.
+def near_matches(
+    queries: np.ndarray, base: np.ndarray, block: int = 1 << 16
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return (query, base, distance) of all pairs of uint64 hashes that differ in at most
+    MAX_DISTANCE bits.
 
-    Hashes are cut into four bands of 16 bits. Where at most seven bits differ, one band differs in at most one, so
-    looking up bands as they are and with each bit flipped misses nothing and compares little.
+    Hashes are cut into four bands of 16 bits. Where at most seven bits differ, one band differs in
+    at most one, so looking up bands as they are and with each bit flipped misses nothing and
+    compares little.
     """
     found = []
     for band, flipped in product(range(BANDS), (0, *(1 << bit for bit in range(BAND_BITS)))):

@@ -1,7 +1,7 @@
 """The clips of a dataset and the files of each, read fast: a hundred thousand clips in seconds.
 
-Only what splitting needs is read from the metadata; :class:`lada.data.ClipMetadata` checks the rest when a clip is
-used.
+Only what splitting needs is read from the metadata; :class:`lada.data.ClipMetadata` checks the rest
+when a clip is used.
 """
 
 import hashlib
@@ -18,15 +18,29 @@ from typing import NamedTuple
 from lada.dataset_tools.layout import META_FOLDER, printable
 from lada.errors import LadaError
 
-BLOCK_SIZE_KEYS = ('mosaic_size_v1_normal', 'mosaic_size_v1_bounding', 'mosaic_size_v2', 'mosaic_size_v3')
-FILE_KEYS = ('video_path', 'mask_path', 'mosaic_video_path', 'mosaic_mask_path',
-             'relative_nsfw_video_path', 'relative_mask_video_path',
-             'relative_mosaic_nsfw_video_path', 'relative_mosaic_mask_video_path')
+BLOCK_SIZE_KEYS = (
+    'mosaic_size_v1_normal',
+    'mosaic_size_v1_bounding',
+    'mosaic_size_v2',
+    'mosaic_size_v3',
+)
+FILE_KEYS = (
+    'video_path',
+    'mask_path',
+    'mosaic_video_path',
+    'mosaic_mask_path',
+    'relative_nsfw_video_path',
+    'relative_mask_video_path',
+    'relative_mosaic_nsfw_video_path',
+    'relative_mosaic_mask_video_path',
+)
 SCENE_NUMBER = re.compile(r'-\d{6}$')
 
 
 class ClipFile(NamedTuple):
-    """A file of a clip: path relative to the dataset's root with ``/``, bytes, and SHA-256 where it is known."""
+    """A file of a clip: path relative to the dataset's root with ``/``, bytes, and SHA-256 where it
+    is known.
+    """
 
     path: str
     size: int
@@ -43,7 +57,9 @@ class Clip:
     source: str | None
     """SHA-256 of the source's content, where the metadata knows it."""
     kind: tuple[int, int]
-    """Half octaves of the crop's side and of the mosaic's block size: what splits are stratified by."""
+    """Half octaves of the crop's side and of the mosaic's block size: what splits are stratified
+    by.
+    """
     files: list[ClipFile]
     """All of them, metadata first."""
 
@@ -54,7 +70,9 @@ class Clip:
 
 @dataclass
 class Inventory:
-    """The clips of a dataset, sorted by stem, and what is wrong with others, as (stem, sentence)."""
+    """The clips of a dataset, sorted by stem, and what is wrong with others, as (stem,
+    sentence).
+    """
 
     root: Path
     clips: list[Clip] = field(default_factory=list)
@@ -62,7 +80,9 @@ class Inventory:
 
 
 class BadClip(Exception):
-    """What is wrong with a clip, in a sentence without its name; ``kind``: ``metadata``, ``missing`` or ``shared``."""
+    """What is wrong with a clip, in a sentence without its name; ``kind``: ``metadata``,
+    ``missing`` or ``shared``.
+    """
 
     def __init__(self, sentence: str, kind: str = 'metadata'):
         super().__init__(sentence)
@@ -70,18 +90,33 @@ class BadClip(Exception):
 
 
 def metadata_folders(root: Path) -> list[str]:
-    """Return the names of the dataset's metadata folders, the usual one first. Raises LadaError if there is none."""
+    """Return the names of the dataset's metadata folders, the usual one first. Raises LadaError if
+    there is none.
+    """
     if not root.is_dir():
-        raise LadaError(f'no such dataset: {printable(root)}; give the folder that holds {META_FOLDER}')
-    names = sorted((entry.name for entry in os.scandir(root) if entry.name.endswith('_meta') and entry.is_dir()),
-                   key=lambda name: (name != META_FOLDER, name))
+        raise LadaError(
+            f'no such dataset: {printable(root)}; give the folder that holds {META_FOLDER}'
+        )
+    names = sorted(
+        (
+            entry.name
+            for entry in os.scandir(root)
+            if entry.name.endswith('_meta') and entry.is_dir()
+        ),
+        key=lambda name: (name != META_FOLDER, name),
+    )
     if not names:
-        raise LadaError(f'no dataset: {printable(root)} holds no folder {META_FOLDER}; give the root of a dataset')
+        raise LadaError(
+            f'no dataset: {printable(root)} holds no folder {META_FOLDER}; give the root of a'
+            ' dataset'
+        )
     return names
 
 
 def take_inventory(root: Path, seen: Callable[[int], object] = lambda clips: None) -> Inventory:
-    """Read the metadata of all clips and look up their files. ``seen`` is told how many more clips were read."""
+    """Read the metadata of all clips and look up their files. ``seen`` is told how many more clips
+    were read.
+    """
     inventory = Inventory(root)
     reader = DatasetReader(root)
     clips: dict[str, Clip] = {}
@@ -104,7 +139,9 @@ def take_inventory(root: Path, seen: Callable[[int], object] = lambda clips: Non
 
 
 class DatasetReader:
-    """Reads the clips of one dataset, remembering its folders and which clip each file belongs to."""
+    """Reads the clips of one dataset, remembering its folders and which clip each file
+    belongs to.
+    """
 
     def __init__(self, root: Path):
         self._root = str(root)
@@ -115,15 +152,20 @@ class DatasetReader:
 
     def stems(self, folder: str) -> list[str]:
         """Return the sorted stems of the metadata files in a folder."""
-        return sorted(name.removesuffix('.json') for name in self.listing(folder)
-                      if name.endswith('.json') and not name.startswith('.'))
+        return sorted(
+            name.removesuffix('.json')
+            for name in self.listing(folder)
+            if name.endswith('.json') and not name.startswith('.')
+        )
 
     def listing(self, folder: str) -> dict[str, int]:
         """Return the files of a folder below the root and their sizes."""
         if folder not in self._listings:
             try:
                 with os.scandir(os.path.join(self._root, folder)) as entries:
-                    self._listings[folder] = {e.name: e.stat().st_size for e in entries if e.is_file()}
+                    self._listings[folder] = {
+                        e.name: e.stat().st_size for e in entries if e.is_file()
+                    }
             except FileNotFoundError:
                 self._listings[folder] = {}
         return self._listings[folder]
@@ -155,21 +197,32 @@ class DatasetReader:
             name = SCENE_NUMBER.sub('', stem)
         source = data.get('source')
         sha256 = source.get('sha256') if isinstance(source, dict) else None
-        return Clip(stem, sys.intern(name), sys.intern(sha256) if isinstance(sha256, str) else None, _kind(data), files)
+        return Clip(
+            stem,
+            sys.intern(name),
+            sys.intern(sha256) if isinstance(sha256, str) else None,
+            _kind(data),
+            files,
+        )
 
     def _file_paths(self, data: dict, folder: str, stem: str) -> list[str]:
         if 'version' not in data:
             base = folder.removesuffix('meta')
             mosaic = [(f'{base}mosaic', f'{stem}.mp4'), (f'{base}mask_mosaic', f'{stem}.mkv')]
-            return [f'{base}img/{stem}.mp4', f'{base}mask/{stem}.mkv',
-                    *(f'{parent}/{name}' for parent, name in mosaic if name in self.listing(parent))]
+            return [
+                f'{base}img/{stem}.mp4',
+                f'{base}mask/{stem}.mkv',
+                *(f'{parent}/{name}' for parent, name in mosaic if name in self.listing(parent)),
+            ]
         paths = [self._inside(folder, data[key]) for key in FILE_KEYS if data.get(key) is not None]
         if len(paths) < 2:
             raise BadClip('its metadata names no video and mask')
         return list(dict.fromkeys(paths))
 
     def _inside(self, folder: str, text: object) -> str:
-        """Return a path of the metadata relative to the root. Raises BadClip where it leaves the dataset."""
+        """Return a path of the metadata relative to the root. Raises BadClip where it leaves the
+        dataset.
+        """
         if not isinstance(text, str) or not text or '\0' in text:
             raise BadClip('its metadata holds a path that is none')
         text = text.replace('\\', '/')
@@ -177,7 +230,10 @@ class DatasetReader:
         if (folder, parent) not in self._folders:
             target = os.path.normpath(os.path.join(folder, parent))
             real = os.path.realpath(os.path.join(self._root, target))
-            leaves = target.startswith(('..', '/')) or os.path.commonpath([real, self._real_root]) != self._real_root
+            leaves = (
+                target.startswith(('..', '/'))
+                or os.path.commonpath([real, self._real_root]) != self._real_root
+            )
             self._folders[folder, parent] = '' if leaves else target
         target = self._folders[folder, parent]
         if not target or target == '.' or name in ('', '.', '..'):
@@ -186,17 +242,25 @@ class DatasetReader:
 
 
 def _kind(data: dict) -> tuple[int, int]:
-    """Return the half octaves of the crop's longer side and of the block size; 0 for what is not known."""
+    """Return the half octaves of the crop's longer side and of the block size; 0 for what is not
+    known.
+    """
     shape = data.get('scene_shape')
     sides = shape if isinstance(shape, list) else [data.get('height'), data.get('width')]
     blocks = data.get('base_mosaic_block_size')
     blocks = blocks if isinstance(blocks, dict) else {}
     sizes = [blocks.get(key) for key in BLOCK_SIZE_KEYS]
-    return _half_octave(max(_numbers(sides), default=0)), _half_octave(next(iter(_numbers(sizes)), 0))
+    return _half_octave(max(_numbers(sides), default=0)), _half_octave(
+        next(iter(_numbers(sizes)), 0)
+    )
 
 
 def _numbers(values: list) -> list[float]:
-    return [v for v in values if isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v)]
+    return [
+        v
+        for v in values
+        if isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v)
+    ]
 
 
 def _half_octave(value: float) -> int:

@@ -26,7 +26,9 @@ def clip_stem(source_name: str, number: int) -> str:
 
 
 def printable(name: object) -> str:
-    """Return a name on one line: control characters and undecodable bytes as escapes, everything else as it is."""
+    """Return a name on one line: control characters and undecodable bytes as escapes, everything
+    else as it is.
+    """
     return ''.join(c if c.isprintable() else c.encode('unicode_escape').decode() for c in str(name))
 
 

@@ -12,14 +12,17 @@ from lada.errors import LadaError
 
 @contextmanager
 def only_run(root: Path, shared: bool = False) -> Iterator[None]:
-    """Hold a dataset for this process, however it ends; ``shared`` with others that share it. Raises LadaError if
-    another holds it."""
+    """Hold a dataset for this process, however it ends; ``shared`` with others that share it.
+    Raises LadaError if another holds it.
+    """
     descriptor = os.open(root, os.O_RDONLY)
     try:
         try:
             fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise LadaError(f'another run works on this dataset: {printable(root)}; wait for it or stop it') from None
+            raise LadaError(
+                f'another run works on this dataset: {printable(root)}; wait for it or stop it'
+            ) from None
         except OSError:
             pass  # network file systems that cannot lock folders: there it is up to the user
         yield

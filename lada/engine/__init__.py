@@ -18,8 +18,23 @@ from lada.engine.multi_optim_wrapper import MultiOptimWrapperConstructor
 from lada.engine.optim import AutocastOptimWrapper, OptimWrapper
 from lada.engine.runner import Runner
 
-__all__ = ['AutocastOptimWrapper', 'BadNumbersHook', 'BadSamplesHook', 'CheckpointHook',
-           'ExponentialMovingAverageHook', 'IterBasedTrainLoop', 'MMDistributedDataParallel',
-           'MMSeparateDistributedDataParallel', 'MultiOptimWrapperConstructor', 'MultiTestLoop', 'MultiValLoop',
-           'OptimWrapper', 'PicturesHook', 'RewrappingDistributedDataParallel', 'Runner', 'StopHook',
-           'ThroughputHook', 'WatchdogHook']
+__all__ = [
+    'AutocastOptimWrapper',
+    'BadNumbersHook',
+    'BadSamplesHook',
+    'CheckpointHook',
+    'ExponentialMovingAverageHook',
+    'IterBasedTrainLoop',
+    'MMDistributedDataParallel',
+    'MMSeparateDistributedDataParallel',
+    'MultiOptimWrapperConstructor',
+    'MultiTestLoop',
+    'MultiValLoop',
+    'OptimWrapper',
+    'PicturesHook',
+    'RewrappingDistributedDataParallel',
+    'Runner',
+    'StopHook',
+    'ThroughputHook',
+    'WatchdogHook',
+]

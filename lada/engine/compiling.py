@@ -8,9 +8,11 @@ from mmengine.logging import print_log
 
 
 def compile_or_fall_back(function: Callable[..., Any], **options) -> Callable[..., Any]:
-    """Return ``torch.compile(function, **options)``; where that fails, one line is logged and ``function`` runs.
+    """Return ``torch.compile(function, **options)``; where that fails, one line is logged and
+    ``function`` runs.
 
-    ``function`` must have no side effects: the call in which compiling fails is repeated without it.
+    ``function`` must have no side effects: the call in which compiling fails is repeated without
+    it.
     """
     chosen = None
 
@@ -22,10 +24,15 @@ def compile_or_fall_back(function: Callable[..., Any], **options) -> Callable[..
             compiled = torch.compile(function, **options)
             result = compiled(*args, **kwargs)
         except Exception as error:
-            result = function(*args, **kwargs)  # an error of the function's own is raised again here
+            result = function(
+                *args, **kwargs
+            )  # an error of the function's own is raised again here
             reason = ' '.join(str(error).split())[:200]
-            print_log(f'torch.compile failed ({type(error).__name__}: {reason}); going on without it',
-                      logger='current', level=30)
+            print_log(
+                f'torch.compile failed ({type(error).__name__}: {reason}); going on without it',
+                logger='current',
+                level=30,
+            )
             chosen = function
         else:
             chosen = compiled

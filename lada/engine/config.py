@@ -14,17 +14,25 @@ from lada.errors import LadaError
 
 # What Runner.from_cfg and the code it calls read from the top level of a config.
 _RUNNER_KEYS = (set(inspect.signature(Runner.__init__).parameters) - {'self', 'cfg'}) | {
-    'model_wrapper_cfg', 'runner_type', 'sync_bn', 'find_unused_parameters', 'compile'}
+    'model_wrapper_cfg',
+    'runner_type',
+    'sync_bn',
+    'find_unused_parameters',
+    'compile',
+}
 
 
 def load_config(path: str, options: dict | None = None) -> Config:
     """Read a config file and apply ``--cfg-options``.
 
-    Raises :class:`LadaError` when the file is missing or does not run, when an option names a top-level key that
-    neither the config nor the Runner has, or when a key of the config is a near miss of one the Runner reads.
+    Raises :class:`LadaError` when the file is missing or does not run, when an option names a
+    top-level key that neither the config nor the Runner has, or when a key of the config is a near
+    miss of one the Runner reads.
     """
     if not Path(path).is_file():
-        raise LadaError(f'no config at {path}; configs that ship with Lada are under configs/basicvsrpp/')
+        raise LadaError(
+            f'no config at {path}; configs that ship with Lada are under configs/basicvsrpp/'
+        )
     try:
         config = Config.fromfile(path)
     except Exception as error:  # a config is a program: it can raise anything
@@ -33,7 +41,9 @@ def load_config(path: str, options: dict | None = None) -> Config:
     try:
         config.merge_from_dict(options or {})
     except (KeyError, TypeError, IndexError, AssertionError) as error:
-        raise LadaError(f'--cfg-options {" ".join(options or {})}: {error}; name keys that the config has') from error
+        raise LadaError(
+            f'--cfg-options {" ".join(options or {})}: {error}; name keys that the config has'
+        ) from error
     _refuse_near_misses(config, path)
     return config
 
@@ -43,24 +53,35 @@ def _refuse_unknown_options(config: Config, options: dict) -> None:
     for option in options:
         key = option.split('.')[0]
         if key not in known:
-            raise LadaError(f'--cfg-options {option}: unknown config key {key!r}{_suggest(key, known)}')
+            raise LadaError(
+                f'--cfg-options {option}: unknown config key {key!r}{_suggest(key, known)}'
+            )
 
 
 def _refuse_near_misses(config: Config, path: str) -> None:
-    # Other names are the config's own variables (data roots and the like), which MMEngine configs use freely.
+    # Other names are the config's own variables (data roots and the like), which MMEngine configs
+    # use freely.
     for key in config:
-        if key not in _RUNNER_KEYS and difflib.get_close_matches(key, _RUNNER_KEYS, n=1, cutoff=0.85):
-            raise LadaError(f'config {path}: unknown config key {key!r}{_suggest(key, _RUNNER_KEYS)}')
+        if key not in _RUNNER_KEYS and difflib.get_close_matches(
+            key, _RUNNER_KEYS, n=1, cutoff=0.85
+        ):
+            raise LadaError(
+                f'config {path}: unknown config key {key!r}{_suggest(key, _RUNNER_KEYS)}'
+            )
 
 
 def _suggest(key: str, known: set[str]) -> str:
     close = difflib.get_close_matches(key, sorted(known), n=1)
-    return f'; did you mean {close[0]!r}?' if close else f'; known keys are {", ".join(sorted(known))}'
+    return (
+        f'; did you mean {close[0]!r}?' if close else f'; known keys are {", ".join(sorted(known))}'
+    )
 
 
 @contextmanager
 def config_errors(path: str) -> Iterator[None]:
-    """Turn an exception raised while building a component from the config into a :class:`LadaError` naming it."""
+    """Turn an exception raised while building a component from the config into a :class:`LadaError`
+    naming it.
+    """
     try:
         yield
     except LadaError:

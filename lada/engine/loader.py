@@ -8,7 +8,8 @@ from torch.utils.data import Dataset
 
 from lada.errors import LadaError
 
-# Seconds without a batch after which a worker counts as hanging: far above what the slowest clip takes.
+# Seconds without a batch after which a worker counts as hanging: far above what the slowest clip
+# takes.
 TIMEOUT = 600
 PREFETCH = 4
 
@@ -16,19 +17,28 @@ PREFETCH = 4
 def with_defaults(config: dict) -> dict:
     """Return a data loader's config with what it leaves open; without workers there is no timeout.
 
-    ``timeout`` in seconds, ``worker_init_fn``, and with CUDA ``pin_memory``, so that batches are copied to the GPU
-    while it computes. ``prefetch_factor`` (batches a worker prepares ahead) is 4: batches are used in order and clips
-    differ in size, so with PyTorch's 2 a worker often waits for another. The rest are PyTorch's own.
+    ``timeout`` in seconds, ``worker_init_fn``, and with CUDA ``pin_memory``, so that batches are
+    copied to the GPU while it computes. ``prefetch_factor`` (batches a worker prepares ahead) is 4:
+    batches are used in order and clips differ in size, so with PyTorch's 2 a worker often waits for
+    another. The rest are PyTorch's own.
     """
-    config = {'worker_init_fn': dict(type='init_lada_worker'), 'pin_memory': torch.cuda.is_available(), **config}
+    config = {
+        'worker_init_fn': dict(type='init_lada_worker'),
+        'pin_memory': torch.cuda.is_available(),
+        **config,
+    }
     if config.get('num_workers'):
         return {'timeout': TIMEOUT, 'prefetch_factor': PREFETCH, **config}
-    return {key: value for key, value in config.items() if key not in ('timeout', 'prefetch_factor')}
+    return {
+        key: value for key, value in config.items() if key not in ('timeout', 'prefetch_factor')
+    }
 
 
 @contextmanager
 def loader_errors(dataset: Dataset) -> Iterator[None]:
-    """Turn the end of a worker, or a wait for one that is too long, into a :class:`LadaError` naming its clips."""
+    """Turn the end of a worker, or a wait for one that is too long, into a :class:`LadaError`
+    naming its clips.
+    """
     try:
         yield
     except (RuntimeError, ConnectionError, EOFError) as error:
@@ -39,8 +49,13 @@ def loader_errors(dataset: Dataset) -> Iterator[None]:
         elif text.startswith('DataLoader worker') or not isinstance(error, RuntimeError):
             # It may have been in the middle of handing a batch over, which breaks a connection.
             what = f'a loader worker was killed ({" ".join(text.split())})'
-            remedy = 'memory may have run out: use fewer workers (train_dataloader.num_workers), then run it again'
+            remedy = (
+                'memory may have run out: use fewer workers (train_dataloader.num_workers), then'
+                ' run it again'
+            )
         else:
             raise
         busy = getattr(dataset, 'busy_clips', list)()
-        raise LadaError(f'{what}; workers were busy with {", ".join(busy) or "no clip"}; {remedy}') from error
+        raise LadaError(
+            f'{what}; workers were busy with {", ".join(busy) or "no clip"}; {remedy}'
+        ) from error

@@ -1,4 +1,6 @@
-"""Training loop whose data continues at the next sample, and MMagic's names for the evaluation loops."""
+"""Training loop whose data continues at the next sample, and MMagic's names for the evaluation
+loops.
+"""
 
 import os
 
@@ -19,11 +21,15 @@ BATCH_LAYOUT = 'batch_layout'
 
 
 def replays_batches() -> bool:
-    """Return whether ``MMENGINE_RESUME_DATALOADER`` asks for MMEngine's batch-by-batch replay (0 or unset: no)."""
+    """Return whether ``MMENGINE_RESUME_DATALOADER`` asks for MMEngine's batch-by-batch replay (0 or
+    unset: no).
+    """
     value = os.environ.get(RESUME_VARIABLE, '0')
     if value not in ('0', '1'):
-        raise LadaError(f'{RESUME_VARIABLE}={value} is not understood; set it to 0 (continue at the next sample) '
-                        'or 1 (replay every batch)')
+        raise LadaError(
+            f'{RESUME_VARIABLE}={value} is not understood; set it to 0 (continue at the next'
+            ' sample) or 1 (replay every batch)'
+        )
     return value == '1'
 
 
@@ -31,12 +37,14 @@ def replays_batches() -> bool:
 class IterBasedTrainLoop(_IterBasedTrainLoop):
     """MMEngine's loop, resuming the data as ``MMENGINE_RESUME_DATALOADER`` says.
 
-    The number of samples consumed over all ranks lives in the message hub, hence in every checkpoint: it places Lada's
-    sampler exactly, also when the number of processes or the batch size has changed.
+    The number of samples consumed over all ranks lives in the message hub, hence in every
+    checkpoint: it places Lada's sampler exactly, also when the number of processes or the batch
+    size has changed.
     """
 
     def run_iter(self, data_batch) -> None:
-        # Before the hooks run, so that a checkpoint of this iteration counts this iteration's samples.
+        # Before the hooks run, so that a checkpoint of this iteration counts this iteration's
+        # samples.
         hub = self.runner.message_hub
         consumed = hub.runtime_info.get(SAMPLES_CONSUMED, 0) + self.global_batch_size
         hub.update_info(SAMPLES_CONSUMED, consumed)
@@ -57,17 +65,19 @@ class IterBasedTrainLoop(_IterBasedTrainLoop):
         self.runner.call_hook('before_train')
         self.runner.call_hook('before_train_epoch')
         if self._iter > 0:
-            # A checkpoint is written before the validation of its iteration (and again after it), so the validation
-            # may have been lost with the run.
+            # A checkpoint is written before the validation of its iteration (and again after it),
+            # so the validation may have been lost with the run.
             self._validate_if_due()
         if self._iter >= self._max_iters:
             self.runner.logger.info(
                 f'The run already reached its last iteration ({self._max_iters}): nothing to do. '
-                'Raise train_cfg.max_iters to train on, or start over with --no-resume')
+                'Raise train_cfg.max_iters to train on, or start over with --no-resume'
+            )
         elif self._iter > 0:
             self._place_data()
         self._note_batch_layout()
-        # Twice: PyTorch's signal handler raises the news of a worker's death at any time, in error handling too.
+        # Twice: PyTorch's signal handler raises the news of a worker's death at any time, in error
+        # handling too.
         with loader_errors(self.dataloader.dataset), loader_errors(self.dataloader.dataset):
             while self._iter < self._max_iters and not self.stop_training:
                 self.runner.model.train()
@@ -82,9 +92,12 @@ class IterBasedTrainLoop(_IterBasedTrainLoop):
     def _validate_if_due(self) -> None:
         self._decide_current_val_interval()
         hub = self.runner.message_hub
-        if (self.runner.val_loop is not None and self._iter >= self.val_begin
-                and (self._iter % self.val_interval == 0 or self._iter == self._max_iters)
-                and hub.runtime_info.get(VALIDATED_ITER) != self._iter):
+        if (
+            self.runner.val_loop is not None
+            and self._iter >= self.val_begin
+            and (self._iter % self.val_interval == 0 or self._iter == self._max_iters)
+            and hub.runtime_info.get(VALIDATED_ITER) != self._iter
+        ):
             # Noted first, for the checkpoint that is saved when the scores are there.
             hub.update_info(VALIDATED_ITER, self._iter)
             self.runner.val_loop.run()
@@ -100,13 +113,18 @@ class IterBasedTrainLoop(_IterBasedTrainLoop):
         if before[0] * before[1] == now[0] * now[1]:
             log.info(f'{change}: every iteration sees the same samples as before')
         else:
-            log.warning(f'{change}: an iteration now takes {now[0] * now[1]} samples instead of '
-                        f'{before[0] * before[1]}; the data continues at the next sample, the learning rate is kept')
+            log.warning(
+                f'{change}: an iteration now takes {now[0] * now[1]} samples instead of'
+                f' {before[0] * before[1]}; the data continues at the next sample, the learning'
+                ' rate is kept'
+            )
 
     def _place_data(self) -> None:
         """Put the data stream where the resumed iteration needs it."""
         hub, log = self.runner.message_hub, self.runner.logger
-        consumed = hub.runtime_info.setdefault(SAMPLES_CONSUMED, self._iter * self.global_batch_size)
+        consumed = hub.runtime_info.setdefault(
+            SAMPLES_CONSUMED, self._iter * self.global_batch_size
+        )
         if replays_batches():
             log.info(f'{RESUME_VARIABLE}=1: replaying {self._iter} batches')
             for _ in range(self._iter):
@@ -114,8 +132,10 @@ class IterBasedTrainLoop(_IterBasedTrainLoop):
             return
         sampler = self.dataloader.sampler
         if not hasattr(sampler, 'load_state_dict'):
-            log.warning(f'{type(sampler).__name__} has no state: no batch is replayed and the data starts afresh; '
-                        'use InfiniteSampler to continue at the next sample')
+            log.warning(
+                f'{type(sampler).__name__} has no state: no batch is replayed and the data starts'
+                ' afresh; use InfiniteSampler to continue at the next sample'
+            )
             return
         sampler.load_state_dict(dict(consumed=consumed))
         # An iterator made before the sampler was placed may already have prefetched from the start.

@@ -14,7 +14,8 @@ AMP_DTYPES = ('bfloat16', 'float16')
 
 @OPTIM_WRAPPERS.register_module()
 class OptimWrapper(_OptimWrapper):
-    """MMEngine's wrapper; an update with a non-finite loss or gradient is skipped, on every rank alike.
+    """MMEngine's wrapper; an update with a non-finite loss or gradient is skipped, on every rank
+    alike.
 
     ``skipped`` tells whether the last step was.
     """
@@ -32,7 +33,9 @@ class OptimWrapper(_OptimWrapper):
             super().step(**kwargs)
 
     def _all_finite(self) -> bool:
-        grads = [p.grad for group in self.param_groups for p in group['params'] if p.grad is not None]
+        grads = [
+            p.grad for group in self.param_groups for p in group['params'] if p.grad is not None
+        ]
         norms = torch.stack(torch._foreach_norm(grads)) if grads else torch.zeros(1)
         finite = torch.isfinite(norms).all().cpu() & self._loss_is_finite.cpu()
         if is_distributed():
@@ -45,18 +48,22 @@ class OptimWrapper(_OptimWrapper):
 
 @OPTIM_WRAPPERS.register_module()
 class AutocastOptimWrapper(OptimWrapper):
-    """Mixed precision on CPU or CUDA: forward passes under autocast, weights and updates in float32.
+    """Mixed precision on CPU or CUDA: forward passes under autocast, weights and updates in
+    float32.
 
-    ``dtype``: ``'bfloat16'``, which has float32's exponent range, or ``'float16'``, for which the loss is scaled so
-    that small gradients survive; the scale is kept in checkpoints. A step whose scaled gradients overflow is skipped
-    and halves the scale. Checkpoints can be resumed in any precision. Raises :class:`LadaError` for another ``dtype``.
+    ``dtype``: ``'bfloat16'``, which has float32's exponent range, or ``'float16'``, for which the
+    loss is scaled so that small gradients survive; the scale is kept in checkpoints. A step whose
+    scaled gradients overflow is skipped and halves the scale. Checkpoints can be resumed in any
+    precision. Raises :class:`LadaError` for another ``dtype``.
     """
 
     def __init__(self, *args, dtype: str = 'bfloat16', **kwargs):
         super().__init__(*args, **kwargs)
         if dtype not in AMP_DTYPES:
-            raise LadaError(f'optim_wrapper.dtype: {dtype!r} is no precision to train in; choose from '
-                            f'{", ".join(AMP_DTYPES)}')
+            raise LadaError(
+                f'optim_wrapper.dtype: {dtype!r} is no precision to train in; choose from '
+                f'{", ".join(AMP_DTYPES)}'
+            )
         self.dtype = getattr(torch, dtype)
         device = self.param_groups[0]['params'][0].device.type
         self.loss_scaler = torch.amp.GradScaler(device) if dtype == 'float16' else None
@@ -68,7 +75,9 @@ class AutocastOptimWrapper(OptimWrapper):
             yield
 
     def backward(self, loss, **kwargs) -> None:
-        super().backward(loss if self.loss_scaler is None else self.loss_scaler.scale(loss), **kwargs)
+        super().backward(
+            loss if self.loss_scaler is None else self.loss_scaler.scale(loss), **kwargs
+        )
 
     def step(self, **kwargs) -> None:
         if self.loss_scaler is None:

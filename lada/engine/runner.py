@@ -15,7 +15,11 @@ from mmengine.runner import weights_to_cpu
 from mmengine.runner.checkpoint import get_state_dict
 
 import lada
-from lada.checkpoints.finding import fit_state_dict, load_generator_weights, load_training_checkpoint
+from lada.checkpoints.finding import (
+    fit_state_dict,
+    load_generator_weights,
+    load_training_checkpoint,
+)
 from lada.engine.compiling import compile_or_fall_back
 from lada.engine.hooks.watchdog import WatchdogHook
 from lada.engine.loader import with_defaults
@@ -33,8 +37,9 @@ _LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 class Runner(_Runner):
     """A Runner whose sampler and dataset take their seed from ``randomness.seed`` on every rank.
 
-    MMEngine hands the sampler no seed under ``diff_rank_seed=True``, so that it draws one, which no restart could
-    repeat. Checkpoints are read without unpickling code and must fit the model exactly.
+    MMEngine hands the sampler no seed under ``diff_rank_seed=True``, so that it draws one, which no
+    restart could repeat. Checkpoints are read without unpickling code and must fit the model
+    exactly.
     """
 
     resumed_from: Path | None = None
@@ -51,19 +56,25 @@ class Runner(_Runner):
 
     def set_randomness(self, *args, **kwargs) -> None:
         super().set_randomness(*args, **kwargs)
-        # PyTorch would also fill every new tensor with NaN, for code that reads memory it has not written.
+        # PyTorch would also fill every new tensor with NaN, for code that reads memory it has not
+        # written.
         torch.utils.deterministic.fill_uninitialized_memory = False
 
     def build_logger(self, *args, **kwargs):
         logger = super().build_logger(*args, **kwargs)
-        # MMEngine lists every parameter with a learning rate of its own: hundreds of lines at each start.
+        # MMEngine lists every parameter with a learning rate of its own: hundreds of lines at each
+        # start.
         logger.addFilter(lambda record: not record.getMessage().startswith('paramwise_options'))
         return logger
 
     def register_default_hooks(self, hooks=None) -> None:
-        own = dict(bad_samples=dict(type='BadSamplesHook'), bad_numbers=dict(type='BadNumbersHook'),
-                   stop=dict(type='StopHook'),
-                   watchdog=dict(type='WatchdogHook'), throughput=dict(type='ThroughputHook'))
+        own = dict(
+            bad_samples=dict(type='BadSamplesHook'),
+            bad_numbers=dict(type='BadNumbersHook'),
+            stop=dict(type='StopHook'),
+            watchdog=dict(type='WatchdogHook'),
+            throughput=dict(type='ThroughputHook'),
+        )
         for name, hook in (hooks or {}).items():
             own[name] = {**own.get(name, {}), **hook} if isinstance(hook, dict) else hook
         super().register_default_hooks(own)
@@ -79,9 +90,11 @@ class Runner(_Runner):
             raise reason from error
 
     def _maybe_compile(self, target: str) -> None:
-        """Compile the generator's forward pass where the config's ``compile`` asks for it: True, or torch's options.
+        """Compile the generator's forward pass where the config's ``compile`` asks for it: True, or
+        torch's options.
 
-        MMEngine's compiles the whole training step and ends where that fails; a step cannot be repeated, this can.
+        MMEngine's compiles the whole training step and ends where that fails; a step cannot be
+        repeated, this can.
         """
         options = self.cfg.get('compile')
         generator = getattr(self._bare_model, 'generator', None)
@@ -98,7 +111,10 @@ class Runner(_Runner):
         else:
             load_generator_weights(self._bare_model, self._load_from)
             self._has_loaded = True
-            self.logger.info(f'No checkpoint to resume: training starts afresh from the weights in {self._load_from}')
+            self.logger.info(
+                'No checkpoint to resume: training starts afresh from the weights in'
+                f' {self._load_from}'
+            )
 
     def wrap_model(self, model_wrapper_cfg, model):
         name = (model_wrapper_cfg or {}).get('type')
@@ -113,8 +129,9 @@ class Runner(_Runner):
     def scale_lr(self, optim_wrapper, auto_scale_lr=None) -> None:
         """Multiply learning rates by samples an update / ``base_batch_size`` (``--auto-scale-lr``).
 
-        An update takes processes × batch size × accumulated iterations. Linear, as in Goyal et al. 2017, "Accurate,
-        Large Minibatch SGD". What a scheduler states in absolute terms (``eta_min``) is left alone.
+        An update takes processes × batch size × accumulated iterations. Linear, as in Goyal et al.
+        2017, "Accurate, Large Minibatch SGD". What a scheduler states in absolute terms
+        (``eta_min``) is left alone.
         """
         if not (auto_scale_lr or {}).get('enable', False):
             return
@@ -125,42 +142,68 @@ class Runner(_Runner):
             ratio = samples / auto_scale_lr['base_batch_size']
             for group in wrapper.optimizer.param_groups:
                 group['lr'] *= ratio
-            self.logger.info(f'Learning rate x {ratio:g}: {samples} samples an update, the config\'s rate is for '
-                             f'{auto_scale_lr["base_batch_size"]}')
+            self.logger.info(
+                f"Learning rate x {ratio:g}: {samples} samples an update, the config's rate is for "
+                f'{auto_scale_lr["base_batch_size"]}'
+            )
 
     def resume(self, filename, *args, **kwargs) -> None:
         super().resume(filename, *args, **kwargs)
         self.resumed_from = Path(filename)
         how = 'every batch is replayed first' if replays_batches() else 'no batch is replayed'
-        self.logger.info(f'Resuming {filename}: training continues from iteration {self.iter}, {how}')
+        self.logger.info(
+            f'Resuming {filename}: training continues from iteration {self.iter}, {how}'
+        )
 
     def load_checkpoint(self, filename, map_location='cpu', strict=True, revise_keys=()):
-        """Load a training checkpoint: on the CPU and strictly, whatever MMEngine's other arguments say."""
+        """Load a training checkpoint: on the CPU and strictly, whatever MMEngine's other arguments
+        say.
+        """
         checkpoint = load_training_checkpoint(filename)
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         fit_state_dict(self.model, checkpoint['state_dict'], str(filename))
         self._has_loaded = True
         return checkpoint
 
-    def save_checkpoint(self, out_dir, filename, file_client_args=None, save_optimizer=True, save_param_scheduler=True,
-                        meta=None, by_epoch=True, backend_args=None) -> None:
+    def save_checkpoint(
+        self,
+        out_dir,
+        filename,
+        file_client_args=None,
+        save_optimizer=True,
+        save_param_scheduler=True,
+        meta=None,
+        by_epoch=True,
+        backend_args=None,
+    ) -> None:
         """Write a checkpoint at once; the scheduled ones are written by the checkpoint hook."""
         if is_main_process():
             meta = meta or dict(epoch=self.epoch, iter=self.iter + (not by_epoch))
-            write_atomically(Path(out_dir) / filename, self.snapshot(meta, save_optimizer, save_param_scheduler))
+            write_atomically(
+                Path(out_dir) / filename, self.snapshot(meta, save_optimizer, save_param_scheduler)
+            )
 
-    def snapshot(self, meta: dict, save_optimizer: bool = True, save_param_scheduler: bool = True) -> bytes:
+    def snapshot(
+        self, meta: dict, save_optimizer: bool = True, save_param_scheduler: bool = True
+    ) -> bytes:
         """Return the whole state as the bytes of a checkpoint file, with MMEngine's keys.
 
         ``meta`` names ``epoch`` and ``iter``; seed, config, experiment name and versions are added.
         """
         checkpoint = dict(
-            meta={**meta, 'cfg': self.cfg.pretty_text, 'seed': self.seed, 'experiment_name': self.experiment_name,
-                  'time': time.strftime('%Y%m%d_%H%M%S'), 'mmengine_version': mmengine.__version__,
-                  'lada_version': lada.__version__,
-                  'dataset_meta': getattr(self.train_dataloader.dataset, 'metainfo', None)},
+            meta={
+                **meta,
+                'cfg': self.cfg.pretty_text,
+                'seed': self.seed,
+                'experiment_name': self.experiment_name,
+                'time': time.strftime('%Y%m%d_%H%M%S'),
+                'mmengine_version': mmengine.__version__,
+                'lada_version': lada.__version__,
+                'dataset_meta': getattr(self.train_dataloader.dataset, 'metainfo', None),
+            },
             state_dict=weights_to_cpu(get_state_dict(self.model)),
-            message_hub=self.message_hub.state_dict())
+            message_hub=self.message_hub.state_dict(),
+        )
         if save_optimizer:
             checkpoint['optimizer'] = self.optim_wrapper.state_dict()
         if save_param_scheduler and self.param_schedulers is not None:
@@ -182,7 +225,9 @@ def _scheduler_states(schedulers):
 
 
 def share_seed(cfg):
-    """Return a copy of ``cfg`` whose samplers and Lada datasets name ``randomness.seed`` explicitly."""
+    """Return a copy of ``cfg`` whose samplers and Lada datasets name ``randomness.seed``
+    explicitly.
+    """
     cfg = copy.deepcopy(cfg)
     randomness = cfg.get('randomness') or ConfigDict()
     seed = randomness.get('seed')
@@ -195,6 +240,9 @@ def share_seed(cfg):
         if isinstance(loader.get('sampler'), dict):
             loader['sampler'].setdefault('seed', seed)
         dataset = loader.get('dataset')
-        if isinstance(dataset, dict) and str(dataset.get('type')).split('.')[-1] == 'MosaicVideoDataset':
+        if (
+            isinstance(dataset, dict)
+            and str(dataset.get('type')).split('.')[-1] == 'MosaicVideoDataset'
+        ):
             dataset.setdefault('seed', seed)
     return cfg

@@ -36,7 +36,8 @@ class TrainOptions:
         resume: continue from the work directory's newest sound checkpoint when there is one.
         resume_from: continue from this checkpoint instead.
         load_from: start from this checkpoint's weights when nothing is resumed.
-        amp: train in mixed precision, ``bfloat16`` or ``float16``; ``None`` leaves it to the config.
+        amp: train in mixed precision, ``bfloat16`` or ``float16``; ``None`` leaves it to the
+            config.
         compile: pass the generator through ``torch.compile``, or go on without where that fails.
         auto_scale_lr: scale the learning rate with the global batch size.
         launcher: ``none``, ``pytorch``, ``slurm`` or ``mpi``.
@@ -56,14 +57,18 @@ class TrainOptions:
 
 
 def train(options: TrainOptions) -> None:
-    """Train until the config's last iteration. Raises :class:`LadaError` for what the user can put right."""
+    """Train until the config's last iteration. Raises :class:`LadaError` for what the user can put
+    right.
+    """
     os.environ.setdefault(RESUME_VARIABLE, '0')
     keep_freed_memory()
     replays_batches()
     config = prepare_config(options)
     check_launcher(options.launcher)
     dist_cfg = config.env_cfg.dist_cfg
-    with process_group(options.launcher, dist_cfg.backend, dist_cfg.get('timeout', DEFAULT_TIMEOUT)):
+    with process_group(
+        options.launcher, dist_cfg.backend, dist_cfg.get('timeout', DEFAULT_TIMEOUT)
+    ):
         for folder in checkpoint_folders(config):
             check_shared_storage(folder)
         checkpoint = decide_on_rank_0(_decide_start, config, options, was_restarted())
@@ -74,7 +79,9 @@ def train(options: TrainOptions) -> None:
 
 
 def describe_run(options: TrainOptions) -> list[str]:
-    """Return what :func:`train` would do, one line each, and touch nothing. Raises what :func:`train` would raise."""
+    """Return what :func:`train` would do, one line each, and touch nothing. Raises what
+    :func:`train` would raise.
+    """
     config = prepare_config(options)
     lines = [f'config: {options.config}', f'work directory: {config.work_dir}']
     with config_errors(options.config), DefaultScope.overwrite_default_scope(config.default_scope):
@@ -82,7 +89,9 @@ def describe_run(options: TrainOptions) -> list[str]:
             if config.get(name) is not None:
                 lines.append(f'{name}: {len(DATASETS.build(config[name].dataset))} clips')
         MODELS.build(config.model)
-    checkpoint = choose_checkpoint(config, replace(options, resume=True)) if options.resume else None
+    checkpoint = (
+        choose_checkpoint(config, replace(options, resume=True)) if options.resume else None
+    )
     if checkpoint is not None:
         lines.append(f'resumes {checkpoint}')
     elif config.load_from:
@@ -97,7 +106,9 @@ def prepare_config(options: TrainOptions) -> Config:
     config = load_config(options.config, options.cfg_options)
     for key in ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper'):
         if key not in config:
-            raise LadaError(f'config {options.config} has no {key!r}; see configs/basicvsrpp/ for complete ones')
+            raise LadaError(
+                f'config {options.config} has no {key!r}; see configs/basicvsrpp/ for complete ones'
+            )
     config.launcher = options.launcher
     config.setdefault('default_scope', 'lada')
     _set_work_dir(config, options)
@@ -112,7 +123,10 @@ def prepare_config(options: TrainOptions) -> Config:
         config.compile = config.get('compile') or True
     if options.auto_scale_lr:
         if 'base_batch_size' not in (config.get('auto_scale_lr') or {}):
-            raise LadaError(f'config {options.config} has no auto_scale_lr.base_batch_size; --auto-scale-lr needs it')
+            raise LadaError(
+                f'config {options.config} has no auto_scale_lr.base_batch_size; --auto-scale-lr'
+                ' needs it'
+            )
         config.auto_scale_lr.enable = True
     return config
 
@@ -120,20 +134,27 @@ def prepare_config(options: TrainOptions) -> Config:
 def _optim_wrappers(config: Config) -> list:
     """Return the configs of the optimizer wrappers: one, or one for each part of the model."""
     wrapper = config.optim_wrapper
-    return [wrapper] if 'optimizer' in wrapper else [part for part in wrapper.values() if isinstance(part, dict)]
+    return (
+        [wrapper]
+        if 'optimizer' in wrapper
+        else [part for part in wrapper.values() if isinstance(part, dict)]
+    )
 
 
 def _set_work_dir(config: Config, options: TrainOptions) -> None:
     if options.work_dir is not None:
         config.work_dir = options.work_dir
-        # A config's out_dir belongs to its own work_dir; what the user names holds the checkpoints too.
+        # A config's out_dir belongs to its own work_dir; what the user names holds the checkpoints
+        # too.
         checkpoint_hook = config.get('default_hooks', {}).get('checkpoint')
         if checkpoint_hook:
             checkpoint_hook['out_dir'] = None
     elif config.get('work_dir') is None:
         config.work_dir = str(Path('experiments') / Path(options.config).stem)
     if Path(config.work_dir).exists() and not Path(config.work_dir).is_dir():
-        raise LadaError(f'work directory {config.work_dir} is a file; choose another with --work-dir')
+        raise LadaError(
+            f'work directory {config.work_dir} is a file; choose another with --work-dir'
+        )
 
 
 def checkpoint_folders(config: Config) -> list[Path]:
@@ -143,25 +164,35 @@ def checkpoint_folders(config: Config) -> list[Path]:
     return [work_dir] + ([Path(out_dir) / work_dir.name] if out_dir else [])
 
 
-def choose_checkpoint(config: Config, options: TrainOptions, restarted: bool = False) -> Path | None:
-    """Return the checkpoint to resume from, ``None`` to start afresh. Damaged ones are logged and left in place.
+def choose_checkpoint(
+    config: Config, options: TrainOptions, restarted: bool = False
+) -> Path | None:
+    """Return the checkpoint to resume from, ``None`` to start afresh. Damaged ones are logged and
+    left in place.
 
-    ``restarted``: the launcher has started the processes of this job again, so that what the job itself has saved goes
-    before ``--no-resume`` and ``--resume-from``.
+    ``restarted``: the launcher has started the processes of this job again, so that what the job
+    itself has saved goes before ``--no-resume`` and ``--resume-from``.
     """
     given = None
     if options.resume_from is not None:
         given = Path(options.resume_from)
         if not given.is_file():
-            raise LadaError(f'--resume-from {given}: no such file; give the path of an iter_<n>.pth file')
+            raise LadaError(
+                f'--resume-from {given}: no such file; give the path of an iter_<n>.pth file'
+            )
         damage = damage_of(given)
         if damage:
-            raise LadaError(f'--resume-from {given}: the checkpoint is damaged ({damage}); choose an earlier one')
+            raise LadaError(
+                f'--resume-from {given}: the checkpoint is damaged ({damage}); choose an'
+                ' earlier one'
+            )
     if not restarted and (given is not None or not options.resume):
         return given
     newest, damaged = find_checkpoint(*checkpoint_folders(config))
     for bad, damage in damaged.items():
-        print_log(f'Checkpoint {bad} is damaged ({damage}); passed over and left in place', level=30)
+        print_log(
+            f'Checkpoint {bad} is damaged ({damage}); passed over and left in place', level=30
+        )
     if given is not None and (newest is None or iteration_of(newest) <= iteration_of(given)):
         return given
     return newest
@@ -170,13 +201,19 @@ def choose_checkpoint(config: Config, options: TrainOptions, restarted: bool = F
 def _decide_start(config: Config, options: TrainOptions, restarted: bool) -> Path | None:
     checkpoint = choose_checkpoint(config, options, restarted)
     if not restarted and (options.resume_from is not None or not options.resume):
-        # What is left beyond the start belongs to another run, and a later resume would take it for this one's.
-        _set_aside(checkpoint_folders(config), beyond=-1 if checkpoint is None else iteration_of(checkpoint))
+        # What is left beyond the start belongs to another run, and a later resume would take it for
+        # this one's.
+        _set_aside(
+            checkpoint_folders(config),
+            beyond=-1 if checkpoint is None else iteration_of(checkpoint),
+        )
     return checkpoint
 
 
 def _set_aside(folders: list[Path], beyond: int) -> None:
-    """Move checkpoints of iterations after ``beyond`` into a dated folder: neither overwritten nor resumed later."""
+    """Move checkpoints of iterations after ``beyond`` into a dated folder: neither overwritten nor
+    resumed later.
+    """
     for folder in folders:
         old = sorted(folder.glob('iter_*.pth')) if folder.is_dir() else []
         old = [path for path in old if iteration_of(path) > beyond]

@@ -4,8 +4,9 @@ import cv2
 import numpy as np
 
 
-def interpolate_block_means(frames: np.ndarray, masks: np.ndarray, block: tuple[float, float],
-                            origin: np.ndarray) -> np.ndarray:
+def interpolate_block_means(
+    frames: np.ndarray, masks: np.ndarray, block: tuple[float, float], origin: np.ndarray
+) -> np.ndarray:
     """Replace masked pixels by a bicubic interpolation between the means of the blocks.
 
     Args:
@@ -14,30 +15,44 @@ def interpolate_block_means(frames: np.ndarray, masks: np.ndarray, block: tuple[
         block: height and width of a block in pixels, fractions allowed.
         origin: (T, 2) position (y, x) of a crossing of the block grid in each frame.
 
-    Every block's mean, inside the mosaic and around it, is a sample at the block's centre; a block that the mask covers
-    in part counts by its masked pixels. Pixels outside the mask are returned as they are.
+    Every block's mean, inside the mosaic and around it, is a sample at the block's centre; a block
+    that the mask covers in part counts by its masked pixels. Pixels outside the mask are returned
+    as they are.
     """
     out = frames.copy()
-    for frame, mask, corner, target in zip(frames, masks != 0, np.asarray(origin, float), out, strict=True):
+    for frame, mask, corner, target in zip(
+        frames, masks != 0, np.asarray(origin, float), out, strict=True
+    ):
         if not mask.any():
             continue
         x, y, width, height = cv2.boundingRect(mask.astype(np.uint8))
         (rows, at_y), (columns, at_x) = (
-            _blocks(length, side, start, first, first + count) for length, side, start, first, count in
-            zip(mask.shape, block, corner, (y, x), (height, width), strict=True))
+            _blocks(length, side, start, first, first + count)
+            for length, side, start, first, count in zip(
+                mask.shape, block, corner, (y, x), (height, width), strict=True
+            )
+        )
         near = slice(rows[0], rows[-1]), slice(columns[0], columns[-1])
         means = _means(frame[near], mask[near], rows[:-1] - rows[0], columns[:-1] - columns[0])
         map_x, map_y = np.meshgrid(at_x, at_y)
         smooth = cv2.remap(means, map_x, map_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
         box = slice(y, y + height), slice(x, x + width)
-        np.copyto(target[box], np.clip(np.rint(smooth), 0, 255).astype(np.uint8), where=mask[box][..., None])
+        np.copyto(
+            target[box],
+            np.clip(np.rint(smooth), 0, 255).astype(np.uint8),
+            where=mask[box][..., None],
+        )
     return out
 
 
-def _blocks(length: int, side: float, start: float, low: int, high: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the edges of the blocks that matter to pixels ``low`` to ``high`` of an axis, and these pixels' places.
+def _blocks(
+    length: int, side: float, start: float, low: int, high: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the edges of the blocks that matter to pixels ``low`` to ``high`` of an axis, and
+    these pixels' places.
 
-    Edges are first pixels, and after the last block its end; places are counted in blocks from the first one's centre.
+    Edges are first pixels, and after the last block its end; places are counted in blocks from the
+    first one's centre.
     """
     place = (np.arange(length) + 0.5 - start) / side
     block = np.floor(place)
@@ -47,10 +62,12 @@ def _blocks(length: int, side: float, start: float, low: int, high: int) -> tupl
     # Cubic interpolation reaches two blocks far.
     begin, end = max(number[low] - 2, 0), min(number[high - 1] + 3, len(first))
     places = (number + place - block - 0.5)[low:high] - begin
-    return np.append(first, length)[begin:end + 1], places.astype(np.float32)
+    return np.append(first, length)[begin : end + 1], places.astype(np.float32)
 
 
-def _means(frame: np.ndarray, mask: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+def _means(
+    frame: np.ndarray, mask: np.ndarray, rows: np.ndarray, columns: np.ndarray
+) -> np.ndarray:
     def sums(image):
         return np.add.reduceat(np.add.reduceat(image, rows, axis=0), columns, axis=1)
 

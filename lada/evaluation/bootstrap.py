@@ -1,8 +1,8 @@
 """How sure a mean over clips is, and whether two restorations can be told apart.
 
-Clips of one source video resemble each other, so that sources are resampled, each with all its clips. Percentiles are
-widened for few sources (T. Hesterberg, "What Teachers Should Know About the Bootstrap", The American Statistician
-69(4), 2015: the expanded percentile interval).
+Clips of one source video resemble each other, so that sources are resampled, each with all its
+clips. Percentiles are widened for few sources (T. Hesterberg, "What Teachers Should Know About the
+Bootstrap", The American Statistician 69(4), 2015: the expanded percentile interval).
 """
 
 import math
@@ -46,7 +46,9 @@ class Comparison:
 
 
 def interval(values: Iterable[tuple[str, float]], seed: int = 0) -> tuple[float, float]:
-    """Return the 95 % confidence interval of the mean of (source, value) pairs; ``nan`` twice below two sources."""
+    """Return the 95 % confidence interval of the mean of (source, value) pairs; ``nan`` twice below
+    two sources.
+    """
     sums: dict[str, list[float]] = {}
     for source, value in values:
         if not math.isnan(value):
@@ -71,10 +73,13 @@ def total_interval(evaluation: Evaluation, method: str, score: str) -> tuple[flo
     return interval((clip.source, clip.value(method, score)) for clip in evaluation.clips)
 
 
-def compare(first: Evaluation, a: str, second: Evaluation, b: str, score: str = 'psnr_mosaic') -> Comparison:
+def compare(
+    first: Evaluation, a: str, second: Evaluation, b: str, score: str = 'psnr_mosaic'
+) -> Comparison:
     """Say whether restoration ``b`` of the second evaluation is better than ``a`` of the first.
 
-    Clips are compared one by one. Raises :class:`LadaError` when the evaluations share no clip or drew other mosaics.
+    Clips are compared one by one. Raises :class:`LadaError` when the evaluations share no clip or
+    drew other mosaics.
     """
     of_a = {clip.key: clip for clip in first.clips}
     pairs = [(of_a[clip.key], clip) for clip in second.clips if clip.key in of_a]
@@ -82,10 +87,14 @@ def compare(first: Evaluation, a: str, second: Evaluation, b: str, score: str = 
         raise LadaError('the evaluations share no clip; evaluate both checkpoints on the same data')
     for clip_a, clip_b in pairs:
         if not _same_input(clip_a, clip_b):
-            raise LadaError(f'the evaluations drew different mosaics on clip {clip_a.key}; evaluate both checkpoints '
-                            'with the same config and data')
+            raise LadaError(
+                f'the evaluations drew different mosaics on clip {clip_a.key}; evaluate both'
+                ' checkpoints with the same config and data'
+            )
     higher = next((item.higher_is_better for item in SCORES if item.name == score), True)
-    differences = [(clip_b.source, clip_b.value(b, score) - clip_a.value(a, score)) for clip_a, clip_b in pairs]
+    differences = [
+        (clip_b.source, clip_b.value(b, score) - clip_a.value(a, score)) for clip_a, clip_b in pairs
+    ]
     differences = [(source, value) for source, value in differences if not math.isnan(value)]
     if not differences:
         raise LadaError(f'no clip has {score!r} for both {a!r} and {b!r}')
@@ -115,7 +124,9 @@ def _expanded_tail(count: int) -> float:
 
 
 def _student_quantile(probability: float, freedom: int) -> float:
-    """The quantile of Student's distribution above one half: its density is integrated over atan(t / sqrt(n))."""
+    """The quantile of Student's distribution above one half: its density is integrated over atan(t
+    / sqrt(n)).
+    """
     angles = np.linspace(0, math.pi / 2, 20_001)
     density = np.cos(angles) ** (freedom - 1)
     mass = np.concatenate([[0], np.cumsum((density[1:] + density[:-1]) / 2)])

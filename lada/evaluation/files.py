@@ -24,7 +24,8 @@ def existing_files(folder: Path) -> list[Path]:
 
 
 class EvaluationFiles:
-    """Collects pictures of the clips with the lowest and the highest gain, and writes everything at the end.
+    """Collects pictures of the clips with the lowest and the highest gain, and writes everything at
+    the end.
 
     Args:
         folder: created when :meth:`write` is called.
@@ -43,15 +44,21 @@ class EvaluationFiles:
             return
         columns = {'mosaic' if method == INPUT else method: clip for method, clip in frames.items()}
         columns['ground truth'] = gt
-        rows = [[clip[index] for clip in columns.values()] for index in spread(len(gt), FRAMES_SHOWN)]
+        rows = [
+            [clip[index] for clip in columns.values()] for index in spread(len(gt), FRAMES_SHOWN)
+        ]
         middle = len(gt) // 2
-        before, after, truth = (encode_picture(clip[middle], '.jpg', cv2.IMWRITE_JPEG_QUALITY, 90)
-                                for clip in (frames[INPUT], frames[list(frames)[-1]], gt))
-        self._shown[result.key] = (Shot(result.key, gain, before, after, truth),
-                                   encode_picture(grid(rows, list(columns)), '.png'))
+        before, after, truth = (
+            encode_picture(clip[middle], '.jpg', cv2.IMWRITE_JPEG_QUALITY, 90)
+            for clip in (frames[INPUT], frames[list(frames)[-1]], gt)
+        )
+        self._shown[result.key] = (
+            Shot(result.key, gain, before, after, truth),
+            encode_picture(grid(rows, list(columns)), '.png'),
+        )
         ranking = self._ranking()
         best = self.limit // 2
-        for key in ranking[self.limit - best:len(ranking) - best]:
+        for key in ranking[self.limit - best : len(ranking) - best]:
             del self._shown[key]
 
     def _ranking(self) -> list[str]:
@@ -65,15 +72,27 @@ class EvaluationFiles:
         write_atomically(self.folder / REPORT, report(evaluation, shots).encode())
         write_atomically(self.folder / TABLE, to_csv(evaluation).encode())
         write_atomically(self.folder / RESULTS, evaluation.to_json().encode())
-        return '\n'.join([
-            'PSNR in dB over the mosaic of each clip:', clip_table(evaluation), '',
-            'Means over all clips:', summary_table(evaluation), '',
-            *_comparisons(evaluation), *evaluation.notes, f'Report: {self.folder / REPORT}'])
+        return '\n'.join(
+            [
+                'PSNR in dB over the mosaic of each clip:',
+                clip_table(evaluation),
+                '',
+                'Means over all clips:',
+                summary_table(evaluation),
+                '',
+                *_comparisons(evaluation),
+                *evaluation.notes,
+                f'Report: {self.folder / REPORT}',
+            ]
+        )
 
 
 def _comparisons(evaluation: Evaluation) -> list[str]:
     first, *others = evaluation.checkpoints
-    return [f'{label} against {first}: {compare(evaluation, first, evaluation, label)}' for label in others]
+    return [
+        f'{label} against {first}: {compare(evaluation, first, evaluation, label)}'
+        for label in others
+    ]
 
 
 def safe_name(key: str) -> str:

@@ -7,7 +7,8 @@ from lada.errors import LadaError
 
 
 def to_frames(value: torch.Tensor | np.ndarray, input_order: str | None = None) -> np.ndarray:
-    """Return one picture or a clip in [0, 255] as uint8 (T, H, W, 3), rounded to nearest and clipped.
+    """Return one picture or a clip in [0, 255] as uint8 (T, H, W, 3), rounded to nearest and
+    clipped.
 
     ``input_order`` is 'CHW' or 'HWC'; left out, a tensor is taken as CHW and an array as HWC.
     """
@@ -18,7 +19,10 @@ def to_frames(value: torch.Tensor | np.ndarray, input_order: str | None = None) 
     if value.ndim == 3:
         value = value[None]
     if value.ndim != 4:
-        raise LadaError(f'pictures of shape {value.shape}: expected (T, C, H, W) or (C, H, W); check the pipeline')
+        raise LadaError(
+            f'pictures of shape {value.shape}: expected (T, C, H, W) or (C, H, W); check the'
+            ' pipeline'
+        )
     if order == 'CHW':
         value = value.transpose(0, 2, 3, 1)
     if value.dtype != np.uint8:

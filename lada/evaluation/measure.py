@@ -1,4 +1,6 @@
-"""One predicted clip measured against both baselines: the same numbers while training as afterwards."""
+"""One predicted clip measured against both baselines: the same numbers while training as
+afterwards.
+"""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -25,13 +27,21 @@ class MeasuredClip(NamedTuple):
     """(T, H, W) bool."""
 
 
-def measure_clip(sample: dict, restored: dict[str, np.ndarray], perceptual: Callable | None = None,
-                 gt_key: str = 'gt_img', input_key: str = 'input', mask_key: str = 'mosaic_mask') -> MeasuredClip:
-    """Measure the mosaic input, a bicubic interpolation of its blocks and each of ``restored``, (T, H, W, 3) uint8.
+def measure_clip(
+    sample: dict,
+    restored: dict[str, np.ndarray],
+    perceptual: Callable | None = None,
+    gt_key: str = 'gt_img',
+    input_key: str = 'input',
+    mask_key: str = 'mosaic_mask',
+) -> MeasuredClip:
+    """Measure the mosaic input, a bicubic interpolation of its blocks and each of ``restored``, (T,
+    H, W, 3) uint8.
 
     Args:
         sample: a predicted sample with ground truth, input, mask and the metadata of
-            :class:`~lada.data.data_sample.DataSample`. Without an upright block grid there is no bicubic baseline.
+            :class:`~lada.data.data_sample.DataSample`. Without an upright block grid there is no
+            bicubic baseline.
         restored: frames by name.
         perceptual: see :class:`~lada.evaluation.scores.ClipReference`.
         gt_key, input_key, mask_key: fields of the sample.
@@ -43,20 +53,32 @@ def measure_clip(sample: dict, restored: dict[str, np.ndarray], perceptual: Call
     shapes |= {name: clip.shape for name, clip in restored.items()}
     for name, shape in shapes.items():
         if shape != gt.shape:
-            raise LadaError(f'{name} is {shape} and {gt_key} {gt.shape} (T, H, W, C); check scale and clip length')
+            raise LadaError(
+                f'{name} is {shape} and {gt_key} {gt.shape} (T, H, W, C); check scale and clip'
+                ' length'
+            )
     frames = {INPUT: mosaic}
     block, origin = sample.get('mosaic_block'), sample.get('mosaic_origin')
     if block is not None and origin is not None:
         frames[BICUBIC] = interpolate_block_means(mosaic, masks, block, origin)
     frames |= restored
     reference = ClipReference(gt, masks, perceptual)
-    result = ClipResult(key=str(sample.get('key')), frames=len(gt), block=block, region=float(masks.mean()),
-                        scores={name: reference.measure(clip) for name, clip in frames.items()})
+    result = ClipResult(
+        key=str(sample.get('key')),
+        frames=len(gt),
+        block=block,
+        region=float(masks.mean()),
+        scores={name: reference.measure(clip) for name, clip in frames.items()},
+    )
     return MeasuredClip(result, frames, gt, masks)
 
 
 def _enlarge(frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Return frames resized by cubic interpolation to ``size`` (height, width), unless they have it."""
+    """Return frames resized by cubic interpolation to ``size`` (height, width), unless they have
+    it.
+    """
     if frames.shape[1:3] == tuple(size):
         return frames
-    return np.stack([cv2.resize(frame, size[::-1], interpolation=cv2.INTER_CUBIC) for frame in frames])
+    return np.stack(
+        [cv2.resize(frame, size[::-1], interpolation=cv2.INTER_CUBIC) for frame in frames]
+    )

@@ -1,6 +1,7 @@
 """LPIPS, where its library and weights are at hand.
 
-R. Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric", CVPR 2018, on AlexNet.
+R. Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric", CVPR
+2018, on AlexNet.
 """
 
 from pathlib import Path
@@ -16,7 +17,8 @@ _BATCH = 8
 
 
 class Perceptual:
-    """Mean LPIPS distance of two clips, through TorchMetrics, which ships the weights of the distance itself.
+    """Mean LPIPS distance of two clips, through TorchMetrics, which ships the weights of the
+    distance itself.
 
     Args:
         weights: torchvision's AlexNet weights (``alexnet-owt-7be5be79.pth``), path or address.
@@ -29,15 +31,21 @@ class Perceptual:
         try:
             from torchmetrics.functional.image.lpips import _LPIPS
         except ImportError as error:
-            raise LadaError('LPIPS needs the package torchmetrics; install it, or leave the weights out') from error
+            raise LadaError(
+                'LPIPS needs the package torchmetrics; install it, or leave the weights out'
+            ) from error
         state = load_state_dict_file(weights)
         # With pnet_rand nothing is downloaded; the backbone's layers keep torchvision's numbers.
         self._network = _LPIPS(pretrained=True, net='alex', pnet_rand=True)
         own = self._network.net.state_dict()
         given = {key: state.get(f'features.{key.partition(".")[2]}') for key in own}
-        wrong = [key for key, value in given.items() if value is None or value.shape != own[key].shape]
+        wrong = [
+            key for key, value in given.items() if value is None or value.shape != own[key].shape
+        ]
         if wrong:
-            raise LadaError(f'no AlexNet weights: {weights}; name torchvision\'s alexnet-owt-7be5be79.pth')
+            raise LadaError(
+                f"no AlexNet weights: {weights}; name torchvision's alexnet-owt-7be5be79.pth"
+            )
         self._network.net.load_state_dict(given)
         self._network.to(device)
         self._device = device
@@ -47,7 +55,14 @@ class Perceptual:
         distances = []
         with torch.inference_mode():
             for start in range(0, len(gt), _BATCH):
-                pair = [torch.from_numpy(np.ascontiguousarray(clip[start:start + _BATCH])).to(self._device)
-                        .permute(0, 3, 1, 2).float() / 127.5 - 1 for clip in (frames, gt)]
+                pair = [
+                    torch.from_numpy(np.ascontiguousarray(clip[start : start + _BATCH]))
+                    .to(self._device)
+                    .permute(0, 3, 1, 2)
+                    .float()
+                    / 127.5
+                    - 1
+                    for clip in (frames, gt)
+                ]
                 distances += self._network(*pair).flatten().tolist()
         return float(np.mean(distances))

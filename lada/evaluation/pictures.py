@@ -14,12 +14,17 @@ COLUMNS = ('mosaic', 'restored', 'ground truth')
 _GAP, _HEADER = 4, 22
 
 
-def make_strip(mosaic: torch.Tensor | np.ndarray, restored: torch.Tensor | np.ndarray,
-               truth: torch.Tensor | np.ndarray, frame_indices: Sequence[int] | None = None) -> np.ndarray:
-    """Return one uint8 RGB picture: a row for each frame, labelled columns mosaic | restored | ground truth.
+def make_strip(
+    mosaic: torch.Tensor | np.ndarray,
+    restored: torch.Tensor | np.ndarray,
+    truth: torch.Tensor | np.ndarray,
+    frame_indices: Sequence[int] | None = None,
+) -> np.ndarray:
+    """Return one uint8 RGB picture: a row for each frame, labelled columns mosaic | restored |
+    ground truth.
 
-    Clips in [0, 255]: tensors (T, 3, H, W) or arrays (T, H, W, 3). ``frame_indices``: by default three evenly spaced.
-    A mosaic smaller than the truth is enlarged without smoothing.
+    Clips in [0, 255]: tensors (T, 3, H, W) or arrays (T, H, W, 3). ``frame_indices``: by default
+    three evenly spaced. A mosaic smaller than the truth is enlarged without smoothing.
     """
     columns = [to_frames(clip) for clip in (mosaic, restored, truth)]
     if frame_indices is None:
@@ -27,11 +32,19 @@ def make_strip(mosaic: torch.Tensor | np.ndarray, restored: torch.Tensor | np.nd
     return grid([[clip[index] for clip in columns] for index in frame_indices], COLUMNS)
 
 
-def side_by_side(mosaic: torch.Tensor | np.ndarray, restored: torch.Tensor | np.ndarray,
-                 truth: torch.Tensor | np.ndarray) -> np.ndarray:
-    """Return a short video, uint8 (T, h, w, 3), of the three clips :func:`make_strip` takes; h and w are even."""
-    rows = [grid([images], COLUMNS) for images in zip(*map(to_frames, (mosaic, restored, truth)), strict=True)]
-    return np.stack(rows)[:, :len(rows[0]) // 2 * 2, :rows[0].shape[1] // 2 * 2]
+def side_by_side(
+    mosaic: torch.Tensor | np.ndarray,
+    restored: torch.Tensor | np.ndarray,
+    truth: torch.Tensor | np.ndarray,
+) -> np.ndarray:
+    """Return a short video, uint8 (T, h, w, 3), of the three clips :func:`make_strip` takes; h and
+    w are even.
+    """
+    rows = [
+        grid([images], COLUMNS)
+        for images in zip(*map(to_frames, (mosaic, restored, truth)), strict=True)
+    ]
+    return np.stack(rows)[:, : len(rows[0]) // 2 * 2, : rows[0].shape[1] // 2 * 2]
 
 
 def shrink(frames: np.ndarray, side: int) -> np.ndarray:
@@ -45,26 +58,57 @@ def shrink(frames: np.ndarray, side: int) -> np.ndarray:
 
 
 def save_strip(path: str | Path, sample, frames: Sequence[int] | None = None) -> None:
-    """Write the strip of a predicted sample (``input``, ``pred_img``, ``gt_img``) as PNG; ``frames``: indices."""
+    """Write the strip of a predicted sample (``input``, ``pred_img``, ``gt_img``) as PNG;
+    ``frames``: indices.
+    """
     save_picture(path, make_strip(sample.input, sample.pred_img, sample.gt_img, frames))
 
 
 def grid(rows: Sequence[Sequence[np.ndarray]], labels: Sequence[str]) -> np.ndarray:
-    """Return pictures (H, W, 3) in rows, on white, all enlarged to the height and width of the row's largest."""
+    """Return pictures (H, W, 3) in rows, on white, all enlarged to the height and width of the
+    row's largest.
+    """
     lines = []
     for row in rows:
         height, width = (max(image.shape[axis] for image in row) for axis in (0, 1))
-        cells = [image if image.shape[:2] == (height, width)
-                 else cv2.resize(image, (width, height), interpolation=cv2.INTER_NEAREST) for image in row]
-        lines.append(np.hstack([cv2.copyMakeBorder(cell, 0, _GAP, 0, _GAP, cv2.BORDER_CONSTANT, value=(255,) * 3)
-                                for cell in cells]))
+        cells = [
+            (
+                image
+                if image.shape[:2] == (height, width)
+                else cv2.resize(image, (width, height), interpolation=cv2.INTER_NEAREST)
+            )
+            for image in row
+        ]
+        lines.append(
+            np.hstack(
+                [
+                    cv2.copyMakeBorder(
+                        cell, 0, _GAP, 0, _GAP, cv2.BORDER_CONSTANT, value=(255,) * 3
+                    )
+                    for cell in cells
+                ]
+            )
+        )
     width = max(line.shape[1] for line in lines)
-    lines = [cv2.copyMakeBorder(line, 0, 0, 0, width - line.shape[1], cv2.BORDER_CONSTANT, value=(255,) * 3)
-             for line in lines]
+    lines = [
+        cv2.copyMakeBorder(
+            line, 0, 0, 0, width - line.shape[1], cv2.BORDER_CONSTANT, value=(255,) * 3
+        )
+        for line in lines
+    ]
     header = np.full((_HEADER, width, 3), 255, np.uint8)
     for number, label in enumerate(labels):
         x = number * width // len(labels) + 4
-        cv2.putText(header, label, (x, _HEADER - 7), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (30, 30, 30), 1, cv2.LINE_AA)
+        cv2.putText(
+            header,
+            label,
+            (x, _HEADER - 7),
+            cv2.FONT_HERSHEY_SIMPLEX,
+            0.45,
+            (30, 30, 30),
+            1,
+            cv2.LINE_AA,
+        )
     return np.vstack([header, *lines])
 
 
@@ -80,5 +124,9 @@ def save_picture(path: str | Path, image: np.ndarray) -> None:
 
 
 def encode_picture(image: np.ndarray, suffix: str, *parameters: int) -> bytes:
-    """Return an RGB picture as a file of the format ``suffix`` names; ``parameters`` are OpenCV's."""
-    return cv2.imencode(suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), list(parameters))[1].tobytes()
+    """Return an RGB picture as a file of the format ``suffix`` names; ``parameters`` are
+    OpenCV's.
+    """
+    return cv2.imencode(suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), list(parameters))[
+        1
+    ].tobytes()

@@ -34,16 +34,27 @@ def report(evaluation: Evaluation, shots: list[Shot]) -> str:
     """Return the page; ``shots`` from the lowest gain to the highest, of the last checkpoint."""
     last = list(evaluation.checkpoints)[-1]
     return page(
-        'Mosaic restoration: evaluation', _about(evaluation), _cards(evaluation), _means(evaluation),
-        _curves(evaluation), _pictures(shots, last), _breakdown(evaluation), _clips(evaluation), _meanings(evaluation))
+        'Mosaic restoration: evaluation',
+        _about(evaluation),
+        _cards(evaluation),
+        _means(evaluation),
+        _curves(evaluation),
+        _pictures(shots, last),
+        _breakdown(evaluation),
+        _clips(evaluation),
+        _meanings(evaluation),
+    )
 
 
 def _about(evaluation: Evaluation) -> str:
     sources = len({clip.source for clip in evaluation.clips})
     notes = ''.join(f'<p class="muted">{escape(note)}</p>' for note in evaluation.notes)
-    return (f'<p class="muted">{plural(len(evaluation.clips), "clip")} of {plural(sources, "source video")} in '
-            f'<code>{escape(evaluation.data)}</code>, config <code>{escape(evaluation.config)}</code>. Restored pixels '
-            'are a plausible reconstruction, never evidence of what was hidden.</p>' + notes)
+    return (
+        f'<p class="muted">{plural(len(evaluation.clips), "clip")} of'
+        f' {plural(sources, "source video")} in <code>{escape(evaluation.data)}</code>, config'
+        f' <code>{escape(evaluation.config)}</code>. Restored pixels are a plausible'
+        ' reconstruction, never evidence of what was hidden.</p>' + notes
+    )
 
 
 def _cards(evaluation: Evaluation) -> str:
@@ -59,32 +70,45 @@ def _cards(evaluation: Evaluation) -> str:
             comparison = compare(evaluation, labels[0], evaluation, label)
             verdict = f'{escape(str(comparison))}, against {escape(labels[0])}<br>'
         gain = number_text(evaluation.total(label, 'gain'), 'gain')
-        cards.append(f'<div class="card">{escape(label)}<b>{gain} dB</b>'
-                     f'<span class="muted">gain in the mosaic over the input<br>{versus}{sure}{verdict}'
-                     f'<code>{escape(evaluation.checkpoints[label])}</code></span></div>')
+        cards.append(
+            f'<div class="card">{escape(label)}<b>{gain} dB</b>'
+            f'<span class="muted">gain in the mosaic over the input<br>{versus}{sure}{verdict}'
+            f'<code>{escape(evaluation.checkpoints[label])}</code></span></div>'
+        )
     return f'<div class="cards">{"".join(cards)}</div>'
 
 
 def _means(evaluation: Evaluation) -> str:
     methods = evaluation.methods
-    rows = [['gain (dB)' if name == 'gain' else _title(name),
-             *[number_text(evaluation.total(method, name), name) for method in methods]]
-            for name in ['gain', *evaluation.score_names()]]
+    rows = [
+        [
+            'gain (dB)' if name == 'gain' else _title(name),
+            *[number_text(evaluation.total(method, name), name) for method in methods],
+        ]
+        for name in ['gain', *evaluation.score_names()]
+    ]
     return '<h2>Means over all clips</h2>' + table(['', *map(method_title, methods)], rows)
 
 
 def _curves(evaluation: Evaluation) -> str:
-    steps = {label: int(match.group(1)) for label in evaluation.checkpoints
-             if (match := re.search(r'iter_(\d+)$', label))}
+    steps = {
+        label: int(match.group(1))
+        for label in evaluation.checkpoints
+        if (match := re.search(r'iter_(\d+)$', label))
+    }
     if len(set(steps.values())) < 2:
         return ''
     runs: dict[str, list[tuple[float, float]]] = {}
     for label, step in sorted(steps.items(), key=lambda item: item[1]):
-        runs.setdefault(label.rpartition('/')[0] or 'gain', []).append((step, evaluation.total(label, 'gain')))
+        runs.setdefault(label.rpartition('/')[0] or 'gain', []).append(
+            (step, evaluation.total(label, 'gain'))
+        )
     baseline = evaluation.total(BICUBIC, 'gain')
     series = [Series(name, points) for name, points in runs.items()]
     if not math.isnan(baseline):
-        series.append(Series('bicubic', [(min(steps.values()), baseline), (max(steps.values()), baseline)]))
+        series.append(
+            Series('bicubic', [(min(steps.values()), baseline), (max(steps.values()), baseline)])
+        )
     return '<h2>Gain over iterations</h2>' + chart(series, 'iteration', 'gain in the mosaic (dB)')
 
 
@@ -93,7 +117,10 @@ def _breakdown(evaluation: Evaluation) -> str:
         found = []
         for label in evaluation.checkpoints:
             pairs = [(measure(clip), clip.value(label, 'gain')) for clip in evaluation.clips]
-            titles = [f'{clip.key}: {gain:+.2f} dB' for clip, (_, gain) in zip(evaluation.clips, pairs, strict=True)]
+            titles = [
+                f'{clip.key}: {gain:+.2f} dB'
+                for clip, (_, gain) in zip(evaluation.clips, pairs, strict=True)
+            ]
             found.append(Series(label, pairs, line=False, titles=titles))
         return found
 
@@ -104,8 +131,13 @@ def _breakdown(evaluation: Evaluation) -> str:
             clips = [clip for clip in evaluation.clips if low <= measure(clip) < high]
             if clips:
                 part = Evaluation(evaluation.config, evaluation.data, evaluation.checkpoints, clips)
-                rows.append([text(low, high), str(len(clips)),
-                             *[number_text(part.total(method, 'gain'), 'gain') for method in methods]])
+                rows.append(
+                    [
+                        text(low, high),
+                        str(len(clips)),
+                        *[number_text(part.total(method, 'gain'), 'gain') for method in methods],
+                    ]
+                )
         return table([title, 'clips', *map(method_title, methods)], rows)
 
     def height(clip):
@@ -120,32 +152,49 @@ def _breakdown(evaluation: Evaluation) -> str:
     def percent(low, high):
         return f'{low:.0%} and more' if high > 1 else f'{low:.0%} to {high:.0%}'
 
-    percents = [Series(item.name, [(100 * x, y) for x, y in item.points], False, item.titles)
-                for item in points(region)]
-    return ('<h2>Gain by block size and region size</h2><div class="two"><div>'
-            + chart(points(height), 'height of a block (pixels)', 'gain (dB)')
-            + bins('block height', height, BLOCK_EDGES, pixels) + '</div><div>'
-            + chart(percents, 'share of the frame that is mosaic (%)', 'gain (dB)')
-            + bins('mosaic', region, REGION_EDGES, percent) + '</div></div>')
+    percents = [
+        Series(item.name, [(100 * x, y) for x, y in item.points], False, item.titles)
+        for item in points(region)
+    ]
+    return (
+        '<h2>Gain by block size and region size</h2><div class="two"><div>'
+        + chart(points(height), 'height of a block (pixels)', 'gain (dB)')
+        + bins('block height', height, BLOCK_EDGES, pixels)
+        + '</div><div>'
+        + chart(percents, 'share of the frame that is mosaic (%)', 'gain (dB)')
+        + bins('mosaic', region, REGION_EDGES, percent)
+        + '</div></div>'
+    )
 
 
 def _clips(evaluation: Evaluation) -> str:
     labels = list(evaluation.checkpoints)
     names = evaluation.score_names()
     header = ['clip', 'block', 'mosaic', method_title(INPUT), method_title(BICUBIC)]
-    header += [text for label in labels for text in (label, f'gain {label}' if len(labels) > 1 else 'gain')]
+    header += [
+        text for label in labels for text in (label, f'gain {label}' if len(labels) > 1 else 'gain')
+    ]
     extra = [name for name in names if name not in ('psnr_mosaic', 'psnr')]
-    header += [f'{_title(name)}, {labels[-1]}' if len(labels) > 1 else _title(name) for name in extra]
+    header += [
+        f'{_title(name)}, {labels[-1]}' if len(labels) > 1 else _title(name) for name in extra
+    ]
     rows = []
     for clip in evaluation.clips:
-        row = [clip.key, (block_text(clip), clip.block[0] if clip.block else math.nan),
-               (f'{clip.region:.1%}', clip.region)]
+        row = [
+            clip.key,
+            (block_text(clip), clip.block[0] if clip.block else math.nan),
+            (f'{clip.region:.1%}', clip.region),
+        ]
         values = [(clip.value(method, 'psnr_mosaic'), 'psnr') for method in (INPUT, BICUBIC)]
-        values += [(clip.value(label, name), name) for label in labels for name in ('psnr_mosaic', 'gain')]
+        values += [
+            (clip.value(label, name), name) for label in labels for name in ('psnr_mosaic', 'gain')
+        ]
         values += [(clip.value(labels[-1], name), name) for name in extra]
         rows.append(row + [(number_text(value, name), value) for value, name in values])
-    return ('<h2>Clips</h2><p class="muted">PSNR in dB over the mosaic region. Choose a heading to sort.</p>'
-            + table(header, rows, sortable=True))
+    return (
+        '<h2>Clips</h2><p class="muted">PSNR in dB over the mosaic region. Choose a heading to'
+        ' sort.</p>' + table(header, rows, sortable=True)
+    )
 
 
 def _pictures(shots: list[Shot], label: str) -> str:
@@ -154,8 +203,13 @@ def _pictures(shots: list[Shot], label: str) -> str:
     shots = [shot for shot in shots if not math.isnan(shot.gain)]
     half = (len(shots) + 1) // 2
     worst, best = shots[:half], shots[half:][::-1]
-    parts = [f'<h2>Lowest gains</h2><p class="muted">Drag: mosaic on the left, {escape(label)} on the right. '
-             'Ground truth below.</p>', _gallery(worst)]
+    parts = [
+        (
+            f'<h2>Lowest gains</h2><p class="muted">Drag: mosaic on the left, {escape(label)} on'
+            ' the right. Ground truth below.</p>'
+        ),
+        _gallery(worst),
+    ]
     if best:
         parts += ['<h2>Highest gains</h2>', _gallery(best)]
     return ''.join(parts)
@@ -163,23 +217,33 @@ def _pictures(shots: list[Shot], label: str) -> str:
 
 def _gallery(shots: list[Shot]) -> str:
     figures = [
-        f'<figure><div class="slider"><img src="{_uri(shot.before)}" alt="mosaic">'
-        f'<img class="after" src="{_uri(shot.after)}" alt="restored"><div class="bar"></div>'
-        '<span class="l">mosaic</span><span class="r">restored</span>'
-        f'<input type="range" min="0" max="100" value="50" aria-label="mosaic or restored, {escape(shot.key)}"></div>'
-        f'<details><summary>ground truth</summary><img class="truth" src="{_uri(shot.truth)}" alt="ground truth">'
-        f'</details><figcaption>{escape(shot.key)}: {shot.gain:+.2f} dB</figcaption></figure>' for shot in shots]
+        f'<figure><div class="slider"><img src="{_uri(shot.before)}" alt="mosaic"><img'
+        f' class="after" src="{_uri(shot.after)}" alt="restored"><div class="bar"></div><span'
+        ' class="l">mosaic</span><span class="r">restored</span><input type="range" min="0"'
+        ' max="100" value="50" aria-label="mosaic or restored,'
+        f' {escape(shot.key)}"></div><details><summary>ground truth</summary><img class="truth"'
+        f' src="{_uri(shot.truth)}" alt="ground truth"></details><figcaption>{escape(shot.key)}:'
+        f' {shot.gain:+.2f} dB</figcaption></figure>'
+        for shot in shots
+    ]
     return f'<div class="clips">{"".join(figures)}</div>'
 
 
 def _meanings(evaluation: Evaluation) -> str:
     found = set(evaluation.score_names())
-    lines = ['<dt>gain</dt><dd>PSNR in the mosaic above that of the mosaic input, in dB. The headline.</dd>',
-             '<dt>bicubic</dt><dd>what interpolating the block means gives, without any network.</dd>']
+    lines = [
+        (
+            '<dt>gain</dt><dd>PSNR in the mosaic above that of the mosaic input, in dB. The'
+            ' headline.</dd>'
+        ),
+        '<dt>bicubic</dt><dd>what interpolating the block means gives, without any network.</dd>',
+    ]
     for score in SCORES:
         if score.name in found:
             better = 'higher is better' if score.higher_is_better else 'lower is better'
-            lines.append(f'<dt>{escape(score.title)}</dt><dd>{escape(score.meaning)}; {better}.</dd>')
+            lines.append(
+                f'<dt>{escape(score.title)}</dt><dd>{escape(score.meaning)}; {better}.</dd>'
+            )
     return f'<h2>What the numbers mean</h2><dl>{"".join(lines)}</dl>'
 
 

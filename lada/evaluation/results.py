@@ -26,7 +26,9 @@ class ClipResult:
     region: float
     """Share of the clip's pixels that lie in the mosaic, 0 to 1."""
     scores: dict[str, dict[str, float]]
-    """Values by restoration and by name in :data:`~lada.evaluation.scores.SCORES`; ``nan`` or absent: none."""
+    """Values by restoration and by name in :data:`~lada.evaluation.scores.SCORES`; ``nan`` or
+    absent: none.
+    """
 
     @property
     def source(self) -> str:
@@ -34,7 +36,9 @@ class ClipResult:
         return re.sub(r'-\d{6}$', '', self.key)
 
     def value(self, method: str, score: str) -> float:
-        """Return a score; ``gain`` is the mosaic PSNR above the input's. ``nan`` where there is none."""
+        """Return a score; ``gain`` is the mosaic PSNR above the input's. ``nan`` where there is
+        none.
+        """
         if score == 'gain':
             return self.value(method, 'psnr_mosaic') - self.value(INPUT, 'psnr_mosaic')
         value = self.scores.get(method, {}).get(score)
@@ -64,14 +68,21 @@ class Evaluation:
 
     def score_names(self) -> list[str]:
         """Return the scores that at least one clip has, in their usual order."""
-        found = {name for clip in self.clips for values in clip.scores.values() for name, value in values.items()
-                 if value is not None and not math.isnan(value)}
+        found = {
+            name
+            for clip in self.clips
+            for values in clip.scores.values()
+            for name, value in values.items()
+            if value is not None and not math.isnan(value)
+        }
         return [score.name for score in SCORES if score.name in found]
 
     def to_json(self) -> str:
         """Return the results as JSON; ``nan`` becomes ``null``."""
-        totals = {method: {name: self.total(method, name) for name in ['gain', *self.score_names()]}
-                  for method in self.methods}
+        totals = {
+            method: {name: self.total(method, name) for name in ['gain', *self.score_names()]}
+            for method in self.methods
+        }
         content = {'format': FORMAT, **asdict(self), 'totals': totals}
         return json.dumps(_finite(content), indent=1, ensure_ascii=False, allow_nan=False)
 
@@ -83,18 +94,26 @@ class Evaluation:
             if content['format'] != FORMAT:
                 raise ValueError(f'format {content["format"]!r}')
             clips = [ClipResult(**clip) for clip in content['clips']]
-            evaluation = cls(config=content['config'], data=content['data'], checkpoints=content['checkpoints'],
-                             clips=clips, notes=content['notes'])
+            evaluation = cls(
+                config=content['config'],
+                data=content['data'],
+                checkpoints=content['checkpoints'],
+                clips=clips,
+                notes=content['notes'],
+            )
             if not _is_sound(evaluation):
                 raise ValueError('a value of the wrong kind')
             return evaluation
         except (ValueError, KeyError, TypeError) as error:
-            raise LadaError(f'not an evaluation: {path} ({type(error).__name__}: {error}); name the evaluation.json '
-                            'that the evaluation script wrote') from error
+            raise LadaError(
+                f'not an evaluation: {path} ({type(error).__name__}: {error}); name the'
+                ' evaluation.json that the evaluation script wrote'
+            ) from error
 
 
 def _is_sound(evaluation: Evaluation) -> bool:
     """Tell whether all values are of the kinds that their annotations say."""
+
     def number(value):
         return isinstance(value, (int, float)) and not isinstance(value, bool)
 
@@ -102,15 +121,30 @@ def _is_sound(evaluation: Evaluation) -> bool:
         return all(isinstance(value, str) for value in values)
 
     def sound(clip: ClipResult):
-        block = clip.block is None or (isinstance(clip.block, list) and len(clip.block) == 2
-                                       and all(map(number, clip.block)))
-        return (isinstance(clip.key, str) and isinstance(clip.frames, int) and block and number(clip.region)
-                and isinstance(clip.scores, dict) and all(isinstance(values, dict) and all(
-                    value is None or number(value) for value in values.values()) for values in clip.scores.values()))
+        block = clip.block is None or (
+            isinstance(clip.block, list) and len(clip.block) == 2 and all(map(number, clip.block))
+        )
+        return (
+            isinstance(clip.key, str)
+            and isinstance(clip.frames, int)
+            and block
+            and number(clip.region)
+            and isinstance(clip.scores, dict)
+            and all(
+                isinstance(values, dict)
+                and all(value is None or number(value) for value in values.values())
+                for values in clip.scores.values()
+            )
+        )
 
-    return (texts([evaluation.config, evaluation.data]) and isinstance(evaluation.notes, list)
-            and isinstance(evaluation.checkpoints, dict) and texts(evaluation.notes)
-            and texts(evaluation.checkpoints.values()) and all(map(sound, evaluation.clips)))
+    return (
+        texts([evaluation.config, evaluation.data])
+        and isinstance(evaluation.notes, list)
+        and isinstance(evaluation.checkpoints, dict)
+        and texts(evaluation.notes)
+        and texts(evaluation.checkpoints.values())
+        and all(map(sound, evaluation.clips))
+    )
 
 
 def _finite(value):

@@ -11,29 +11,67 @@ from lada.evaluation.scores import SCORES
 def summary_table(evaluation: Evaluation) -> str:
     """Return the means over all clips, one line for each restoration."""
     names = evaluation.score_names()
-    titles = {score.name: f'{score.title} ({score.unit})' if score.unit else score.title for score in SCORES}
+    titles = {
+        score.name: f'{score.title} ({score.unit})' if score.unit else score.title
+        for score in SCORES
+    }
     header = ['', 'gain (dB)', *[titles[name] for name in names]]
-    rows = [[method_title(method), number_text(evaluation.total(method, 'gain'), 'gain'),
-             *[number_text(evaluation.total(method, name), name) for name in names]] for method in evaluation.methods]
+    rows = [
+        [
+            method_title(method),
+            number_text(evaluation.total(method, 'gain'), 'gain'),
+            *[number_text(evaluation.total(method, name), name) for name in names],
+        ]
+        for method in evaluation.methods
+    ]
     # Columns of methods read better than a line wider than the terminal.
     return _align([list(column) for column in zip(header, *rows, strict=True)])
 
 
 def clip_table(evaluation: Evaluation, limit: int = 20) -> str:
-    """Return PSNR in the mosaic for each clip and restoration, the last checkpoint's worst gain first."""
+    """Return PSNR in the mosaic for each clip and restoration, the last checkpoint's worst gain
+    first.
+    """
     labels = list(evaluation.checkpoints)
-    header = ['clip', 'block', 'mosaic', INPUT, BICUBIC, *[column for label in labels for column in (label, 'gain')]]
+    header = [
+        'clip',
+        'block',
+        'mosaic',
+        INPUT,
+        BICUBIC,
+        *[column for label in labels for column in (label, 'gain')],
+    ]
     clips = sorted(evaluation.clips, key=lambda clip: _order(clip.value(labels[-1], 'gain')))
     rows = []
     for clip in clips[:limit]:
-        rows.append([clip.key, block_text(clip), f'{clip.region:.0%}',
-                     *[number_text(clip.value(method, 'psnr_mosaic'), 'psnr') for method in (INPUT, BICUBIC)]])
+        rows.append(
+            [
+                clip.key,
+                block_text(clip),
+                f'{clip.region:.0%}',
+                *[
+                    number_text(clip.value(method, 'psnr_mosaic'), 'psnr')
+                    for method in (INPUT, BICUBIC)
+                ],
+            ]
+        )
         for label in labels:
-            rows[-1] += [number_text(clip.value(label, name), name) for name in ('psnr_mosaic', 'gain')]
-    total = ['all clips', '', '',
-             *[number_text(evaluation.total(method, 'psnr_mosaic'), 'psnr') for method in (INPUT, BICUBIC)]]
+            rows[-1] += [
+                number_text(clip.value(label, name), name) for name in ('psnr_mosaic', 'gain')
+            ]
+    total = [
+        'all clips',
+        '',
+        '',
+        *[
+            number_text(evaluation.total(method, 'psnr_mosaic'), 'psnr')
+            for method in (INPUT, BICUBIC)
+        ],
+    ]
     for label in labels:
-        total += [number_text(evaluation.total(label, name), name) for name in ('psnr_mosaic', 'gain')]
+        total += [
+            number_text(evaluation.total(label, name), name) for name in ('psnr_mosaic', 'gain')
+        ]
     hidden = f'\n({len(clips) - limit} more clips in the CSV file)' if len(clips) > limit else ''
     return _align([header, *rows, total]) + hidden
 
@@ -43,13 +81,22 @@ def to_csv(evaluation: Evaluation) -> str:
     names = ['gain', *evaluation.score_names()]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator='\n')
-    writer.writerow(['clip', 'source', 'frames', 'block_height', 'block_width', 'region', 'restoration', *names])
+    writer.writerow(
+        ['clip', 'source', 'frames', 'block_height', 'block_width', 'region', 'restoration', *names]
+    )
     for clip in evaluation.clips:
         for method in evaluation.methods:
             values = [clip.value(method, name) for name in names]
-            about = [clip.key, clip.source, clip.frames, *(clip.block or ('', '')), f'{clip.region:.6g}']
-            writer.writerow([*about, method,
-                             *['' if math.isnan(value) else f'{value:.6g}' for value in values]])
+            about = [
+                clip.key,
+                clip.source,
+                clip.frames,
+                *(clip.block or ('', '')),
+                f'{clip.region:.6g}',
+            ]
+            writer.writerow(
+                [*about, method, *['' if math.isnan(value) else f'{value:.6g}' for value in values]]
+            )
     return text.getvalue()
 
 
@@ -80,7 +127,9 @@ def _align(rows: list[list[str]]) -> str:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = []
     for row in rows:
-        cells = [cell.rjust(width) if column else cell.ljust(width)
-                 for column, (cell, width) in enumerate(zip(row, widths, strict=True))]
+        cells = [
+            cell.rjust(width) if column else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
         lines.append('  '.join(cells).rstrip())
     return '\n'.join([lines[0], '-' * len(lines[0]), *lines[1:]])

@@ -50,7 +50,9 @@ class TrainingLog:
 
 @dataclass(frozen=True)
 class Advice:
-    """How a run goes: ``state`` is improving, flat, overfitting, worsening or unknown; ``since`` an iteration."""
+    """How a run goes: ``state`` is improving, flat, overfitting, worsening or unknown; ``since`` an
+    iteration.
+    """
 
     state: str
     since: int | None
@@ -60,11 +62,13 @@ class Advice:
 def read_log(work_dir: str | Path) -> TrainingLog:
     """Read MMEngine's ``<time>/vis_data/scalars.json`` files below a work directory.
 
-    Where a resumed process repeated iterations that an earlier one had done, the later one counts. A last line that was
-    cut off is passed over. Raises :class:`LadaError` where there is no log.
+    Where a resumed process repeated iterations that an earlier one had done, the later one counts.
+    A last line that was cut off is passed over. Raises :class:`LadaError` where there is no log.
     """
     work_dir = Path(work_dir)
-    files = sorted(work_dir.glob('*/vis_data/scalars.json')) or sorted(work_dir.glob('vis_data/scalars.json'))
+    files = sorted(work_dir.glob('*/vis_data/scalars.json')) or sorted(
+        work_dir.glob('vis_data/scalars.json')
+    )
     log = TrainingLog(work_dir.resolve().name)
     seen = False
     for file in files:
@@ -86,23 +90,36 @@ def read_log(work_dir: str | Path) -> TrainingLog:
             _add(log, record)
         seen = True
     if not log.training and not log.validation:
-        raise LadaError(f'no training log in {work_dir}; name the work directory of a run, in which the dated folders '
-                        'are')
+        raise LadaError(
+            f'no training log in {work_dir}; name the work directory of a run, in which the dated'
+            ' folders are'
+        )
     return log
 
 
 def advise(log: TrainingLog) -> Advice:
     """Say whether a run is still improving, flat or overfitting, and since which iteration."""
     if log.headline is None:
-        return Advice('unknown', None, 'no validation was logged: add val_dataloader, val_cfg and val_evaluator')
+        return Advice(
+            'unknown',
+            None,
+            'no validation was logged: add val_dataloader, val_cfg and val_evaluator',
+        )
     curve = log.validation[log.headline]
     steps = [step for step, value in curve.points if math.isfinite(value)]
     values = [value for value in curve.values if math.isfinite(value)]
     count = len(values)
     if count < MIN_VALIDATIONS:
-        return Advice('unknown', None, f'{count} validations so far; {MIN_VALIDATIONS} are needed to judge')
-    smooth = [statistics.median(values[max(i - 1, 0):i + 2]) if 0 < i < count - 1 else values[i] for i in range(count)]
-    noise = statistics.fmean(abs(value - level) for value, level in zip(values, smooth, strict=True))
+        return Advice(
+            'unknown', None, f'{count} validations so far; {MIN_VALIDATIONS} are needed to judge'
+        )
+    smooth = [
+        statistics.median(values[max(i - 1, 0) : i + 2]) if 0 < i < count - 1 else values[i]
+        for i in range(count)
+    ]
+    noise = statistics.fmean(
+        abs(value - level) for value, level in zip(values, smooth, strict=True)
+    )
     tolerance = max(SMALL, 2 * noise)
     tail = max(2, count // 4)
     best = max(range(count), key=lambda i: (smooth[i], values[i]))
@@ -110,17 +127,32 @@ def advise(log: TrainingLog) -> Advice:
     if best < count - tail and smooth[best] - now > tolerance:
         since, drop = steps[best], smooth[best] - now
         if _loss_fell(log, since):
-            return Advice('overfitting', since, f'overfitting since iteration {since}: {log.headline} fell by '
-                          f'{drop:.2f} dB while the loss went on falling; use the checkpoint of that iteration, or '
-                          'more clips')
-        return Advice('worsening', since, f'getting worse since iteration {since}: {log.headline} fell by '
-                      f'{drop:.2f} dB and the loss did not fall either; lower the learning rate')
+            return Advice(
+                'overfitting',
+                since,
+                f'overfitting since iteration {since}: {log.headline} fell by {drop:.2f} dB while'
+                ' the loss went on falling; use the checkpoint of that iteration, or more clips',
+            )
+        return Advice(
+            'worsening',
+            since,
+            f'getting worse since iteration {since}: {log.headline} fell by '
+            f'{drop:.2f} dB and the loss did not fall either; lower the learning rate',
+        )
     flat = next(i for i in range(count) if smooth[best] - smooth[i] <= tolerance)
     if count - 1 - flat >= max(3, tail):
-        return Advice('flat', steps[flat], f'flat since iteration {steps[flat]}: {log.headline} stays within '
-                      f'{tolerance:.2f} dB; more iterations at this learning rate will hardly help')
-    return Advice('improving', None, f'still improving: {log.headline} is {values[-1]:.2f} dB at iteration '
-                  f'{steps[-1]}; train on')
+        return Advice(
+            'flat',
+            steps[flat],
+            f'flat since iteration {steps[flat]}: {log.headline} stays within '
+            f'{tolerance:.2f} dB; more iterations at this learning rate will hardly help',
+        )
+    return Advice(
+        'improving',
+        None,
+        f'still improving: {log.headline} is {values[-1]:.2f} dB at iteration '
+        f'{steps[-1]}; train on',
+    )
 
 
 def _loss_fell(log: TrainingLog, since: int) -> bool:
@@ -144,18 +176,24 @@ def _records(file: Path) -> list[dict]:
         except json.JSONDecodeError as error:
             if number == len(lines):
                 break  # the process was killed while writing it
-            raise LadaError(f'a damaged log: {file}, line {number} ({error}); remove the line') from error
+            raise LadaError(
+                f'a damaged log: {file}, line {number} ({error}); remove the line'
+            ) from error
         if isinstance(record, dict) and isinstance(record.get('step'), int):
             records.append(record)
     return records
 
 
 def _resumed_at(file: Path) -> int | None:
-    """Return the iteration from which the run of a scalars.json continued, 0: none; ``None`` without a text log."""
+    """Return the iteration from which the run of a scalars.json continued, 0: none; ``None``
+    without a text log.
+    """
     logs = sorted(file.parents[1].glob('*.log'))
     if not logs:
         return None
-    found = _RESUMED.search('\n'.join(log.read_text(encoding='utf-8', errors='replace') for log in logs))
+    found = _RESUMED.search(
+        '\n'.join(log.read_text(encoding='utf-8', errors='replace') for log in logs)
+    )
     return int(found.group(1)) if found else 0
 
 
@@ -172,5 +210,9 @@ def _add(log: TrainingLog, record: dict) -> None:
 def _forget(curves: dict[str, Curve], last: int) -> None:
     """Drop what was logged after iteration ``last``."""
     for curve in curves.values():
-        kept = [(step, value) for step, value in zip(curve.steps, curve.values, strict=True) if step <= last]
+        kept = [
+            (step, value)
+            for step, value in zip(curve.steps, curve.values, strict=True)
+            if step <= last
+        ]
         curve.steps, curve.values = [step for step, _ in kept], [value for _, value in kept]

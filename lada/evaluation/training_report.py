@@ -30,20 +30,32 @@ BASELINE_COLOURS = ('#98a2b3', '#667085')
 
 def to_html(logs: list[TrainingLog]) -> str:
     """Return one page with all runs overlaid."""
-    cards = ''.join(f'<div class="card">{escape(log.name)}<b>{_state(advice)}</b>'
-                    f'<span class="muted">{escape(advice.text)}</span></div>'
-                    for log, advice in ((log, advise(log)) for log in logs))
+    cards = ''.join(
+        f'<div class="card">{escape(log.name)}<b>{_state(advice)}</b>'
+        f'<span class="muted">{escape(advice.text)}</span></div>'
+        for log, advice in ((log, advise(log)) for log in logs)
+    )
     charts = []
     for title, series, log_scale, marks in _panels(logs):
         curves = [Series(name, curve.points, colour=colour) for name, curve, colour in series]
-        charts.append(f'<div><h2>{escape(title)}</h2>'
-                      + chart(curves, 'iteration', title, log_y=log_scale, marks=marks) + '</div>')
+        charts.append(
+            f'<div><h2>{escape(title)}</h2>'
+            + chart(curves, 'iteration', title, log_y=log_scale, marks=marks)
+            + '</div>'
+        )
     names = sorted({name for log in logs for name in log.validation})
     rows = [[name, *[_last(log.validation.get(name)) for log in logs]] for name in names]
-    last = '<h2>Last validation</h2>' + table(['', *[log.name for log in logs]], rows) if names else ''
+    last = (
+        '<h2>Last validation</h2>' + table(['', *[log.name for log in logs]], rows) if names else ''
+    )
     note = '<p class="muted">Dashed lines: the run was continued there by another process.</p>'
-    return page('Training', f'<div class="cards">{cards}</div>', f'<div class="two">{"".join(charts)}</div>', note,
-                last)
+    return page(
+        'Training',
+        f'<div class="cards">{cards}</div>',
+        f'<div class="two">{"".join(charts)}</div>',
+        note,
+        last,
+    )
 
 
 def to_png(logs: list[TrainingLog]) -> bytes:
@@ -60,7 +72,9 @@ def to_png(logs: list[TrainingLog]) -> bytes:
         axes = figure.add_subplot(rows, 2, number)
         for name, curve, colour in series:
             marker = 'o' if len(curve.steps) <= 60 else None
-            axes.plot(curve.steps, curve.values, label=name, color=colour, marker=marker, markersize=3)
+            axes.plot(
+                curve.steps, curve.values, label=name, color=colour, marker=marker, markersize=3
+            )
         for step, _ in marks:
             axes.axvline(step, color='gray', linestyle='--', linewidth=0.8)
         axes.set_title(title)
@@ -75,8 +89,12 @@ def to_png(logs: list[TrainingLog]) -> bytes:
 
 
 def _panels(logs: list[TrainingLog]):
-    """Yield (title, [(name, curve, colour)], logarithmic, marks) of each panel for which a run has values."""
-    marks = [(step, f'{log.name} resumed after iteration {step}') for log in logs for step in log.resumes]
+    """Yield (title, [(name, curve, colour)], logarithmic, marks) of each panel for which a run has
+    values.
+    """
+    marks = [
+        (step, f'{log.name} resumed after iteration {step}') for log in logs for step in log.resumes
+    ]
     for title, kind, names, log_scale in PANELS:
         series = []
         for log, colour in zip(logs, cycle(COLOURS), strict=False):
@@ -87,17 +105,32 @@ def _panels(logs: list[TrainingLog]):
         if not series:
             continue
         # What there is to beat does not depend on the run when all use the same clips.
-        found = {curve: log.validation[curve] for log in reversed(logs) for name in names for curve in
-                 (name.replace('_model', baseline) for baseline in BASELINES if name.endswith('_model'))
-                 if curve in log.validation}
-        series += [(name.rpartition('_')[2], curve, BASELINE_COLOURS[name.endswith('_bicubic')])
-                   for name, curve in sorted(found.items(), reverse=True)]
+        found = {
+            curve: log.validation[curve]
+            for log in reversed(logs)
+            for name in names
+            for curve in (
+                name.replace('_model', baseline)
+                for baseline in BASELINES
+                if name.endswith('_model')
+            )
+            if curve in log.validation
+        }
+        series += [
+            (name.rpartition('_')[2], curve, BASELINE_COLOURS[name.endswith('_bicubic')])
+            for name, curve in sorted(found.items(), reverse=True)
+        ]
         yield title, series, log_scale, marks
 
 
 def _state(advice: Advice) -> str:
-    words = {'improving': 'still improving', 'flat': 'flat', 'overfitting': 'overfitting', 'worsening': 'getting worse',
-             'unknown': 'too early to tell'}[advice.state]
+    words = {
+        'improving': 'still improving',
+        'flat': 'flat',
+        'overfitting': 'overfitting',
+        'worsening': 'getting worse',
+        'unknown': 'too early to tell',
+    }[advice.state]
     return words if advice.since is None else f'{words} since {advice.since}'
 
 

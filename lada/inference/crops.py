@@ -39,13 +39,13 @@ class Crop:
         """Return the square of frame ``number``."""
         top, left = self.padding
         square = np.zeros((self.side, self.side, *frame.shape[2:]), frame.dtype)
-        square[top:top + self.shape[0], left:left + self.shape[1]] = frame[self.window(number)]
+        square[top : top + self.shape[0], left : left + self.shape[1]] = frame[self.window(number)]
         return square
 
     def uncut(self, square: np.ndarray) -> np.ndarray:
         """Return the visible part of a square."""
         top, left = self.padding
-        return square[top:top + self.shape[0], left:left + self.shape[1]]
+        return square[top : top + self.shape[0], left : left + self.shape[1]]
 
     def window(self, number: int) -> tuple[slice, slice]:
         """Return the place of the visible part in frame ``number``."""
@@ -54,7 +54,9 @@ class Crop:
 
 
 def plan_crops(masks: list[np.ndarray]) -> list[Crop]:
-    """Return a crop for each region of a clip, given its masks (H, W) bool; none where nothing is masked."""
+    """Return a crop for each region of a clip, given its masks (H, W) bool; none where nothing is
+    masked.
+    """
     together = np.any(masks, axis=0)
     if not together.any():
         return []
@@ -76,7 +78,11 @@ def _follow(masks: list[np.ndarray], region: np.ndarray) -> Crop:
             areas.append(np.count_nonzero(part))
     boxes = _fill_gaps(boxes)
     largest = float((boxes[:, 2:] - boxes[:, :2]).max())
-    side = max(np.sqrt(np.mean(areas) / COVERAGE), largest * (1 + MARGIN), min(SMALLEST_SIDE, *region.shape))
+    side = max(
+        np.sqrt(np.mean(areas) / COVERAGE),
+        largest * (1 + MARGIN),
+        min(SMALLEST_SIDE, *region.shape),
+    )
     side = int(np.ceil(min(side, frame_shape.max())))
     shape = np.minimum(side, frame_shape)
     corners = _smooth((boxes[:, :2] + boxes[:, 2:]) / 2) - shape / 2
@@ -89,7 +95,9 @@ def _fill_gaps(boxes: np.ndarray) -> np.ndarray:
     """Return boxes (T, 4) with linear interpolation where they are nan."""
     known = ~np.isnan(boxes[:, 0])
     numbers = np.arange(len(boxes))
-    return np.stack([np.interp(numbers, numbers[known], column[known]) for column in boxes.T], axis=1)
+    return np.stack(
+        [np.interp(numbers, numbers[known], column[known]) for column in boxes.T], axis=1
+    )
 
 
 def _smooth(values: np.ndarray, radius: int = 8) -> np.ndarray:

@@ -23,13 +23,21 @@ from lada.progress import Progress
 METADATA_FOLDER = 'crop_unscaled_meta'
 
 
-def evaluate(config: Config, checkpoints: list[str], device: torch.device, *, data: str | None = None,
-             num_clips: int | None = None, perceptual: Callable | None = None,
-             on_clip: Callable[[MeasuredClip], None] | None = None) -> Evaluation:
+def evaluate(
+    config: Config,
+    checkpoints: list[str],
+    device: torch.device,
+    *,
+    data: str | None = None,
+    num_clips: int | None = None,
+    perceptual: Callable | None = None,
+    on_clip: Callable[[MeasuredClip], None] | None = None,
+) -> Evaluation:
     """Measure every checkpoint, and the two baselines, on the clips of the config's validation set.
 
     Args:
-        config: with ``model`` and ``val_dataloader``; the samples are those that validation while training sees.
+        config: with ``model`` and ``val_dataloader``; the samples are those that validation while
+            training sees.
         checkpoints: training checkpoints or exported weights.
         data: root or metadata folder of another dataset to use.
         num_clips: how many clips, evenly spaced over the set; all of them when ``None``.
@@ -39,8 +47,11 @@ def evaluate(config: Config, checkpoints: list[str], device: torch.device, *, da
     labels = dict(zip(label_checkpoints(checkpoints), map(str, checkpoints), strict=True))
     dataset = build_dataset(config, data)
     models = {label: load_restorer(config, path, device) for label, path in labels.items()}
-    evaluation = Evaluation(config=str(config.filename), data=str(dataset.metainfo['metadata_root_dir']),
-                            checkpoints=labels)
+    evaluation = Evaluation(
+        config=str(config.filename),
+        data=str(dataset.metainfo['metadata_root_dir']),
+        checkpoints=labels,
+    )
     clips = pick(len(dataset), num_clips)
     with Progress('evaluating', 'clip', len(clips)) as progress:
         for batch in _samples(dataset, clips):
@@ -59,7 +70,9 @@ def evaluate(config: Config, checkpoints: list[str], device: torch.device, *, da
 
 
 def label_checkpoints(checkpoints: list[str]) -> list[str]:
-    """Return a short name for each path: the file's stem, preceded by folders as far as needed to tell them apart."""
+    """Return a short name for each path: the file's stem, preceded by folders as far as needed to
+    tell them apart.
+    """
     paths = [Path(path).absolute() for path in checkpoints]
     if len(set(paths)) < len(paths):
         raise LadaError('a checkpoint is named twice; name each once')
@@ -71,33 +84,50 @@ def label_checkpoints(checkpoints: list[str]) -> list[str]:
 
 
 def build_dataset(config: Config, data: str | None = None):
-    """Return the dataset of the config's ``val_dataloader``, on another root when ``data`` names one."""
+    """Return the dataset of the config's ``val_dataloader``, on another root when ``data`` names
+    one.
+    """
     if config.get('val_dataloader') is None:
-        raise LadaError(f'config {config.filename} has no val_dataloader; use a config with a validation set')
+        raise LadaError(
+            f'config {config.filename} has no val_dataloader; use a config with a validation set'
+        )
     settings = share_seed(config).val_dataloader.dataset
     if data is not None:
         root = Path(data)
-        settings['metadata_root_dir'] = str(root / METADATA_FOLDER if (root / METADATA_FOLDER).is_dir() else root)
-    with config_errors(str(config.filename)), DefaultScope.overwrite_default_scope(config.get('default_scope', 'lada')):
+        settings['metadata_root_dir'] = str(
+            root / METADATA_FOLDER if (root / METADATA_FOLDER).is_dir() else root
+        )
+    with (
+        config_errors(str(config.filename)),
+        DefaultScope.overwrite_default_scope(config.get('default_scope', 'lada')),
+    ):
         return DATASETS.build(settings)
 
 
 def pick(length: int, count: int | None) -> list[int]:
-    """Return ``count`` indices evenly spaced below ``length``; all of them when ``None`` or more than there are."""
+    """Return ``count`` indices evenly spaced below ``length``; all of them when ``None`` or more
+    than there are.
+    """
     count = length if count is None else min(count, length)
     return [(2 * number + 1) * length // (2 * count) for number in range(count)]
 
 
 def _samples(dataset, clips: list[int]) -> Iterator[dict]:
     """Yield batches of one clip, decoded ahead in one worker process."""
-    loader = DataLoader(Subset(dataset, clips), batch_size=1, num_workers=1, collate_fn=pseudo_collate,
-                        worker_init_fn=init_worker)
+    loader = DataLoader(
+        Subset(dataset, clips),
+        batch_size=1,
+        num_workers=1,
+        collate_fn=pseudo_collate,
+        worker_init_fn=init_worker,
+    )
     batches = iter(loader)
     for number in range(len(clips)):
         try:
             batch = next(batches)
         except LadaError as error:
-            # The worker's error carries its traceback as text: loading the clip here gives the plain one.
+            # The worker's error carries its traceback as text: loading the clip here gives the
+            # plain one.
             with contextlib.suppress(IndexError):
                 dataset[clips[number]]
             raise error
@@ -106,6 +136,9 @@ def _samples(dataset, clips: list[int]) -> Iterator[dict]:
 
 def _predict(model, batch: dict) -> dict:
     # val_step works on the batch's own samples: hand over copies, so that each model sees the same.
-    batch = {'inputs': list(batch['inputs']), 'data_samples': [sample.clone() for sample in batch['data_samples']]}
+    batch = {
+        'inputs': list(batch['inputs']),
+        'data_samples': [sample.clone() for sample in batch['data_samples']],
+    }
     with torch.no_grad():
         return model.val_step(batch)[0].to_dict()

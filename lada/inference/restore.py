@@ -27,7 +27,9 @@ class Item:
     clean: np.ndarray | None = None
     """The frame without mosaic, where it is known."""
     restored: np.ndarray | None = None
-    """float32 (h, w, 3), 0 to 255: the mask's bounding box, ``rgb`` outside the mask. ``None``: nothing is masked."""
+    """float32 (h, w, 3), 0 to 255: the mask's bounding box, ``rgb`` outside the mask. ``None``:
+    nothing is masked.
+    """
 
     def box(self) -> tuple[slice, slice]:
         """Return rows and columns of the mask's bounding box."""
@@ -46,10 +48,19 @@ class Restorer:
         size: side S in pixels to which crops are resized, that of the training clips.
     """
 
-    def __init__(self, generator: nn.Module, device: torch.device, *, window: int = 30, overlap: int = 6,
-                 size: int = 256):
+    def __init__(
+        self,
+        generator: nn.Module,
+        device: torch.device,
+        *,
+        window: int = 30,
+        overlap: int = 6,
+        size: int = 256,
+    ):
         if not 0 <= overlap <= window // 2:
-            raise LadaError(f'windows of {window} frames cannot overlap by {overlap}; use at most {window // 2}')
+            raise LadaError(
+                f'windows of {window} frames cannot overlap by {overlap}; use at most {window // 2}'
+            )
         if size < 1:
             raise LadaError(f'--size {size}: at least 1 pixel; use the size of the training clips')
         self.generator, self.device = generator, device
@@ -81,19 +92,32 @@ class Restorer:
         yield from held
 
     def _restore(self, items: list[Item], shared: int) -> None:
-        """Restore a window, the first ``shared`` frames of which carry the previous window's result."""
+        """Restore a window, the first ``shared`` frames of which carry the previous window's
+        result.
+        """
         for crop in plan_crops([item.mask for item in items]):
-            squares = self._network([crop.cut(item.rgb, number) for number, item in enumerate(items)])
+            squares = self._network(
+                [crop.cut(item.rgb, number) for number, item in enumerate(items)]
+            )
             for number, (item, square) in enumerate(zip(items, squares, strict=True)):
-                # The weight of this window rises from frame to frame while the previous window's falls.
-                _keep(item, crop, number, square, (number + 1) / (shared + 1) if number < shared else 1)
+                # The weight of this window rises from frame to frame while the previous window's
+                # falls.
+                _keep(
+                    item,
+                    crop,
+                    number,
+                    square,
+                    (number + 1) / (shared + 1) if number < shared else 1,
+                )
             del squares
         release_free_memory()
 
     def _network(self, squares: list[np.ndarray]) -> list[np.ndarray]:
         """Return the restored squares, float32 0 to 255, of the given uint8 squares."""
         side = squares[0].shape[0]
-        clip = torch.from_numpy(np.stack([_resize(square, self.size) for square in squares])).to(self.device)
+        clip = torch.from_numpy(np.stack([_resize(square, self.size) for square in squares])).to(
+            self.device
+        )
         with torch.inference_mode():
             output = self.generator(clip.permute(0, 3, 1, 2)[None].float() / 255)[0]
         output = (output.float().clamp(0, 1) * 255).permute(0, 2, 3, 1).cpu().numpy()
@@ -101,7 +125,8 @@ class Restorer:
 
 
 def feathered(mask: np.ndarray, feather: int) -> np.ndarray:
-    """Return float32 weights (H, W): 0 outside the mask, 1 further than ``feather`` pixels inside its edge.
+    """Return float32 weights (H, W): 0 outside the mask, 1 further than ``feather`` pixels inside
+    its edge.
 
     The picture's border is no edge.
     """
@@ -117,18 +142,24 @@ def _keep(item: Item, crop: Crop, number: int, square: np.ndarray, weight: float
     if not item.mask.any():
         return
     box, window = item.box(), crop.window(number)
-    seen = tuple(slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(box, window, strict=True))
+    seen = tuple(
+        slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(box, window, strict=True)
+    )
     if any(part.stop <= part.start for part in seen):
         return
     if item.restored is None:
         item.restored = item.rgb[box].astype(np.float32)
     target = item.restored[_within(seen, box)]
     patch = crop.uncut(square)[_within(seen, window)]
-    np.copyto(target, target + weight * (patch - target), where=(item.mask & crop.region)[seen][..., None])
+    np.copyto(
+        target, target + weight * (patch - target), where=(item.mask & crop.region)[seen][..., None]
+    )
 
 
 def _within(part: tuple[slice, ...], whole: tuple[slice, ...]) -> tuple[slice, ...]:
-    return tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(part, whole, strict=True))
+    return tuple(
+        slice(a.start - b.start, a.stop - b.start) for a, b in zip(part, whole, strict=True)
+    )
 
 
 def _resize(square: np.ndarray, side: int) -> np.ndarray:

@@ -23,8 +23,15 @@ class Summary:
     notes: list[str]
 
 
-def restore_video(rewriter: VideoRewriter, restorer: Restorer, masks: Iterator[np.ndarray], *, feather: int = 4,
-                  total: int | None = None, synthetic: SyntheticMosaic | None = None) -> Summary:
+def restore_video(
+    rewriter: VideoRewriter,
+    restorer: Restorer,
+    masks: Iterator[np.ndarray],
+    *,
+    feather: int = 4,
+    total: int | None = None,
+    synthetic: SyntheticMosaic | None = None,
+) -> Summary:
     """Restore the masked pixels of every frame and write the video.
 
     Args:
@@ -32,7 +39,8 @@ def restore_video(rewriter: VideoRewriter, restorer: Restorer, masks: Iterator[n
         masks: one (H, W) bool for each frame, upright.
         feather: pixels within the mask over which the restoration fades in from its edge.
         total: number of frames, for the progress bar.
-        synthetic: draw the mosaic first and measure the result; its pixels take the place of the masks'.
+        synthetic: draw the mosaic first and measure the result; its pixels take the place of the
+            masks'.
     """
     started, frames, masked = time.monotonic(), 0, False
     with Progress('restoring', 'frame', total) as progress:
@@ -49,7 +57,9 @@ def restore_video(rewriter: VideoRewriter, restorer: Restorer, masks: Iterator[n
                 synthetic.measure(item.clean, item.rgb, _blended(item, alpha), item.mask)
             frames += 1
             progress.update()
-    notes = rewriter.notes + ([] if masked else ['no frame has a masked pixel: nothing was restored'])
+    notes = rewriter.notes + (
+        [] if masked else ['no frame has a masked pixel: nothing was restored']
+    )
     return Summary(frames, time.monotonic() - started, notes)
 
 
@@ -58,15 +68,22 @@ def compare_path(output: Path) -> Path:
     return output.with_name(f'{output.stem}-compare{output.suffix}')
 
 
-def _items(rewriter: VideoRewriter, masks: Iterator[np.ndarray], synthetic: SyntheticMosaic | None) -> Iterator[Item]:
+def _items(
+    rewriter: VideoRewriter, masks: Iterator[np.ndarray], synthetic: SyntheticMosaic | None
+) -> Iterator[Item]:
     for number, picture in enumerate(rewriter.pictures()):
         mask = next(masks, None)
         if mask is None:
-            raise LadaError(f'the mask ends after {number} frames, before the video: {rewriter.source}; make one mask '
-                            'frame for each')
+            raise LadaError(
+                f'the mask ends after {number} frames, before the video: {rewriter.source}; make'
+                ' one mask frame for each'
+            )
         if mask.shape != picture.shape:
-            raise LadaError(f'the mask of frame {number} is {mask.shape[1]}x{mask.shape[0]} and the picture '
-                            f'{picture.shape[1]}x{picture.shape[0]}: {rewriter.source}; make masks of the same size')
+            raise LadaError(
+                f'the mask of frame {number} is {mask.shape[1]}x{mask.shape[0]} and the picture'
+                f' {picture.shape[1]}x{picture.shape[0]}: {rewriter.source}; make masks of the same'
+                ' size'
+            )
         rgb = picture.rgb()
         if synthetic is None:
             yield Item(picture, rgb, mask)

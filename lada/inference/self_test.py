@@ -15,7 +15,8 @@ class SyntheticMosaic:
     """Draws square mean blocks and measures what a restoration makes of them, frame by frame.
 
     Args:
-        block_size: in pixels; ``None`` for one that suits the first region, as in the training data.
+        block_size: in pixels; ``None`` for one that suits the first region, as in the training
+            data.
     """
 
     def __init__(self, block_size: int | None = None):
@@ -34,7 +35,9 @@ class SyntheticMosaic:
         frames, masks = draw_mosaic(clean[None], mask[None].astype(np.uint8) * 255, look)
         return frames[0], masks[0] != 0
 
-    def measure(self, clean: np.ndarray, mosaic: np.ndarray, restored: np.ndarray, mask: np.ndarray) -> None:
+    def measure(
+        self, clean: np.ndarray, mosaic: np.ndarray, restored: np.ndarray, mask: np.ndarray
+    ) -> None:
         """Add one frame, uint8 (H, W, 3)."""
         bicubic = mosaic
         if mask.any():
@@ -45,21 +48,35 @@ class SyntheticMosaic:
             error = np.square(frame.astype(np.int32) - clean)
             sums = [error[mask].sum(), 3 * np.count_nonzero(mask), error.sum(), error.size, 0, 0]
             if mask.any() and min(mask[rows, columns].shape) >= WINDOW:
-                sums[4:] = summed_similarity(frame[rows, columns], clean[rows, columns], 0, 'HWC', None,
-                                             mask[rows, columns])
+                sums[4:] = summed_similarity(
+                    frame[rows, columns], clean[rows, columns], 0, 'HWC', None, mask[rows, columns]
+                )
             self._sums[name] += sums
 
     def table(self) -> str:
         """Return the results as text."""
-        lines = [f'{"":14}{"PSNR in the mosaic":>20}{"gain":>8}{"SSIM in the mosaic":>20}{"PSNR of the video":>20}']
+        lines = [
+            f'{"":14}{"PSNR in the mosaic":>20}{"gain":>8}'
+            f'{"SSIM in the mosaic":>20}{"PSNR of the video":>20}'
+        ]
         reference = None
-        for name, (error, count, frame_error, frame_count, similarity, places) in self._sums.items():
+        for name, (
+            error,
+            count,
+            frame_error,
+            frame_count,
+            similarity,
+            places,
+        ) in self._sums.items():
             if not count:
                 return 'No frame has a mosaic: nothing was measured.'
             value = psnr_of_mse(error / count)
             reference = value if reference is None else reference
-            lines.append(f'{name:14}{value:>17.2f} dB{value - reference:>+8.2f}{similarity / max(places, 1):>20.4f}'
-                         f'{psnr_of_mse(frame_error / frame_count):>17.2f} dB')
+            lines.append(
+                f'{name:14}{value:>17.2f}'
+                f' dB{value - reference:>+8.2f}{similarity / max(places, 1):>20.4f}'
+                f'{psnr_of_mse(frame_error / frame_count):>17.2f} dB'
+            )
         return '\n'.join(lines)
 
 
@@ -69,5 +86,7 @@ def _box(mask: np.ndarray) -> tuple[slice, slice]:
     slices = []
     for axis in (1, 0):
         used = np.flatnonzero(mask.any(axis=axis))
-        slices.append(slice(max(used[0] - margin, 0), used[-1] + 1 + margin) if used.size else slice(0, 0))
+        slices.append(
+            slice(max(used[0] - margin, 0), used[-1] + 1 + margin) if used.size else slice(0, 0)
+        )
     return slices[0], slices[1]

@@ -1,4 +1,6 @@
-"""Networks, losses and the models that MMEngine's Runner trains. Importing this package registers them."""
+"""Networks, losses and the models that MMEngine's Runner trains. Importing this package registers
+them.
+"""
 
 from lada.models.basicvsrpp.alignment import SecondOrderDeformableAlignment
 from lada.models.basicvsrpp.deform_conv import modulated_deform_conv2d, use_implementation
@@ -15,9 +17,24 @@ from lada.models.preprocessor import DataPreprocessor, EditDataPreprocessor
 from lada.models.restorer import BasicVSR
 
 __all__ = [
-    'BasicVSR', 'BasicVSRPlusPlusGan', 'BasicVSRPlusPlusGanNet', 'BasicVSRPlusPlusNet', 'CharbonnierLoss',
-    'DataPreprocessor', 'EditDataPreprocessor', 'GANLoss', 'L1Loss', 'MSELoss', 'PerceptualLoss', 'PixelShufflePack',
-    'ResidualBlocksWithInputConv', 'SPyNet', 'SecondOrderDeformableAlignment',
-    'SpatialTemporalEnsemble', 'UNetDiscriminatorWithSpectralNorm', 'flow_warp', 'modulated_deform_conv2d',
+    'BasicVSR',
+    'BasicVSRPlusPlusGan',
+    'BasicVSRPlusPlusGanNet',
+    'BasicVSRPlusPlusNet',
+    'CharbonnierLoss',
+    'DataPreprocessor',
+    'EditDataPreprocessor',
+    'GANLoss',
+    'L1Loss',
+    'MSELoss',
+    'PerceptualLoss',
+    'PixelShufflePack',
+    'ResidualBlocksWithInputConv',
+    'SPyNet',
+    'SecondOrderDeformableAlignment',
+    'SpatialTemporalEnsemble',
+    'UNetDiscriminatorWithSpectralNorm',
+    'flow_warp',
+    'modulated_deform_conv2d',
     'use_implementation',
 ]

@@ -11,9 +11,11 @@ SLOPE = 0.2
 
 @MODELS.register_module()
 class UNetDiscriminatorWithSpectralNorm(nn.Module):
-    """A U-Net with spectral normalisation (Miyato et al. 2018): pictures (N, in_channels, H, W) to logits (N, 1, H, W).
+    """A U-Net with spectral normalisation (Miyato et al. 2018): pictures (N, in_channels, H, W) to
+    logits (N, 1, H, W).
 
-    ``skip_connection``: add the features of the way down on the way up. H and W must be divisible by 8.
+    ``skip_connection``: add the features of the way down on the way up. H and W must be divisible
+    by 8.
     """
 
     def __init__(self, in_channels: int, mid_channels: int = 64, skip_connection: bool = True):
@@ -32,8 +34,10 @@ class UNetDiscriminatorWithSpectralNorm(nn.Module):
 
     def forward(self, img: Tensor) -> Tensor:
         if img.dim() != 4 or img.shape[2] % 8 or img.shape[3] % 8:
-            raise ValueError(f'discriminator: pictures of shape {tuple(img.shape)}; they must be (N, C, H, W) with H '
-                             'and W divisible by 8')
+            raise ValueError(
+                f'discriminator: pictures of shape {tuple(img.shape)}; they must be (N, C, H, W)'
+                ' with H and W divisible by 8'
+            )
         feats = [F.leaky_relu(self.conv_0(img), SLOPE)]
         for conv in (self.conv_1, self.conv_2, self.conv_3):
             feats.append(F.leaky_relu(conv(feats[-1]), SLOPE))

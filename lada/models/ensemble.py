@@ -11,10 +11,11 @@ from lada.registry import MODELS
 
 @MODELS.register_module()
 class SpatialTemporalEnsemble(nn.Module):
-    """Average a model's output over the 8 flips and transpositions of its input, if asked over both time directions.
+    """Average a model's output over the 8 flips and transpositions of its input, if asked over both
+    time directions.
 
-    ``forward(imgs, model)``: ``imgs`` is (N, T, C, H, W), or (N, C, H, W) with ``is_temporal_ensemble=False``. The
-    result has the shape of ``model(imgs)``.
+    ``forward(imgs, model)``: ``imgs`` is (N, T, C, H, W), or (N, C, H, W) with
+    ``is_temporal_ensemble=False``. The result has the shape of ``model(imgs)``.
     """
 
     def __init__(self, is_temporal_ensemble: bool = False):
@@ -23,7 +24,10 @@ class SpatialTemporalEnsemble(nn.Module):
 
     def forward(self, imgs: Tensor, model: Callable[[Tensor], Tensor]) -> Tensor:
         if self.is_temporal_ensemble and imgs.dim() == 4:
-            raise ValueError(f'temporal ensemble: input {tuple(imgs.shape)} is no clip; use is_temporal_ensemble=False')
+            raise ValueError(
+                f'temporal ensemble: input {tuple(imgs.shape)} is no clip; use'
+                ' is_temporal_ensemble=False'
+            )
         outputs = self._spatial(imgs, model)
         if self.is_temporal_ensemble:
             outputs = (outputs + self._spatial(imgs.flip(1), model).flip(1)) * 0.5

@@ -1,5 +1,6 @@
-"""Adversarial training of a restorer (stage 2), in the manner of Real-ESRGAN (Wang et al. 2021) and RealBasicVSR (Chan
-et al. 2022, "Investigating Tradeoffs in Real-World Video Super-Resolution")."""
+"""Adversarial training of a restorer (stage 2), in the manner of Real-ESRGAN (Wang et al. 2021) and
+RealBasicVSR (Chan et al. 2022, "Investigating Tradeoffs in Real-World Video Super-Resolution").
+"""
 
 import copy
 from collections.abc import Iterator
@@ -19,38 +20,62 @@ from lada.registry import MODELS
 
 @MODELS.register_module()
 class BasicVSRPlusPlusGanNet(BasicVSRPlusPlusNet):
-    """:class:`BasicVSRPlusPlusNet` with output of the input's size and a flow network that is never trained."""
+    """:class:`BasicVSRPlusPlusNet` with output of the input's size and a flow network that is never
+    trained.
+    """
 
     def __init__(self, *args, is_low_res_input: bool = False, **kwargs):
         if is_low_res_input:
-            raise LadaError('BasicVSRPlusPlusGanNet: its output has the size of its input; leave is_low_res_input out')
+            raise LadaError(
+                'BasicVSRPlusPlusGanNet: its output has the size of its input; leave'
+                ' is_low_res_input out'
+            )
         super().__init__(*args, is_low_res_input=False, **kwargs)
         self.spynet.requires_grad_(False)
 
 
 @MODELS.register_module()
 class BasicVSRPlusPlusGan(BasicVSR):
-    """A generator trained by pixel, perceptual and adversarial losses, each optional; arguments as public Lada's class.
+    """A generator trained by pixel, perceptual and adversarial losses, each optional; arguments as
+    public Lada's class.
 
-    Perceptual and adversarial losses look at single frames, (N·T, 3, H, W). ``is_use_ema``: keep ``generator_ema``,
-    which :class:`lada.engine.hooks.ema.ExponentialMovingAverageHook` moves towards the generator and which predicts.
-    ``train_cfg``: ``mask_weight`` as in :class:`BasicVSR`, for the pixel loss; ``disc_steps`` (the generator is updated
-    at every so many iterations), ``disc_init_steps`` (not before this iteration) and ``disc_repeat`` (updates of the
+    Perceptual and adversarial losses look at single frames, (N·T, 3, H, W). ``is_use_ema``: keep
+    ``generator_ema``, which :class:`lada.engine.hooks.ema.ExponentialMovingAverageHook` moves
+    towards the generator and which predicts. ``train_cfg``: ``mask_weight`` as in
+    :class:`BasicVSR`, for the pixel loss; ``disc_steps`` (the generator is updated at every so many
+    iterations), ``disc_init_steps`` (not before this iteration) and ``disc_repeat`` (updates of the
     discriminator in an iteration).
     """
 
     TRAIN_SETTINGS = ('mask_weight', 'disc_steps', 'disc_init_steps', 'disc_repeat')
 
-    def __init__(self, generator: dict, discriminator: dict | None = None, gan_loss: dict | None = None,
-                 pixel_loss: dict | None = None, perceptual_loss: dict | None = None, is_use_ema: bool = False,
-                 train_cfg: dict | None = None, test_cfg: dict | None = None, init_cfg: dict | None = None,
-                 data_preprocessor: dict | None = None):
-        super().__init__(generator, pixel_loss, train_cfg=train_cfg, test_cfg=test_cfg, init_cfg=init_cfg,
-                         data_preprocessor=data_preprocessor)
+    def __init__(
+        self,
+        generator: dict,
+        discriminator: dict | None = None,
+        gan_loss: dict | None = None,
+        pixel_loss: dict | None = None,
+        perceptual_loss: dict | None = None,
+        is_use_ema: bool = False,
+        train_cfg: dict | None = None,
+        test_cfg: dict | None = None,
+        init_cfg: dict | None = None,
+        data_preprocessor: dict | None = None,
+    ):
+        super().__init__(
+            generator,
+            pixel_loss,
+            train_cfg=train_cfg,
+            test_cfg=test_cfg,
+            init_cfg=init_cfg,
+            data_preprocessor=data_preprocessor,
+        )
         self.discriminator = None if discriminator is None else MODELS.build(discriminator)
         self.gan_loss = None if gan_loss is None else MODELS.build(gan_loss)
         self.perceptual_loss = None if perceptual_loss is None else MODELS.build(perceptual_loss)
-        self.generator_ema = copy.deepcopy(self.generator).requires_grad_(False) if is_use_ema else None
+        self.generator_ema = (
+            copy.deepcopy(self.generator).requires_grad_(False) if is_use_ema else None
+        )
         train_cfg = train_cfg or {}
         self.disc_steps = train_cfg.get('disc_steps', 1)
         self.disc_init_steps = train_cfg.get('disc_init_steps', 0)
@@ -61,18 +86,25 @@ class BasicVSRPlusPlusGan(BasicVSR):
         """Whether there is a discriminator to train against."""
         return self.discriminator is not None and self.gan_loss is not None
 
-    def forward_tensor(self, inputs: Tensor, data_samples: BaseDataElement | list | None = None, **kwargs) -> Tensor:
+    def forward_tensor(
+        self, inputs: Tensor, data_samples: BaseDataElement | list | None = None, **kwargs
+    ) -> Tensor:
         """The output, not clamped, of the averaged generator where there is one."""
         generator = self.generator if self.generator_ema is None else self.generator_ema
         return generator(inputs, **kwargs)
 
-    def forward_train(self, inputs: Tensor, data_samples: BaseDataElement | list | None = None,
-                      **kwargs) -> dict[str, Tensor]:
+    def forward_train(
+        self, inputs: Tensor, data_samples: BaseDataElement | list | None = None, **kwargs
+    ) -> dict[str, Tensor]:
         """The generator's losses; :meth:`train_step` is what trains."""
-        return self._generator_losses(self.generator(inputs, **kwargs), self._training_samples(data_samples))
+        return self._generator_losses(
+            self.generator(inputs, **kwargs), self._training_samples(data_samples)
+        )
 
     def train_step(self, data: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
-        """Update the generator, then the discriminator; returns the losses, ``loss`` being the generator's sum."""
+        """Update the generator, then the discriminator; returns the losses, ``loss`` being the
+        generator's sum.
+        """
         data = self.data_preprocessor(data, True)
         inputs, samples = data['inputs'], self._training_samples(data['data_samples'])
         log = {}
@@ -87,7 +119,9 @@ class BasicVSRPlusPlusGan(BasicVSR):
                 output = self.generator(inputs)
         if self.is_adversarial:
             for _ in range(self.disc_repeat):
-                log |= self._train_discriminator(output.detach(), samples.gt_img, optim_wrapper['discriminator'])
+                log |= self._train_discriminator(
+                    output.detach(), samples.gt_img, optim_wrapper['discriminator']
+                )
         self._count_step()
         return log
 
@@ -101,16 +135,28 @@ class BasicVSRPlusPlusGan(BasicVSR):
             terms = dict(loss_perceptual=perceptual, loss_style=style)
             losses |= {name: term for name, term in terms.items() if term is not None}
         if self.is_adversarial:
-            # Only the generator learns here: a data-parallel wrapper would wait for the discriminator's gradients.
+            # Only the generator learns here: a data-parallel wrapper would wait for the
+            # discriminator's gradients.
             wrapped = is_model_wrapper(self.discriminator)
-            with _without_gradients(self.discriminator.module if wrapped else self.discriminator) as discriminator:
+            with _without_gradients(
+                self.discriminator.module if wrapped else self.discriminator
+            ) as discriminator:
                 losses['loss_gan'] = self.gan_loss(discriminator(pictures), target_is_real=True)
         return losses
 
-    def _train_discriminator(self, fake: Tensor, real: Tensor, optim_wrapper: OptimWrapper) -> dict[str, Tensor]:
+    def _train_discriminator(
+        self, fake: Tensor, real: Tensor, optim_wrapper: OptimWrapper
+    ) -> dict[str, Tensor]:
         with optim_wrapper.optim_context(self.discriminator):
-            losses = {name: self.gan_loss(self.discriminator(clips.flatten(0, 1)), target_is_real, is_disc=True)
-                      for name, clips, target_is_real in (('loss_d_real', real, True), ('loss_d_fake', fake, False))}
+            losses = {
+                name: self.gan_loss(
+                    self.discriminator(clips.flatten(0, 1)), target_is_real, is_disc=True
+                )
+                for name, clips, target_is_real in (
+                    ('loss_d_real', real, True),
+                    ('loss_d_fake', fake, False),
+                )
+            }
         loss, log = self.parse_losses(losses)
         optim_wrapper.update_params(loss)
         del log['loss']

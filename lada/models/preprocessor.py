@@ -20,32 +20,49 @@ NON_CONCATENATE_KEYS = ('num_batches', 'mode', 'sample_kwargs', 'eq_cfg')
 class DataPreprocessor(BaseDataPreprocessor):
     """Stack, pad, order the channels of and normalise a batch; :meth:`destruct` undoes it.
 
-    ``mean``, ``std``: a number or one per channel, in the input's range, ``None`` for no normalisation; with 0 and 255
-    uint8 frames end in [0, 1]. ``pad_size_divisor``: inputs are padded at the bottom and right, before normalisation,
-    with ``pad_mode`` and ``pad_value``. ``output_channel_order``: 'RGB' or 'BGR' for the network; frames whose metadata
-    names no order count as RGB. ``data_keys``: the samples' pictures, normalised like the inputs while training and
-    left in their own range otherwise. ``non_image_keys`` / ``non_concentate_keys`` (sic): entries of dictionary inputs
-    that are no pictures / one value for the whole batch. ``input_view``, ``output_view``: shape of mean and std for
-    inputs and outputs. ``stack_data_sample``: return one sample for the batch instead of a list.
+    ``mean``, ``std``: a number or one per channel, in the input's range, ``None`` for no
+    normalisation; with 0 and 255 uint8 frames end in [0, 1]. ``pad_size_divisor``: inputs are
+    padded at the bottom and right, before normalisation, with ``pad_mode`` and ``pad_value``.
+    ``output_channel_order``: 'RGB' or 'BGR' for the network; frames whose metadata names no order
+    count as RGB. ``data_keys``: the samples' pictures, normalised like the inputs while training
+    and left in their own range otherwise. ``non_image_keys`` / ``non_concentate_keys`` (sic):
+    entries of dictionary inputs that are no pictures / one value for the whole batch.
+    ``input_view``, ``output_view``: shape of mean and std for inputs and outputs.
+    ``stack_data_sample``: return one sample for the batch instead of a list.
     """
 
-    def __init__(self, mean: Sequence[float] | float | None = 127.5, std: Sequence[float] | float | None = 127.5,
-                 pad_size_divisor: int = 1, pad_value: float = 0, pad_mode: str = 'constant',
-                 non_image_keys: str | Sequence[str] | None = None,
-                 non_concentate_keys: str | Sequence[str] | None = None,
-                 output_channel_order: str | None = None, data_keys: str | Sequence[str] | None = 'gt_img',
-                 input_view: Sequence[int] | None = None, output_view: Sequence[int] | None = None,
-                 stack_data_sample: bool = True, non_blocking: bool = False):
+    def __init__(
+        self,
+        mean: Sequence[float] | float | None = 127.5,
+        std: Sequence[float] | float | None = 127.5,
+        pad_size_divisor: int = 1,
+        pad_value: float = 0,
+        pad_mode: str = 'constant',
+        non_image_keys: str | Sequence[str] | None = None,
+        non_concentate_keys: str | Sequence[str] | None = None,
+        output_channel_order: str | None = None,
+        data_keys: str | Sequence[str] | None = 'gt_img',
+        input_view: Sequence[int] | None = None,
+        output_view: Sequence[int] | None = None,
+        stack_data_sample: bool = True,
+        non_blocking: bool = False,
+    ):
         super().__init__(non_blocking)
         if (mean is None) != (std is None):
             raise ValueError('DataPreprocessor: give both mean and std, or neither')
         if output_channel_order not in (None, 'RGB', 'BGR'):
-            raise ValueError(f"DataPreprocessor: output_channel_order must be 'RGB', 'BGR' or None, "
-                             f'not {output_channel_order!r}')
+            raise ValueError(
+                "DataPreprocessor: output_channel_order must be 'RGB', 'BGR' or None, "
+                f'not {output_channel_order!r}'
+            )
         self.normalizes = mean is not None
         if self.normalizes:
-            self.register_buffer('mean', torch.tensor(_sequence(mean), dtype=torch.float32), persistent=False)
-            self.register_buffer('std', torch.tensor(_sequence(std), dtype=torch.float32), persistent=False)
+            self.register_buffer(
+                'mean', torch.tensor(_sequence(mean), dtype=torch.float32), persistent=False
+            )
+            self.register_buffer(
+                'std', torch.tensor(_sequence(std), dtype=torch.float32), persistent=False
+            )
         self.pad_size_divisor, self.pad_value, self.pad_mode = pad_size_divisor, pad_value, pad_mode
         self.non_image_keys = {*NON_IMAGE_KEYS, *_sequence(non_image_keys)}
         self.non_concatenate_keys = {*NON_CONCATENATE_KEYS, *_sequence(non_concentate_keys)}
@@ -57,7 +74,8 @@ class DataPreprocessor(BaseDataPreprocessor):
     def forward(self, data: dict, training: bool = False) -> dict:
         """Return ``dict(inputs=..., data_samples=...)`` on the model's device.
 
-        ``inputs``: a list of tensors (..., C, H, W) or their stack, a dictionary of such, or a list of dictionaries.
+        ``inputs``: a list of tensors (..., C, H, W) or their stack, a dictionary of such, or a list
+        of dictionaries.
         """
         data = self.cast_data(data)
         inputs, samples = data['inputs'], data.get('data_samples')
@@ -75,19 +93,28 @@ class DataPreprocessor(BaseDataPreprocessor):
                 samples = stack_samples(samples)
         return {**data, 'inputs': inputs, 'data_samples': samples}
 
-    def destruct(self, outputs: Tensor, data_samples: BaseDataElement | Sequence[BaseDataElement] | None = None,
-                 key: str = 'img') -> Tensor:
-        """Return a batch of network outputs in [0, 255], in the loaded frames' channel order, without padding."""
+    def destruct(
+        self,
+        outputs: Tensor,
+        data_samples: BaseDataElement | Sequence[BaseDataElement] | None = None,
+        key: str = 'img',
+    ) -> Tensor:
+        """Return a batch of network outputs in [0, 255], in the loaded frames' channel order,
+        without padding.
+        """
         outputs = outputs if outputs.dtype == torch.float64 else outputs.float()
         if self.normalizes:
             view = self.output_view or _view(outputs)
             outputs = outputs * self.std.view(view) + self.mean.view(view)
-        if self.output_channel_order and self._order(data_samples, key) != self.output_channel_order:
+        if (
+            self.output_channel_order
+            and self._order(data_samples, key) != self.output_channel_order
+        ):
             outputs = _swap(outputs)
         padding = self._meta(data_samples, 'padding_size')
         if padding is not None:
             bottom, right = int(padding[-2]), int(padding[-1])
-            outputs = outputs[..., :outputs.shape[-2] - bottom, :outputs.shape[-1] - right]
+            outputs = outputs[..., : outputs.shape[-2] - bottom, : outputs.shape[-1] - right]
         return outputs.clamp(0, 255)
 
     def _entry(self, key: str, value, samples: list | None):
@@ -95,18 +122,28 @@ class DataPreprocessor(BaseDataPreprocessor):
             return value[0] if isinstance(value, list) else value
         if key in self.non_image_keys:
             return torch.stack(value) if isinstance(value, list) else value
-        is_image = torch.is_tensor(value) or (isinstance(value, list) and all(torch.is_tensor(v) for v in value))
+        is_image = torch.is_tensor(value) or (
+            isinstance(value, list) and all(torch.is_tensor(v) for v in value)
+        )
         return self._images(value, samples, key) if is_image else value
 
     def _images(self, images: Tensor | Sequence[Tensor], samples: list | None, key: str) -> Tensor:
         images = list(images)
         if not images or not all(torch.is_tensor(image) for image in images):
-            raise LadaError(f'wrong batch: {key} must be tensors (..., C, H, W), one per sample; check the pipeline')
+            raise LadaError(
+                f'wrong batch: {key} must be tensors (..., C, H, W), one per sample; check the'
+                ' pipeline'
+            )
         shapes = sorted({tuple(image.shape) for image in images})
-        if len({len(shape) for shape in shapes}) > 1 or len(shapes[0]) not in (3, 4) \
-                or len({shape[:-2] for shape in shapes}) > 1:
-            raise LadaError(f'cannot batch {key} of shapes {shapes}; each must be (T, C, H, W) or (C, H, W) '
-                            'with the same number of frames and channels')
+        if (
+            len({len(shape) for shape in shapes}) > 1
+            or len(shapes[0]) not in (3, 4)
+            or len({shape[:-2] for shape in shapes}) > 1
+        ):
+            raise LadaError(
+                f'cannot batch {key} of shapes {shapes}; each must be (T, C, H, W) or (C, H, W) '
+                'with the same number of frames and channels'
+            )
         divisor = self.pad_size_divisor
         height = -(-max(shape[-2] for shape in shapes) // divisor) * divisor
         width = -(-max(shape[-1] for shape in shapes) // divisor) * divisor
@@ -129,8 +166,10 @@ class DataPreprocessor(BaseDataPreprocessor):
             return
         for key in self.data_keys:
             if key not in sample:
-                raise LadaError(f'no {key} in a training sample that holds {sorted(sample.keys())}; '
-                                'check the pipeline or data_keys')
+                raise LadaError(
+                    f'no {key} in a training sample that holds {sorted(sample.keys())}; '
+                    'check the pipeline or data_keys'
+                )
             picture = sample.get(key)
             if self.output_channel_order and self._order(sample, key) != self.output_channel_order:
                 picture = _swap(picture)
@@ -149,7 +188,9 @@ class DataPreprocessor(BaseDataPreprocessor):
 
     @staticmethod
     def _meta(samples, key: str):
-        """The metadata of the first sample, whether ``samples`` is a list, a stack, one sample or None."""
+        """The metadata of the first sample, whether ``samples`` is a list, a stack, one sample or
+        None.
+        """
         if samples is None:
             return None
         if isinstance(samples, (list, tuple)):
@@ -163,16 +204,26 @@ class EditDataPreprocessor(DataPreprocessor):
     """:class:`DataPreprocessor` under the name and arguments of MMEditing 1.0 configs.
 
     ``only_norm_gt_in_training``: leave the samples' pictures as they are outside training, as
-    :class:`DataPreprocessor` does; ``False`` normalises them always. ``pad_args``: padding ``mode`` and ``value``.
+    :class:`DataPreprocessor` does; ``False`` normalises them always. ``pad_args``: padding ``mode``
+    and ``value``.
     """
 
-    def __init__(self, mean: Sequence[float] | float | None = (0, 0, 0),
-                 std: Sequence[float] | float | None = (255, 255, 255), pad_size_divisor: int = 1,
-                 input_view: Sequence[int] | None = None, output_view: Sequence[int] | None = None,
-                 pad_args: dict | None = None, only_norm_gt_in_training: bool = True, **kwargs):
+    def __init__(
+        self,
+        mean: Sequence[float] | float | None = (0, 0, 0),
+        std: Sequence[float] | float | None = (255, 255, 255),
+        pad_size_divisor: int = 1,
+        input_view: Sequence[int] | None = None,
+        output_view: Sequence[int] | None = None,
+        pad_args: dict | None = None,
+        only_norm_gt_in_training: bool = True,
+        **kwargs,
+    ):
         for name, value in (pad_args or {}).items():
             kwargs.setdefault(f'pad_{name}', value)
-        super().__init__(mean, std, pad_size_divisor, input_view=input_view, output_view=output_view, **kwargs)
+        super().__init__(
+            mean, std, pad_size_divisor, input_view=input_view, output_view=output_view, **kwargs
+        )
         self.only_norm_gt_in_training = only_norm_gt_in_training
 
     def _sample(self, sample: BaseDataElement, training: bool) -> None:
@@ -194,4 +245,6 @@ def _swap(image: Tensor) -> Tensor:
     channels = image.shape[-3]
     if channels == 1:
         return image
-    return image.index_select(-3 + image.dim(), torch.tensor([2, 1, 0, *range(3, channels)], device=image.device))
+    return image.index_select(
+        -3 + image.dim(), torch.tensor([2, 1, 0, *range(3, channels)], device=image.device)
+    )

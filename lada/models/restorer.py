@@ -18,19 +18,29 @@ FIXED_PARTS = ('spynet', 'edvr')
 class BasicVSR(BaseModel):
     """Restore clips with a recurrent generator trained by a pixel loss.
 
-    ``train_cfg``: ``fix_iter`` (iterations during which the flow network is kept) and ``mask_weight`` (how much a pixel
-    outside the sample's ``mosaic_mask`` counts, one inside counting 1; a clip's loss is the weighted mean, so its scale
-    stays that of a mean error; 0 looks at the mosaic only; left out, every pixel counts the same, no mask is needed).
-    ``ensemble``: ``dict(type='SpatialTemporalEnsemble', is_temporal_ensemble=...)`` for predictions. Without a
+    ``train_cfg``: ``fix_iter`` (iterations during which the flow network is kept) and
+    ``mask_weight`` (how much a pixel outside the sample's ``mosaic_mask`` counts, one inside
+    counting 1; a clip's loss is the weighted mean, so its scale stays that of a mean error; 0 looks
+    at the mosaic only; left out, every pixel counts the same, no mask is needed). ``ensemble``:
+    ``dict(type='SpatialTemporalEnsemble', is_temporal_ensemble=...)`` for predictions. Without a
     ``data_preprocessor``, uint8 frames are scaled to [0, 1].
     """
 
     TRAIN_SETTINGS = ('fix_iter', 'mask_weight')
 
-    def __init__(self, generator: dict, pixel_loss: dict | None, ensemble: dict | None = None,
-                 train_cfg: dict | None = None, test_cfg: dict | None = None, init_cfg: dict | None = None,
-                 data_preprocessor: dict | None = None):
-        data_preprocessor = data_preprocessor or dict(type='DataPreprocessor', mean=[0.0] * 3, std=[255.0] * 3)
+    def __init__(
+        self,
+        generator: dict,
+        pixel_loss: dict | None,
+        ensemble: dict | None = None,
+        train_cfg: dict | None = None,
+        test_cfg: dict | None = None,
+        init_cfg: dict | None = None,
+        data_preprocessor: dict | None = None,
+    ):
+        data_preprocessor = data_preprocessor or dict(
+            type='DataPreprocessor', mean=[0.0] * 3, std=[255.0] * 3
+        )
         if isinstance(data_preprocessor, dict):
             data_preprocessor = MODELS.build(data_preprocessor)
         super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
@@ -41,27 +51,41 @@ class BasicVSR(BaseModel):
         train_cfg = train_cfg or {}
         unknown = sorted(set(train_cfg) - set(self.TRAIN_SETTINGS))
         if unknown:
-            raise LadaError(f'unknown key in train_cfg of {type(self).__name__}: {", ".join(unknown)}; '
-                            f'it knows {", ".join(self.TRAIN_SETTINGS)}')
+            raise LadaError(
+                f'unknown key in train_cfg of {type(self).__name__}: {", ".join(unknown)}; '
+                f'it knows {", ".join(self.TRAIN_SETTINGS)}'
+            )
         self.fix_iter = train_cfg.get('fix_iter', 0)
         self.mask_weight = _mask_weight(train_cfg.get('mask_weight'))
         self.register_buffer('step_counter', torch.zeros(1))
         self._steps: int | None = None
 
     def init_weights(self) -> None:
-        """Apply ``init_cfg``; a ``Pretrained`` checkpoint is read by :mod:`lada.checkpoints.reading`, which runs no code in it."""
+        """Apply ``init_cfg``; a ``Pretrained`` checkpoint is read by
+        :mod:`lada.checkpoints.reading`, which runs no code in it.
+        """
         settings = self.init_cfg if isinstance(self.init_cfg, (list, tuple)) else [self.init_cfg]
-        pretrained = [setting for setting in settings if setting and setting['type'] == 'Pretrained']
-        self.init_cfg = [setting for setting in settings if setting and setting['type'] != 'Pretrained'] or None
+        pretrained = [
+            setting for setting in settings if setting and setting['type'] == 'Pretrained'
+        ]
+        self.init_cfg = [
+            setting for setting in settings if setting and setting['type'] != 'Pretrained'
+        ] or None
         super().init_weights()
         for setting in pretrained:
             load_into(self, setting['checkpoint'], prefix=setting.get('prefix') or '', strict=False)
 
-    def forward(self, inputs: Tensor | dict, data_samples: BaseDataElement | list | None = None, mode: str = 'tensor',
-                **kwargs) -> Tensor | dict[str, Tensor] | list[BaseDataElement]:
+    def forward(
+        self,
+        inputs: Tensor | dict,
+        data_samples: BaseDataElement | list | None = None,
+        mode: str = 'tensor',
+        **kwargs,
+    ) -> Tensor | dict[str, Tensor] | list[BaseDataElement]:
         """``inputs``: (N, T, 3, H, W) in [0, 1], or a dictionary with it under ``img``.
 
-        ``mode``: ``loss`` gives ``dict(loss=...)``, ``predict`` a list of samples, ``tensor`` the generator's output.
+        ``mode``: ``loss`` gives ``dict(loss=...)``, ``predict`` a list of samples, ``tensor`` the
+        generator's output.
         """
         inputs = inputs['img'] if isinstance(inputs, dict) else inputs
         if mode == 'tensor':
@@ -72,13 +96,18 @@ class BasicVSR(BaseModel):
             return self.forward_inference(inputs, data_samples, **kwargs)
         raise ValueError(f"unknown mode {mode!r}; choose 'loss', 'predict' or 'tensor'")
 
-    def forward_tensor(self, inputs: Tensor, data_samples: BaseDataElement | list | None = None, **kwargs) -> Tensor:
+    def forward_tensor(
+        self, inputs: Tensor, data_samples: BaseDataElement | list | None = None, **kwargs
+    ) -> Tensor:
         """The generator's output, not clamped."""
         return self.generator(inputs, **kwargs)
 
-    def forward_train(self, inputs: Tensor, data_samples: BaseDataElement | list | None = None,
-                      **kwargs) -> dict[str, Tensor]:
-        """``dict(loss=...)`` of one training step; ``data_samples`` holds ``gt_img`` of the output's shape."""
+    def forward_train(
+        self, inputs: Tensor, data_samples: BaseDataElement | list | None = None, **kwargs
+    ) -> dict[str, Tensor]:
+        """``dict(loss=...)`` of one training step; ``data_samples`` holds ``gt_img`` of the
+        output's shape.
+        """
         samples = self._training_samples(data_samples)
         self.prepare_step()
         output = self.forward_tensor(inputs, data_samples, **kwargs)
@@ -86,16 +115,20 @@ class BasicVSR(BaseModel):
         self._count_step()
         return dict(loss=loss)
 
-    def forward_inference(self, inputs: Tensor, data_samples: BaseDataElement | list | None = None,
-                          **kwargs) -> list[BaseDataElement]:
-        """One sample per clip: what came in, plus ``pred_img`` and ``input``, (T, 3, H, W) float32 in [0, 255].
+    def forward_inference(
+        self, inputs: Tensor, data_samples: BaseDataElement | list | None = None, **kwargs
+    ) -> list[BaseDataElement]:
+        """One sample per clip: what came in, plus ``pred_img`` and ``input``, (T, 3, H, W) float32
+        in [0, 255].
 
         Where ``gt_img`` is one picture, ``pred_img`` is the centre frame's.
         """
         if self.forward_ensemble is None:
             output = self.forward_tensor(inputs, data_samples, **kwargs)
         else:
-            output = self.forward_ensemble(inputs, lambda clip: self.forward_tensor(clip, data_samples, **kwargs))
+            output = self.forward_ensemble(
+                inputs, lambda clip: self.forward_tensor(clip, data_samples, **kwargs)
+            )
         count = len(inputs)
         samples = _stacked(data_samples)
         samples = BaseDataElement() if samples is None else samples
@@ -143,14 +176,21 @@ class BasicVSR(BaseModel):
 
     def _pixel_loss_of(self, output: Tensor, samples: BaseDataElement) -> Tensor:
         if output.shape != samples.gt_img.shape:
-            raise LadaError(f'output and gt_img differ in shape: {tuple(output.shape)} and '
-                            f'{tuple(samples.gt_img.shape)}; check scale, clip length and padding')
+            raise LadaError(
+                f'output and gt_img differ in shape: {tuple(output.shape)} and '
+                f'{tuple(samples.gt_img.shape)}; check scale, clip length and padding'
+            )
         weight = self._pixel_weight(samples, output)
         if weight is None or getattr(self.pixel_loss, 'reduction', 'mean') != 'mean':
-            return self.pixel_loss(output, samples.gt_img, **({} if weight is None else dict(weight=weight)))
-        # A mean over clips, so that the loss does not depend on how a global batch is spread over ranks.
-        losses = [self.pixel_loss(*clip[:2], weight=clip[2]) for clip in
-                  zip(output.split(1), samples.gt_img.split(1), weight.split(1), strict=True)]
+            return self.pixel_loss(
+                output, samples.gt_img, **({} if weight is None else dict(weight=weight))
+            )
+        # A mean over clips, so that the loss does not depend on how a global batch is spread over
+        # ranks.
+        losses = [
+            self.pixel_loss(*clip[:2], weight=clip[2])
+            for clip in zip(output.split(1), samples.gt_img.split(1), weight.split(1), strict=True)
+        ]
         return torch.stack(losses).mean()
 
     def _pixel_weight(self, samples: BaseDataElement, output: Tensor) -> Tensor | None:
@@ -160,14 +200,20 @@ class BasicVSR(BaseModel):
         expected = (*output.shape[:2], *output.shape[3:])
         if mask is None or tuple(mask.shape) != expected:
             found = None if mask is None else tuple(mask.shape)
-            raise LadaError(f'train_cfg.mask_weight needs mosaic_mask of shape {expected} in the batch, found {found}; '
-                            'check the pipeline or remove mask_weight')
-        return torch.where(mask > 0, 1.0, self.mask_weight).to(output.device, torch.float32).unsqueeze(2)
+            raise LadaError(
+                f'train_cfg.mask_weight needs mosaic_mask of shape {expected} in the batch, found'
+                f' {found}; check the pipeline or remove mask_weight'
+            )
+        return (
+            torch.where(mask > 0, 1.0, self.mask_weight)
+            .to(output.device, torch.float32)
+            .unsqueeze(2)
+        )
 
     @staticmethod
     def _centre_frame(inputs: Tensor, output: Tensor) -> Tensor:
         t = output.shape[1]
-        if t % 2 == 0 and torch.equal(inputs[:, :t // 2], inputs[:, t // 2:].flip(1)):
+        if t % 2 == 0 and torch.equal(inputs[:, : t // 2], inputs[:, t // 2 :].flip(1)):
             return 0.5 * (output[:, t // 4] + output[:, -1 - t // 4])
         return output[:, t // 2]
 
@@ -179,7 +225,13 @@ def _stacked(samples: BaseDataElement | list | None) -> BaseDataElement | None:
 def _mask_weight(setting: float | None) -> float | None:
     if setting is None:
         return None
-    if isinstance(setting, bool) or not isinstance(setting, (int, float)) or not 0 <= setting < float('inf'):
-        raise LadaError(f'wrong train_cfg.mask_weight: {setting!r}; give the weight of pixels outside the mosaic, a '
-                        'number >= 0, for example 0.05')
+    if (
+        isinstance(setting, bool)
+        or not isinstance(setting, (int, float))
+        or not 0 <= setting < float('inf')
+    ):
+        raise LadaError(
+            f'wrong train_cfg.mask_weight: {setting!r}; give the weight of pixels outside the'
+            ' mosaic, a number >= 0, for example 0.05'
+        )
     return float(setting)

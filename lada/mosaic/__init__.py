@@ -12,6 +12,13 @@ from lada.mosaic.draw import draw_mosaic
 from lada.mosaic.look import MosaicLook, random_look
 
 __all__ = [
-    'Degradation', 'GaussianBlur', 'GaussianNoise', 'MosaicLook', 'VideoCompression', 'base_block_sizes',
-    'default_degradation', 'draw_mosaic', 'random_look',
+    'Degradation',
+    'GaussianBlur',
+    'GaussianNoise',
+    'MosaicLook',
+    'VideoCompression',
+    'base_block_sizes',
+    'default_degradation',
+    'draw_mosaic',
+    'random_look',
 ]

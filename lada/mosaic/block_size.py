@@ -1,15 +1,15 @@
 """Base block sizes of a mosaic, by the size of what it covers.
 
 The four formulas are those with which public Lada's datasets were made (``mosaic_size_v1_*`` from
-DeepMosaics); ``mosaic_size_v3`` is the rule of Pixiv's guidelines: one hundredth of the picture's longer
-side, at least 4.
+DeepMosaics); ``mosaic_size_v3`` is the rule of Pixiv's guidelines: one hundredth of the picture's
+longer side, at least 4.
 """
 
 import cv2
 import numpy as np
 
-# (area above which the line holds, its start, area per pixel of block size, block size at its start), for a picture
-# whose shorter side is 512 pixels.
+# (area above which the line holds, its start, area per pixel of block size, block size at its
+# start), for a picture whose shorter side is 512 pixels.
 _AREA_LINES = (
     (50_000, 50_000, 50_000, 12),
     (20_000, 20_000, 30_000, 8),
@@ -24,10 +24,10 @@ _RELATIVE_SIZES = np.linspace(0.01, 0.018, 20)
 def base_block_sizes(masks: np.ndarray, frame_shape: tuple[int, ...]) -> dict[str, float]:
     """Return the base block sizes of a clip in pixels of the crop.
 
-    ``masks`` are the crop's (T, h, w) uint8 masks without padding (they may be a list of differently sized
-    ones), of which the median frame counts; frames with an empty mask do not count unless all are empty.
-    ``frame_shape`` is the (height, width) of the full video frame. In a mask of several parts the largest
-    counts, except for ``mosaic_size_v1_bounding``.
+    ``masks`` are the crop's (T, h, w) uint8 masks without padding (they may be a list of
+    differently sized ones), of which the median frame counts; frames with an empty mask do not
+    count unless all are empty. ``frame_shape`` is the (height, width) of the full video frame. In a
+    mask of several parts the largest counts, except for ``mosaic_size_v1_bounding``.
     """
     sizes = [_sizes(mask) for mask in masks if mask.any()] or [_sizes(mask) for mask in masks]
     if not sizes:
@@ -51,8 +51,11 @@ def _sizes(mask: np.ndarray) -> tuple[float, float, float]:
     longer = max(mask.shape)
     coverage = max(part_width, part_height) / longer
     nearest = int(np.abs(_COVERAGES - coverage).argmin())
-    return (_by_area(part_area, mask.shape), _by_area(box_width * box_height, mask.shape),
-            float(_RELATIVE_SIZES[nearest]) * longer)
+    return (
+        _by_area(part_area, mask.shape),
+        _by_area(box_width * box_height, mask.shape),
+        float(_RELATIVE_SIZES[nearest]) * longer,
+    )
 
 
 def _by_area(area: float, shape: tuple[int, ...]) -> float:

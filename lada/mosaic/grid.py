@@ -1,4 +1,6 @@
-"""Where a mosaic's blocks lie along one side of a frame, and what becomes of them when the frame is resized."""
+"""Where a mosaic's blocks lie along one side of a frame, and what becomes of them when the frame is
+resized.
+"""
 
 from functools import lru_cache
 from typing import NamedTuple
@@ -7,7 +9,8 @@ import numpy as np
 
 
 class Axis(NamedTuple):
-    """Blocks of ``block`` pixels one after the other from ``start`` to ``stop``, where the last one may be cut off.
+    """Blocks of ``block`` pixels one after the other from ``start`` to ``stop``, where the last one
+    may be cut off.
 
     ``length`` is the frame's side in pixels; what lies outside of the blocks is padding.
     """
@@ -24,7 +27,10 @@ class Axis(NamedTuple):
 
     def pixels(self, blocks: slice) -> slice:
         """Return the pixels of a run of blocks."""
-        return slice(self.start + blocks.start * self.block, min(self.start + blocks.stop * self.block, self.stop))
+        return slice(
+            self.start + blocks.start * self.block,
+            min(self.start + blocks.stop * self.block, self.stop),
+        )
 
     def lengths(self, blocks: slice) -> np.ndarray:
         """Return how many pixels each block of a run has."""
@@ -32,12 +38,18 @@ class Axis(NamedTuple):
         return np.minimum(self.block, self.stop - starts)
 
     def centres(self) -> np.ndarray:
-        """Return each block's centre pixel, moved to the last pixel where the block is cut off before it."""
-        return np.minimum(self.start + self.block // 2 + self.block * np.arange(self.count), self.stop - 1)
+        """Return each block's centre pixel, moved to the last pixel where the block is cut off
+        before it.
+        """
+        return np.minimum(
+            self.start + self.block // 2 + self.block * np.arange(self.count), self.stop - 1
+        )
 
 
 class Spread(NamedTuple):
-    """Which blocks fill the pixels of a resized side, see :func:`spread`; for the pixels that no padding touches."""
+    """Which blocks fill the pixels of a resized side, see :func:`spread`; for the pixels that no
+    padding touches.
+    """
 
     start: int
     """The first of these pixels."""
@@ -48,11 +60,15 @@ class Spread(NamedTuple):
     mixed: np.ndarray
     """The pixels with more than one block, counted from ``start``."""
     shares: np.ndarray
-    """(N, mixed) float32: what share of these pixels their first block has, the next, and so on to the N-th."""
+    """(N, mixed) float32: what share of these pixels their first block has, the next, and so on to
+    the N-th.
+    """
 
     def seen(self, blocks: slice) -> slice:
         """Return the pixels, counted from ``start``, that show any of these ``blocks``."""
-        return slice(int(self.last.searchsorted(blocks.start)), int(self.first.searchsorted(blocks.stop)))
+        return slice(
+            int(self.last.searchsorted(blocks.start)), int(self.first.searchsorted(blocks.stop))
+        )
 
     def fill(self, lines: np.ndarray, blocks: slice) -> np.ndarray:
         """Return what the pixels :meth:`seen` show, (pixels, N) uint8.
@@ -64,7 +80,8 @@ class Spread(NamedTuple):
         mixed = slice(self.mixed.searchsorted(pixels.start), self.mixed.searchsorted(pixels.stop))
         if mixed.start < mixed.stop:
             which = self.mixed[mixed]
-            # Not a product of matrices: the threads of a BLAS would wait for work between these small ones.
+            # Not a product of matrices: the threads of a BLAS would wait for work between these
+            # small ones.
             total = np.float32(0.5)
             for number, share in enumerate(self.shares[:, mixed]):
                 block = self.first[which] + (number - blocks.start)
@@ -76,16 +93,18 @@ class Spread(NamedTuple):
 
 def inside(axis: Axis, length: int) -> slice:
     """Return the pixels of the side resized to ``length`` that no padding touches."""
-    return slice(-(-axis.start * length // axis.length),
-                 length + (axis.stop - axis.length) * length // axis.length)
+    return slice(
+        -(-axis.start * length // axis.length),
+        length + (axis.stop - axis.length) * length // axis.length,
+    )
 
 
 @lru_cache(maxsize=64)
 def spread(axis: Axis, length: int) -> Spread:
     """Resize a side to ``length`` pixels by averaging or linear interpolation.
 
-    Either way a new pixel is the mean over a stretch of the old side: over its own width where the side shrinks, and
-    one old pixel wide where it grows.
+    Either way a new pixel is the mean over a stretch of the old side: over its own width where the
+    side shrinks, and one old pixel wide where it grows.
     """
     ratio = axis.length / length
     width = max(1.0, ratio)
@@ -95,11 +114,14 @@ def spread(axis: Axis, length: int) -> Spread:
     first = np.clip((low - axis.start) // axis.block, 0, axis.count - 1).astype(int)
     last = np.clip(-((axis.start - high) // axis.block) - 1, 0, axis.count - 1).astype(int)
     mixed = np.flatnonzero(first < last)
-    # The first and the last block go on for ever, as the pixels at a border do when a frame is enlarged.
+    # The first and the last block go on for ever, as the pixels at a border do when a frame is
+    # enlarged.
     edges = axis.start + axis.block * np.arange(1.0, axis.count)
     below = np.clip((edges - low[mixed, None]) / width, 0, 1)
     shares = np.diff(below, axis=1, prepend=0, append=1)
     numbers = np.arange(np.max(last - first, initial=0) + 1)[:, None]
     blocks = np.minimum(first[mixed] + numbers, axis.count - 1)
-    shares = np.where(first[mixed] + numbers <= last[mixed], shares[np.arange(len(mixed)), blocks], 0)
+    shares = np.where(
+        first[mixed] + numbers <= last[mixed], shares[np.arange(len(mixed)), blocks], 0
+    )
     return Spread(within.start, first, last, mixed, shares.astype(np.float32))

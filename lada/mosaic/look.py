@@ -16,7 +16,9 @@ class MosaicLook:
     """The look of one clip's mosaic. The names are those of public Lada's metadata."""
 
     mod: str
-    """``squa_avg``: square blocks, mean; ``squa_mid``: square blocks, centre pixel; ``rect_avg``: wide blocks, mean."""
+    """``squa_avg``: square blocks, mean; ``squa_mid``: square blocks, centre pixel; ``rect_avg``:
+    wide blocks, mean.
+    """
     block_size: int
     """Height of a block in pixels, at least 1."""
     rect_ratio: float = 1.0
@@ -28,8 +30,10 @@ class MosaicLook:
         if self.mod not in MODS:
             raise LadaError(f'unknown mosaic look: {self.mod!r}; use one of {", ".join(MODS)}')
         if self.block_size < 1 or self.rect_ratio < 1 or self.feather_size < -1:
-            raise LadaError(f'impossible mosaic look: {self}; block_size and rect_ratio are at least 1, '
-                            'feather_size at least -1')
+            raise LadaError(
+                f'impossible mosaic look: {self}; block_size and rect_ratio are at least 1, '
+                'feather_size at least -1'
+            )
 
     @property
     def block_shape(self) -> tuple[int, int]:
@@ -40,10 +44,17 @@ class MosaicLook:
 
 
 def random_look(
-        rng: np.random.Generator, base_block_size: float, *, size_scale: tuple[float, float] = (0.7, 2.2),
-        mod_probs: Mapping[str, float] = MOD_PROBS, rect_ratio_range: tuple[float, float] = (1.1, 1.8),
-        feather_prob: float = 0.7, feather_scale: tuple[float, float] = (0, 2.5)) -> MosaicLook:
-    """Draw a look: block size ``base_block_size`` x U(size_scale), at least 2; feather size block x U(feather_scale).
+    rng: np.random.Generator,
+    base_block_size: float,
+    *,
+    size_scale: tuple[float, float] = (0.7, 2.2),
+    mod_probs: Mapping[str, float] = MOD_PROBS,
+    rect_ratio_range: tuple[float, float] = (1.1, 1.8),
+    feather_prob: float = 0.7,
+    feather_scale: tuple[float, float] = (0, 2.5),
+) -> MosaicLook:
+    """Draw a look: block size ``base_block_size`` x U(size_scale), at least 2; feather size block x
+    U(feather_scale).
 
     Takes five uniform numbers from ``rng`` whatever the outcome.
     """
@@ -53,9 +64,13 @@ def random_look(
     name = names[min(int(np.searchsorted(bounds, mod * bounds[-1], side='right')), len(names) - 1)]
     block_size = max(2, int(base_block_size * _between(size, size_scale)))
     return MosaicLook(
-        mod=name, block_size=block_size,
+        mod=name,
+        block_size=block_size,
         rect_ratio=_between(ratio, rect_ratio_range) if name == 'rect_avg' else 1.0,
-        feather_size=int(block_size * _between(feather, feather_scale)) if feathered < feather_prob else -1)
+        feather_size=int(block_size * _between(feather, feather_scale))
+        if feathered < feather_prob
+        else -1,
+    )
 
 
 def _between(unit: float, limits: tuple[float, float]) -> float:

@@ -1,8 +1,9 @@
 """RGB <-> Y'CbCr, 8 bit, in OpenCV's vectorised integer arithmetic.
 
-swscale's fast converters darken by about one grey level a round trip and its accurate ones are several
-times slower, so the common planar formats are converted here. Matrices: ITU-R BT.601, BT.709, BT.2020,
-SMPTE 240M, FCC. Chroma samples are taken as centred between the luma samples, in both directions.
+swscale's fast converters darken by about one grey level a round trip and its accurate ones are
+several times slower, so the common planar formats are converted here. Matrices: ITU-R BT.601,
+BT.709, BT.2020, SMPTE 240M, FCC. Chroma samples are taken as centred between the luma samples, in
+both directions.
 """
 
 from collections.abc import Sequence
@@ -30,25 +31,33 @@ class Transforms(NamedTuple):
 
 @lru_cache(maxsize=16)
 def transforms(matrix: str, full_range: bool = False) -> Transforms:
-    """Return the affine matrices of a name in :data:`LUMA_WEIGHTS`, limited (16..235) or full range."""
+    """Return the affine matrices of a name in :data:`LUMA_WEIGHTS`, limited (16..235) or full
+    range.
+    """
     red, blue = LUMA_WEIGHTS[matrix]
     luma = np.array([red, 1 - red - blue, blue])
-    linear = np.stack([
-        luma,
-        (np.array([0, 0, 1]) - luma) / (2 * (1 - blue)),
-        (np.array([1, 0, 0]) - luma) / (2 * (1 - red)),
-    ])
+    linear = np.stack(
+        [
+            luma,
+            (np.array([0, 0, 1]) - luma) / (2 * (1 - blue)),
+            (np.array([1, 0, 0]) - luma) / (2 * (1 - red)),
+        ]
+    )
     if full_range:
         offset = np.array([0.0, 128.0, 128.0])
     else:
         linear *= np.array([[219], [224], [224]]) / 255
         offset = np.array([16.0, 128.0, 128.0])
     inverse = np.linalg.inv(linear)
-    return Transforms(np.column_stack([linear, offset]), np.column_stack([inverse, -inverse @ offset]))
+    return Transforms(
+        np.column_stack([linear, offset]), np.column_stack([inverse, -inverse @ offset])
+    )
 
 
 def rgb_to_yuv420(frame: np.ndarray, planes: Sequence[np.ndarray], matrix: str = 'bt709') -> None:
-    """Convert (H, W, 3) uint8 RGB, H and W even, into limited-range ``planes`` Y (H, W), U and V (H / 2, W / 2)."""
+    """Convert (H, W, 3) uint8 RGB, H and W even, into limited-range ``planes`` Y (H, W), U and V (H
+    / 2, W / 2).
+    """
     full = np.empty((2, *frame.shape[:2]), np.uint8)
     cv2.split(cv2.transform(frame, transforms(matrix).to_yuv), (planes[0], *full))
     for plane, chroma in zip(planes[1:], full, strict=True):
@@ -61,23 +70,35 @@ def rgb_to_yuv444p(frame: np.ndarray, matrix: str = 'bt709') -> np.ndarray:
 
 
 def planes_to_rgb(
-        luma: np.ndarray, blue: np.ndarray, red: np.ndarray, matrix: str, full_range: bool = False,
-        out: np.ndarray | None = None) -> np.ndarray:
-    """Convert planes Y, U, V (U and V of any size, interpolated linearly to Y's) into (H, W, 3) uint8 RGB."""
+    luma: np.ndarray,
+    blue: np.ndarray,
+    red: np.ndarray,
+    matrix: str,
+    full_range: bool = False,
+    out: np.ndarray | None = None,
+) -> np.ndarray:
+    """Convert planes Y, U, V (U and V of any size, interpolated linearly to Y's) into (H, W, 3)
+    uint8 RGB.
+    """
     # OpenCV merges rows with gaps between them several times more slowly.
     luma, blue, red = (np.ascontiguousarray(plane) for plane in (luma, blue, red))
     if blue.shape != luma.shape:
         blue, red = (_enlarged(chroma, luma.shape) for chroma in (blue, red))
-    return cv2.transform(cv2.merge((luma, blue, red)), transforms(matrix, full_range).to_rgb, dst=out)
+    return cv2.transform(
+        cv2.merge((luma, blue, red)), transforms(matrix, full_range).to_rgb, dst=out
+    )
 
 
 def _enlarged(plane: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     height, width = plane.shape
     if shape != (2 * height, 2 * width):
         return cv2.resize(plane, shape[::-1], interpolation=cv2.INTER_LINEAR)
-    # Linear interpolation to twice the size is repeating each pixel and weighting neighbours 1:2:1, which is faster.
+    # Linear interpolation to twice the size is repeating each pixel and weighting neighbours 1:2:1,
+    # which is faster.
     pairs = cv2.merge((plane, plane)).reshape(height, 1, 2 * width)
-    return cv2.GaussianBlur(pairs.repeat(2, axis=1).reshape(shape), (3, 3), 0, borderType=cv2.BORDER_REPLICATE)
+    return cv2.GaussianBlur(
+        pairs.repeat(2, axis=1).reshape(shape), (3, 3), 0, borderType=cv2.BORDER_REPLICATE
+    )
 
 
 @lru_cache(maxsize=1)

@@ -1,4 +1,6 @@
-"""Decoded frames into arrays, the right matrix, the right range, upright; and arrays into frames to encode."""
+"""Decoded frames into arrays, the right matrix, the right range, upright; and arrays into frames to
+encode.
+"""
 
 import av
 import numpy as np
@@ -7,7 +9,15 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoRef
 from lada.video.colour import expand_luma, planes_to_rgb, rgb_to_yuv420
 
 # AVColorSpace numbers as decoders report them.
-_MATRIX_OF_TAG = {1: 'bt709', 4: 'fcc', 5: 'bt601', 6: 'bt601', 7: 'smpte240m', 9: 'bt2020', 10: 'bt2020'}
+_MATRIX_OF_TAG = {
+    1: 'bt709',
+    4: 'fcc',
+    5: 'bt601',
+    6: 'bt601',
+    7: 'smpte240m',
+    9: 'bt2020',
+    10: 'bt2020',
+}
 _SWSCALE_MATRIX = {
     'bt601': Colorspace.ITU601,
     'bt709': Colorspace.ITU709,
@@ -16,16 +26,27 @@ _SWSCALE_MATRIX = {
     'fcc': Colorspace.FCC,
 }
 _LIMITED, _FULL = int(ColorRange.MPEG), int(ColorRange.JPEG)
-_PLANAR = {'yuv420p', 'yuv422p', 'yuv444p', 'yuv440p', 'yuvj420p', 'yuvj422p', 'yuvj444p', 'yuvj440p'}
+_PLANAR = {
+    'yuv420p',
+    'yuv422p',
+    'yuv444p',
+    'yuv440p',
+    'yuvj420p',
+    'yuvj422p',
+    'yuvj444p',
+    'yuvj440p',
+}
 _LUMA_FIRST = _PLANAR | {'nv12', 'nv21', 'yuv410p', 'yuv411p', 'gray'}
 # Without these flags swscale's converters are biased by a grey level.
 _ACCURATE = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 
 
 class FrameConverter:
-    """Turns frames of one stream into uint8 arrays, upright (the display matrix's rotation is applied).
+    """Turns frames of one stream into uint8 arrays, upright (the display matrix's rotation is
+    applied).
 
-    Untagged video counts as BT.709 from 1280 columns or 577 rows on and as BT.601 below, limited range.
+    Untagged video counts as BT.709 from 1280 columns or 577 rows on and as BT.601 below, limited
+    range.
     """
 
     def __init__(self, gray: bool = False):
@@ -33,7 +54,9 @@ class FrameConverter:
         self._reformatter = VideoReformatter()
 
     def __call__(self, frame: av.VideoFrame, out: np.ndarray | None = None) -> np.ndarray:
-        """Return (H, W, 3) RGB, or the (H, W) luma plane as 0..255 with ``gray``; written to ``out`` if it is given."""
+        """Return (H, W, 3) RGB, or the (H, W) luma plane as 0..255 with ``gray``; written to
+        ``out`` if it is given.
+        """
         turns = quarter_turns(frame)
         if turns:
             array = np.rot90(self._luma(frame) if self._gray else self._rgb(frame), turns)
@@ -57,7 +80,8 @@ class FrameConverter:
             return planes_to_rgb(*planes, matrix, is_full_range(frame), out)
         source = None if frame.format.is_rgb else _SWSCALE_MATRIX[matrix]
         converted = self._reformatter.reformat(
-            frame, format='rgb24', src_colorspace=source, interpolation=_ACCURATE, threads=1)
+            frame, format='rgb24', src_colorspace=source, interpolation=_ACCURATE, threads=1
+        )
         return plane_array(converted.planes[0], channels=3)
 
     def _luma(self, frame: av.VideoFrame) -> np.ndarray:
@@ -65,7 +89,12 @@ class FrameConverter:
             luma = plane_array(frame.planes[0])
             return luma if is_full_range(frame) else expand_luma(luma)
         converted = self._reformatter.reformat(
-            frame, format='gray', dst_color_range=ColorRange.JPEG, interpolation=_ACCURATE, threads=1)
+            frame,
+            format='gray',
+            dst_color_range=ColorRange.JPEG,
+            interpolation=_ACCURATE,
+            threads=1,
+        )
         return plane_array(converted.planes[0])
 
 
@@ -78,7 +107,9 @@ def yuv420p_frame(frame: np.ndarray, matrix: str = 'bt709') -> av.VideoFrame:
 
 
 def quarter_turns(frame: av.VideoFrame) -> int:
-    """Return how many counter-clockwise quarter turns bring the frame upright (0 for other angles)."""
+    """Return how many counter-clockwise quarter turns bring the frame upright (0 for other
+    angles).
+    """
     angle = frame.rotation
     return round(angle / 90) % 4 if angle % 90 == 0 else 0
 
@@ -106,4 +137,4 @@ def is_full_range(frame: av.VideoFrame) -> bool:
 def plane_array(plane, channels: int = 1) -> np.ndarray:
     """View a plane of 8-bit samples as (H, W) or (H, W, channels), without its padding."""
     shape = (plane.height, plane.width) if channels == 1 else (plane.height, plane.width, channels)
-    return np.ndarray(shape, np.uint8, plane, strides=(plane.line_size, channels, 1)[:len(shape)])
+    return np.ndarray(shape, np.uint8, plane, strides=(plane.line_size, channels, 1)[: len(shape)])

@@ -11,21 +11,43 @@ from lada.video.colour import transforms
 from lada.video.convert import FrameConverter, is_full_range, matrix_of, quarter_turns
 
 # Layouts that hold the same samples in another order.
-_PLANAR_TWINS = {'nv12': 'yuv420p', 'nv21': 'yuv420p', 'nv16': 'yuv422p', 'yuyv422': 'yuv422p', 'uyvy422': 'yuv422p',
-                 'p010le': 'yuv420p10le', 'p210le': 'yuv422p10le', 'yuva420p': 'yuv420p', 'yuva422p': 'yuv422p',
-                 'yuva444p': 'yuv444p', 'yuvj420p': 'yuv420p', 'yuvj422p': 'yuv422p', 'yuvj444p': 'yuv444p'}
+_PLANAR_TWINS = {
+    'nv12': 'yuv420p',
+    'nv21': 'yuv420p',
+    'nv16': 'yuv422p',
+    'yuyv422': 'yuv422p',
+    'uyvy422': 'yuv422p',
+    'p010le': 'yuv420p10le',
+    'p210le': 'yuv422p10le',
+    'yuva420p': 'yuv420p',
+    'yuva422p': 'yuv422p',
+    'yuva444p': 'yuv444p',
+    'yuvj420p': 'yuv420p',
+    'yuvj422p': 'yuv422p',
+    'yuvj444p': 'yuv444p',
+}
 TAGS = ('colorspace', 'color_range', 'color_primaries', 'color_trc')
 """The names under which PyAV keeps a picture's colour description."""
 _ACCURATE = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 
 
 def planar_format(name: str) -> str:
-    """Return the planar Y'CbCr (or gray) pixel format in which pictures of a format are changed and encoded."""
+    """Return the planar Y'CbCr (or gray) pixel format in which pictures of a format are changed and
+    encoded.
+    """
     name = _PLANAR_TWINS.get(name, name)
     form = av.VideoFormat(name, 16, 16)
     bits = {component.bits for component in form.components}
-    if form.is_planar and not form.is_rgb and not form.has_palette and not form.is_big_endian \
-            and len(form.components) in (1, 3) and len(bits) == 1 and max(bits) <= 16 and not form.is_bit_stream:
+    if (
+        form.is_planar
+        and not form.is_rgb
+        and not form.has_palette
+        and not form.is_big_endian
+        and len(form.components) in (1, 3)
+        and len(bits) == 1
+        and max(bits) <= 16
+        and not form.is_bit_stream
+    ):
         return name
     return 'gray' if name == 'gray' else 'yuv444p'
 
@@ -33,12 +55,14 @@ def planar_format(name: str) -> str:
 class Picture:
     """One frame of a video: Y'CbCr samples to change and to encode, and RGB to look at.
 
-    ``planes`` are the frame's samples, (h, w) uint8 or, above 8 bits, uint16. :meth:`blend` replaces those it changes
-    by new arrays that differ only where its weight is above 0. RGB is upright (a rotation tag is applied), planes lie
-    as they are coded.
+    ``planes`` are the frame's samples, (h, w) uint8 or, above 8 bits, uint16. :meth:`blend`
+    replaces those it changes by new arrays that differ only where its weight is above 0. RGB is
+    upright (a rotation tag is applied), planes lie as they are coded.
     """
 
-    def __init__(self, frame: av.VideoFrame, reformatter: VideoReformatter, converter: FrameConverter):
+    def __init__(
+        self, frame: av.VideoFrame, reformatter: VideoReformatter, converter: FrameConverter
+    ):
         self.pts, self.duration = frame.pts, frame.duration
         self.turns = quarter_turns(frame)
         self.tags = {name: getattr(frame, name) for name in TAGS}
@@ -77,7 +101,8 @@ class Picture:
 
         Args:
             rgb: (h, w, 3), 0 to 255, upright.
-            alpha: (h, w) weight of the patch, 0 to 1. A chroma sample takes the least weight of the pixels it colours.
+            alpha: (h, w) weight of the patch, 0 to 1. A chroma sample takes the least weight of the
+                pixels it colours.
             y, x: the patch's top left corner in the upright picture.
         """
         if not alpha.any():
@@ -93,7 +118,9 @@ class Picture:
         for axis, amount, at_edge in beyond:
             widths = [(0, amount) if axis == number else (0, 0) for number in (0, 1)]
             alpha = np.pad(alpha, widths, mode='edge' if at_edge and amount else 'constant')
-        rgb = cv2.copyMakeBorder(rgb.astype(np.float32), top, bottom, left, right, cv2.BORDER_REPLICATE)
+        rgb = cv2.copyMakeBorder(
+            rgb.astype(np.float32), top, bottom, left, right, cv2.BORDER_REPLICATE
+        )
         yuv = cv2.transform(rgb, self._to_yuv) * float(1 << (self.depth - 8))
         y, x = y - top, x - left
         self._mix(0, y, x, yuv[..., 0], alpha)
@@ -105,7 +132,9 @@ class Picture:
                 self._mix(number, y // step_y, x // step_x, chroma, least)
 
     def to_frame(self, planes: list[np.ndarray] | None = None) -> av.VideoFrame:
-        """Return a frame to encode, with this picture's time and tags; ``planes``: other samples, of any size."""
+        """Return a frame to encode, with this picture's time and tags; ``planes``: other samples,
+        of any size.
+        """
         planes = self.planes if planes is None else planes
         height, width = planes[0].shape
         frame = av.VideoFrame(width, height, self.format)
@@ -117,7 +146,9 @@ class Picture:
         return frame
 
     def beside(self, other_planes: list[np.ndarray]) -> list[np.ndarray]:
-        """Return planes that show ``other_planes`` on the left of this picture, when shown upright."""
+        """Return planes that show ``other_planes`` on the left of this picture, when shown
+        upright.
+        """
         pairs = zip(other_planes, self.planes, strict=True)
         if self.turns in (2, 3):
             pairs = ((right, left) for left, right in pairs)
@@ -125,21 +156,29 @@ class Picture:
 
     def _subsampling(self) -> tuple[int, int]:
         form = self._frame.format
-        return (64 // form.chroma_height(64), 64 // form.chroma_width(64)) if len(self.planes) == 3 else (1, 1)
+        return (
+            (64 // form.chroma_height(64), 64 // form.chroma_width(64))
+            if len(self.planes) == 3
+            else (1, 1)
+        )
 
     def _as_coded(self, rgb, alpha, y, x):
         (height, width), (h, w) = self.shape, alpha.shape
         if self.turns:
             rgb, alpha = np.rot90(rgb, -self.turns), np.rot90(alpha, -self.turns)
-            y, x = {1: (x, height - y - h), 2: (height - y - h, width - x - w), 3: (width - x - w, y)}[self.turns]
+            y, x = {
+                1: (x, height - y - h),
+                2: (height - y - h, width - x - w),
+                3: (width - x - w, y),
+            }[self.turns]
         return np.ascontiguousarray(rgb), np.ascontiguousarray(alpha), y, x
 
     def _mix(self, number: int, y: int, x: int, values: np.ndarray, alpha: np.ndarray) -> None:
         if not self._own[number]:
             self.planes[number], self._own[number] = self.planes[number].copy(), True
         plane = self.planes[number]
-        target = plane[y:y + alpha.shape[0], x:x + alpha.shape[1]]
-        values, alpha = (array[:target.shape[0], :target.shape[1]] for array in (values, alpha))
+        target = plane[y : y + alpha.shape[0], x : x + alpha.shape[1]]
+        values, alpha = (array[: target.shape[0], : target.shape[1]] for array in (values, alpha))
         mixed = np.rint(target + alpha * (values - target)).clip(0, (1 << self.depth) - 1)
         np.copyto(target, mixed.astype(plane.dtype), where=alpha > 0)
 
@@ -158,4 +197,4 @@ def _samples(plane, depth: int) -> np.ndarray:
     """View a plane's samples (h, w), without its padding."""
     dtype = np.uint8 if depth == 8 else np.uint16
     rows = np.frombuffer(plane, dtype).reshape(-1, plane.line_size // np.dtype(dtype).itemsize)
-    return rows[:plane.height, :plane.width]
+    return rows[: plane.height, : plane.width]

@@ -1,8 +1,9 @@
 """Reading frames by number.
 
-Frames are numbered in the order they are shown, from 0, whatever their timestamps (variable frame rate
-needs no special case). Seeking is exact: the keyframe to start from comes from the container's index or
-from a scan of its packets, and where neither can be trusted the file is decoded from its beginning.
+Frames are numbered in the order they are shown, from 0, whatever their timestamps (variable frame
+rate needs no special case). Seeking is exact: the keyframe to start from comes from the container's
+index or from a scan of its packets, and where neither can be trusted the file is decoded from its
+beginning.
 """
 
 from bisect import bisect_left
@@ -64,16 +65,23 @@ def probe(path: str | Path) -> VideoInfo:
         else:
             duration = None
         return VideoInfo(
-            path=Path(path), width=width, height=height,
+            path=Path(path),
+            width=width,
+            height=height,
             fps=stream.average_rate or stream.guessed_rate or Fraction(25),
-            frames=stream.frames or None, duration=duration,
-            codec=stream.codec_context.name, pix_fmt=frame.format.name,
+            frames=stream.frames or None,
+            duration=duration,
+            codec=stream.codec_context.name,
+            pix_fmt=frame.format.name,
             rotation=180 if frame.rotation == -180 else frame.rotation,
-            has_audio=bool(container.streams.audio))
+            has_audio=bool(container.streams.audio),
+        )
 
 
 def count_frames(path: str | Path) -> int:
-    """Count the frames of a file from its index or packets, without decoding where these are enough."""
+    """Count the frames of a file from its index or packets, without decoding where these are
+    enough.
+    """
     with _open(path) as (container, stream):
         if _packets_hide_frames(stream):
             count = sum(1 for _ in _decode(_packets(container, stream), path, 0))
@@ -88,14 +96,19 @@ def count_frames(path: str | Path) -> int:
 
 
 def iter_frames(
-        path: str | Path, start: int = 0, stop: int | None = None, *, gray: bool = False,
-        threads: int = 1) -> Iterator[np.ndarray]:
+    path: str | Path,
+    start: int = 0,
+    stop: int | None = None,
+    *,
+    gray: bool = False,
+    threads: int = 1,
+) -> Iterator[np.ndarray]:
     """Yield frames ``start`` to ``stop`` (exclusive; ``None``: to the end) one at a time.
 
-    Each is a uint8 array of its own: (H, W, 3) RGB, or with ``gray`` the (H, W) luma as 0..255 (a mask
-    written by this package comes back unchanged). ``threads``: decoder threads, 0 for as many as there are
-    cores. Raises :class:`VideoError` if the file is missing, no video, damaged, or ends before ``stop``
-    (without ``stop``: before or at ``start``).
+    Each is a uint8 array of its own: (H, W, 3) RGB, or with ``gray`` the (H, W) luma as 0..255 (a
+    mask written by this package comes back unchanged). ``threads``: decoder threads, 0 for as many
+    as there are cores. Raises :class:`VideoError` if the file is missing, no video, damaged, or
+    ends before ``stop`` (without ``stop``: before or at ``start``).
     """
     convert = FrameConverter(gray)
     for number, picture in _pictures(path, start, stop, threads):
@@ -103,30 +116,43 @@ def iter_frames(
 
 
 def read_frames(
-        path: str | Path, start: int = 0, stop: int | None = None, *, gray: bool = False,
-        threads: int = 1) -> np.ndarray:
-    """Read frames ``start`` to ``stop`` (exclusive) into one uint8 array: (T, H, W, 3), ``gray``: (T, H, W).
+    path: str | Path,
+    start: int = 0,
+    stop: int | None = None,
+    *,
+    gray: bool = False,
+    threads: int = 1,
+) -> np.ndarray:
+    """Read frames ``start`` to ``stop`` (exclusive) into one uint8 array: (T, H, W, 3), ``gray``:
+    (T, H, W).
 
     As :func:`iter_frames`, and all frames must have one size.
     """
-    # First all are decoded, then all converted: one kind of work after the other makes better use of the caches.
+    # First all are decoded, then all converted: one kind of work after the other makes better use
+    # of the caches.
     pictures = deque(_pictures(path, start, stop, threads))
     if not pictures:
         raise ValueError(f'an empty frame range: {start} to {stop}')
     convert = FrameConverter(gray)
     height, width = upright_size(pictures[0][1])
-    clip = np.empty((len(pictures), height, width) if gray else (len(pictures), height, width, 3), np.uint8)
+    clip = np.empty(
+        (len(pictures), height, width) if gray else (len(pictures), height, width, 3), np.uint8
+    )
     for out in clip:
         number, picture = pictures.popleft()
         if upright_size(picture) != (height, width):
             there, here = upright_size(picture), (height, width)
-            raise VideoError(f'the frame size changes: {path}, frame {number} is {there[1]}x{there[0]} after '
-                             f'{here[1]}x{here[0]}; re-encode the file to one size')
+            raise VideoError(
+                f'the frame size changes: {path}, frame {number} is {there[1]}x{there[0]} after '
+                f'{here[1]}x{here[0]}; re-encode the file to one size'
+            )
         _converted(convert, path, number, picture, out)
     return clip
 
 
-def _pictures(path: str | Path, start: int, stop: int | None, threads: int) -> Iterator[tuple[int, av.VideoFrame]]:
+def _pictures(
+    path: str | Path, start: int, stop: int | None, threads: int
+) -> Iterator[tuple[int, av.VideoFrame]]:
     """Decode frames ``start`` to ``stop``; yields their numbers, too."""
     if start < 0 or (stop is not None and stop < start):
         raise ValueError(f'no frame range: {start} to {stop}')
@@ -137,14 +163,18 @@ def _pictures(path: str | Path, start: int, stop: int | None, threads: int) -> I
             position = _seek(container, stream, path, start)
             if position is not None:
                 number, first_pts, packets = position
-                yield from _select(_decode(packets, path, number, first_pts), path, number, start, stop)
+                yield from _select(
+                    _decode(packets, path, number, first_pts), path, number, start, stop
+                )
                 return
     with _open(path, threads) as (container, stream):
         yield from _select(_decode(_packets(container, stream), path, 0), path, 0, start, stop)
 
 
 def _select(frames, path, number, start, stop) -> Iterator[tuple[int, av.VideoFrame]]:
-    """Yield those of ``frames`` (the first has this ``number``) that lie in the range, and their numbers."""
+    """Yield those of ``frames`` (the first has this ``number``) that lie in the range, and their
+    numbers.
+    """
     for frame in frames:
         if number >= start:
             yield number, frame
@@ -153,16 +183,21 @@ def _select(frames, path, number, start, stop) -> Iterator[tuple[int, av.VideoFr
             return
     if number <= start or stop is not None:
         wanted = f'frame {stop - 1 if stop is not None else start} was asked for'
-        raise VideoError(f'the video ends early: {path} has {number} frames, {wanted}; '
-                         'the file is cut short or its metadata is wrong')
+        raise VideoError(
+            f'the video ends early: {path} has {number} frames, {wanted}; '
+            'the file is cut short or its metadata is wrong'
+        )
 
 
-def _converted(convert: FrameConverter, path, number: int, picture: av.VideoFrame, out=None) -> np.ndarray:
+def _converted(
+    convert: FrameConverter, path, number: int, picture: av.VideoFrame, out=None
+) -> np.ndarray:
     try:
         return convert(picture, out)
     except _FAULTS as error:
         raise VideoError(
-            f'cannot convert frame {number}: {path} ({picture.format.name}: {error}); re-encode it') from error
+            f'cannot convert frame {number}: {path} ({picture.format.name}: {error}); re-encode it'
+        ) from error
 
 
 @contextmanager
@@ -174,18 +209,27 @@ def _open(path: str | Path, threads: int = 1):
     if not path.stat().st_size:
         raise VideoError(f'an empty file instead of a video (0 bytes): {path}; replace it')
     try:
-        # 'file:' keeps a colon in a name from being read as a protocol, the list a playlist off the network.
-        container = av.open(f'file:{path}', options={'protocol_whitelist': 'file'}, metadata_errors='replace')
+        # 'file:' keeps a colon in a name from being read as a protocol, the list a playlist off the
+        # network.
+        container = av.open(
+            f'file:{path}', options={'protocol_whitelist': 'file'}, metadata_errors='replace'
+        )
     except (*_FAULTS, OSError) as error:
-        raise VideoError(f'not a readable video: {path} ({_reason(error)}); replace the file') from error
+        raise VideoError(
+            f'not a readable video: {path} ({_reason(error)}); replace the file'
+        ) from error
     with container:
-        streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+        streams = [
+            s for s in container.streams.video if not s.disposition & Disposition.attached_pic
+        ]
         if not streams:
             kind = 'audio only' if container.streams.audio else 'no video stream'
             raise VideoError(f'not a video: {path} ({kind}); replace the file')
         stream = streams[0]
         if stream.codec_context is None:
-            raise VideoError(f'no decoder for the video: {path}; re-encode it, for example as H.264')
+            raise VideoError(
+                f'no decoder for the video: {path}; re-encode it, for example as H.264'
+            )
         stream.codec_context.thread_count = threads
         if threads != 1:
             stream.codec_context.thread_type = 'AUTO'
@@ -207,11 +251,15 @@ def _demux(container, stream, path) -> Iterator[av.Packet]:
         with closing(container.demux(stream)) as packets:
             yield from packets
     except _FAULTS as error:
-        raise VideoError(f'damaged video: {path} ({_reason(error)}); replace or re-encode it') from error
+        raise VideoError(
+            f'damaged video: {path} ({_reason(error)}); replace or re-encode it'
+        ) from error
 
 
 def _decode(packets, path, number, first_pts=None) -> Iterator[av.VideoFrame]:
-    """Decode packets; ``number`` is that of the first frame, frames before ``first_pts`` are dropped."""
+    """Decode packets; ``number`` is that of the first frame, frames before ``first_pts`` are
+    dropped.
+    """
     try:
         for packet in packets:
             for frame in packet.decode():
@@ -222,7 +270,8 @@ def _decode(packets, path, number, first_pts=None) -> Iterator[av.VideoFrame]:
                     number += 1
     except _FAULTS as error:
         raise VideoError(
-            f'damaged video: {path}, at or after frame {number} ({_reason(error)}); replace or re-encode it'
+            f'damaged video: {path}, at or after frame {number} ({_reason(error)}); replace or'
+            ' re-encode it'
         ) from error
 
 
@@ -237,14 +286,18 @@ def _has_full_index(stream) -> bool:
 def _seek(container, stream, path, start):
     """Move to a keyframe from which frame ``start`` can be reached.
 
-    Returns (number of the keyframe's frame, its pts, packets from there on), or ``None`` if the file must be
-    decoded from its beginning.
+    Returns (number of the keyframe's frame, its pts, packets from there on), or ``None`` if the
+    file must be decoded from its beginning.
     """
     if _packets_hide_frames(stream):
         return None
     indexed = _has_full_index(stream)
-    keyframes = _indexed_keyframes(stream, start) if indexed else _scanned_keyframes(container, stream, path, start)
-    for number, stamp in keyframes[:-_SEEK_ATTEMPTS - 1:-1]:
+    keyframes = (
+        _indexed_keyframes(stream, start)
+        if indexed
+        else _scanned_keyframes(container, stream, path, start)
+    )
+    for number, stamp in keyframes[: -_SEEK_ATTEMPTS - 1 : -1]:
         try:
             container.seek(stamp, stream=stream)
             packets = _packets(container, stream)
@@ -267,7 +320,8 @@ def _seek(container, stream, path, start):
 
 
 def _leading(packets: Iterator[av.Packet], ahead: list[av.Packet]) -> int | None:
-    """Count the leading pictures of an open group of pictures: behind its keyframe in decoding order, shown before.
+    """Count the leading pictures of an open group of pictures: behind its keyframe in decoding
+    order, shown before.
 
     Packets taken on the way are appended to ``ahead``, which holds the keyframe's.
     """
@@ -301,7 +355,9 @@ def _indexed_keyframes(stream, start) -> list[tuple[int, int]]:
 
 
 def _scanned_keyframes(container, stream, path, start) -> list[tuple[int, int]]:
-    """List (number of its frame, pts) of keyframes up to frame ``start``, from the packets; empty if that fails."""
+    """List (number of its frame, pts) of keyframes up to frame ``start``, from the packets; empty
+    if that fails.
+    """
     stamps, keys = [], []
     for packet in _demux(container, stream, path):
         if len(stamps) > start + _REORDERED_AT_MOST:

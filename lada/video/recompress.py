@@ -14,7 +14,8 @@ DECODERS = {'libx264': 'h264', 'libx265': 'hevc', 'libvpx-vp9': 'vp9', 'mpeg2vid
 # Untagged small video is BT.601 to most players, so that is the matrix artefacts come in.
 _MATRIX = 'bt601'
 _X265_QUIET_SINGLE_THREAD = 'log-level=none:pools=none:frame-threads=1:wpp=0'
-# The fastest settings whose artefacts are of the same kind as slower ones'; how strong: benchmarks/degrading_codecs.py.
+# The fastest settings whose artefacts are of the same kind as slower ones'; how strong:
+# benchmarks/degrading_codecs.py.
 _OPTIONS = {
     # Its macroblock tree reads memory it has not written when frames are small.
     'libx264': {'preset': 'veryfast', 'x264-params': 'mbtree=0'},
@@ -25,21 +26,28 @@ _OPTIONS = {
 
 
 def recompress(
-        frames: np.ndarray, codec: str, *, crf: float | None = None, bits_per_frame: float | None = None,
-        fps: Fraction | float = 30) -> np.ndarray:
+    frames: np.ndarray,
+    codec: str,
+    *,
+    crf: float | None = None,
+    bits_per_frame: float | None = None,
+    fps: Fraction | float = 30,
+) -> np.ndarray:
     """Encode and decode (T, H, W, 3) uint8 RGB and return what is left, same shape.
 
-    ``codec``: libx264, libx265, libvpx-vp9 or mpeg2video; quality by ``crf`` or by ``bits_per_frame`` (mpeg2video
-    knows only the latter). One thread and the same bytes each time. Sizes are padded to even ones (to at least 64)
-    by repeating the edge and cropped back.
+    ``codec``: libx264, libx265, libvpx-vp9 or mpeg2video; quality by ``crf`` or by
+    ``bits_per_frame`` (mpeg2video knows only the latter). One thread and the same bytes each time.
+    Sizes are padded to even ones (to at least 64) by repeating the edge and cropped back.
     """
     count, height, width = frames.shape[:3]
     bottom, right = _missing(height), _missing(width)
     encoder = open_encoder(
-        codec, width + right, height + bottom, crf=crf, bits_per_frame=bits_per_frame, fps=fps)
+        codec, width + right, height + bottom, crf=crf, bits_per_frame=bits_per_frame, fps=fps
+    )
     decoder = av.CodecContext.create(DECODERS[codec], 'r')
     decoder.thread_count = 1
-    # One step for all frames after the other: an encoder leaves nothing of what others need in the caches.
+    # One step for all frames after the other: an encoder leaves nothing of what others need in the
+    # caches.
     pictures = []
     for index, frame in enumerate(frames):
         if bottom or right:
@@ -64,9 +72,18 @@ def recompress(
 
 
 def open_encoder(
-        codec: str, width: int, height: int, *, crf: float | None = None, bits_per_frame: float | None = None,
-        fps: Fraction | float = 30, options: dict[str, str] | None = None) -> av.VideoCodecContext:
-    """Return a single-threaded, silent, deterministic yuv420p encoder; ``options`` replace the usual ones."""
+    codec: str,
+    width: int,
+    height: int,
+    *,
+    crf: float | None = None,
+    bits_per_frame: float | None = None,
+    fps: Fraction | float = 30,
+    options: dict[str, str] | None = None,
+) -> av.VideoCodecContext:
+    """Return a single-threaded, silent, deterministic yuv420p encoder; ``options`` replace the
+    usual ones.
+    """
     if codec not in DECODERS:
         raise ValueError(f'unknown codec {codec!r}; one of {", ".join(DECODERS)}')
     if (crf is None) == (bits_per_frame is None) or (codec == 'mpeg2video' and crf is not None):
@@ -83,8 +100,12 @@ def open_encoder(
     if crf is None:
         encoder.bit_rate = max(1000, round(bits_per_frame * rate))
         if codec == 'mpeg2video':
-            # Without a small buffer its rate control would overspend on a clip of this length, twofold.
-            options |= {'maxrate': str(encoder.bit_rate), 'bufsize': str(4 * encoder.bit_rate // 30)}
+            # Without a small buffer its rate control would overspend on a clip of this length,
+            # twofold.
+            options |= {
+                'maxrate': str(encoder.bit_rate),
+                'bufsize': str(4 * encoder.bit_rate // 30),
+            }
     else:
         options['crf'] = f'{crf:g}'
         encoder.bit_rate = 0

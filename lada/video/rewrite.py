@@ -18,10 +18,13 @@ from lada.video.errors import VideoError
 from lada.video.picture import TAGS, Picture
 from lada.video.writer import CONTAINERS
 
-# x264 looks 40 frames ahead in this preset and keeps them all; ten are enough where the quality is constant.
-_QUALITY = {'libx264': {'preset': 'medium', 'crf': '15', 'rc-lookahead': '10'},
-            'libx265': {'preset': 'medium', 'crf': '18', 'x265-params': 'log-level=error'},
-            'libvpx-vp9': {'crf': '24', 'b': '0', 'row-mt': '1', 'deadline': 'good', 'cpu-used': '4'}}
+# x264 looks 40 frames ahead in this preset and keeps them all; ten are enough where the quality is
+# constant.
+_QUALITY = {
+    'libx264': {'preset': 'medium', 'crf': '15', 'rc-lookahead': '10'},
+    'libx265': {'preset': 'medium', 'crf': '18', 'x265-params': 'log-level=error'},
+    'libvpx-vp9': {'crf': '24', 'b': '0', 'row-mt': '1', 'deadline': 'good', 'cpu-used': '4'},
+}
 
 # AVI holds no timestamps: variable frame rates and reordered pictures are lost.
 _TARGETS = [suffix for suffix in CONTAINERS if suffix != '.avi']
@@ -30,9 +33,10 @@ _TARGETS = [suffix for suffix in CONTAINERS if suffix != '.avi']
 class VideoRewriter:
     """Hands out a video's pictures in order and writes them, changed or not, into a new file.
 
-    Timestamps, frame count, aspect ratio, rotation and colour tags stay; audio, subtitles, attachments, chapters and
-    metadata are copied without decoding. The new file gets its name when the block ends without an error; until then,
-    and after an interruption, nothing of it is under that name.
+    Timestamps, frame count, aspect ratio, rotation and colour tags stay; audio, subtitles,
+    attachments, chapters and metadata are copied without decoding. The new file gets its name when
+    the block ends without an error; until then, and after an interruption, nothing of it is under
+    that name.
 
     Args:
         source: the video.
@@ -43,8 +47,16 @@ class VideoRewriter:
         threads: of decoder and encoders, 0: as many as there are cores.
     """
 
-    def __init__(self, source: str | Path, target: str | Path, *, codec: str | None = None,
-                 options: dict[str, str] | None = None, compare: str | Path | None = None, threads: int = 0):
+    def __init__(
+        self,
+        source: str | Path,
+        target: str | Path,
+        *,
+        codec: str | None = None,
+        options: dict[str, str] | None = None,
+        compare: str | Path | None = None,
+        threads: int = 0,
+    ):
         self.source = Path(source)
         self.threads = threads
         self._paths = [Path(target)] + ([Path(compare)] if compare else [])
@@ -57,19 +69,34 @@ class VideoRewriter:
     def __enter__(self) -> 'VideoRewriter':
         for path in self._paths:
             if path.suffix.lower() not in _TARGETS:
-                raise VideoError(f'cannot write this kind of video file: {path}; use one of {", ".join(_TARGETS)}')
+                raise VideoError(
+                    f'cannot write this kind of video file: {path}; use one of'
+                    f' {", ".join(_TARGETS)}'
+                )
         if not self.source.is_file() or not self.source.stat().st_size:
             raise VideoError(f'no video at {self.source}; check the path')
         try:
-            self._input = self._stack.enter_context(av.open(
-                f'file:{self.source}', options={'protocol_whitelist': 'file'}, metadata_errors='replace'))
+            self._input = self._stack.enter_context(
+                av.open(
+                    f'file:{self.source}',
+                    options={'protocol_whitelist': 'file'},
+                    metadata_errors='replace',
+                )
+            )
         except (av.FFmpegError, ValueError, OSError) as error:
-            raise VideoError(f'not a readable video: {self.source} ({_reason(error)}); replace the file') from error
-        videos = [stream for stream in self._input.streams.video
-                  if not stream.disposition & Disposition.attached_pic]
+            raise VideoError(
+                f'not a readable video: {self.source} ({_reason(error)}); replace the file'
+            ) from error
+        videos = [
+            stream
+            for stream in self._input.streams.video
+            if not stream.disposition & Disposition.attached_pic
+        ]
         if not videos or videos[0].codec_context is None:
             self._stack.close()
-            raise VideoError(f'no video stream that can be decoded: {self.source}; re-encode the file')
+            raise VideoError(
+                f'no video stream that can be decoded: {self.source}; re-encode the file'
+            )
         self.video = videos[0]
         self.video.codec_context.thread_count = self.threads
         self.video.codec_context.thread_type = 'AUTO'
@@ -90,7 +117,9 @@ class VideoRewriter:
                     sink.discard()
 
     def pictures(self) -> Iterator[Picture]:
-        """Yield the pictures in the order they are shown; what lies between them in the file is copied on the way."""
+        """Yield the pictures in the order they are shown; what lies between them in the file is
+        copied on the way.
+        """
         reformatter, converter = VideoReformatter(), FrameConverter()
         number, last, shape = 0, None, None
         try:
@@ -100,16 +129,20 @@ class VideoRewriter:
                     continue
                 for frame in packet.decode():
                     if shape not in (None, (frame.width, frame.height, frame.format.name)):
-                        raise VideoError(f'the frame size or format changes: {self.source}, frame {number}; '
-                                         're-encode it to one size first')
+                        raise VideoError(
+                            f'the frame size or format changes: {self.source}, frame {number}; '
+                            're-encode it to one size first'
+                        )
                     shape = frame.width, frame.height, frame.format.name
                     picture = Picture(frame, reformatter, converter)
                     picture.pts = last = self._time(frame, last)
                     yield picture
                     number += 1
         except (av.FFmpegError, ValueError) as error:
-            raise VideoError(f'damaged video: {self.source}, at or after frame {number} ({_reason(error)}); replace or '
-                             're-encode it') from error
+            raise VideoError(
+                f'damaged video: {self.source}, at or after frame {number} ({_reason(error)});'
+                ' replace or re-encode it'
+            ) from error
 
     def write(self, picture: Picture, original: list[np.ndarray] | None = None) -> None:
         """Encode a picture; ``original``: its planes before, for the file that shows both."""
@@ -117,15 +150,19 @@ class VideoRewriter:
             self._open(picture)
         self._sinks[0].encode(picture.to_frame())
         if len(self._sinks) > 1:
-            self._sinks[1].encode(picture.to_frame(picture.beside(picture.planes if original is None else original)))
+            self._sinks[1].encode(
+                picture.to_frame(picture.beside(picture.planes if original is None else original))
+            )
 
     def _time(self, frame: av.VideoFrame, last: int | None) -> int:
         """The frame's timestamp, or where there is none one a frame duration after the last."""
         if frame.pts is not None and (last is None or frame.pts > last):
             return frame.pts
         if frame.pts is not None:
-            raise VideoError(f'timestamps do not increase: {self.source} at {float(frame.time or 0):.3f} s; remux or '
-                             're-encode it first')
+            raise VideoError(
+                f'timestamps do not increase: {self.source} at {float(frame.time or 0):.3f} s;'
+                ' remux or re-encode it first'
+            )
         rate = self.video.average_rate or self.video.guessed_rate or 25
         return 0 if last is None else last + max(1, round(1 / rate / self.video.time_base))
 
@@ -148,7 +185,9 @@ class VideoRewriter:
 class _Sink:
     """One output file."""
 
-    def __init__(self, path: Path, rewriter: VideoRewriter, picture: Picture, shape: tuple[int, int]):
+    def __init__(
+        self, path: Path, rewriter: VideoRewriter, picture: Picture, shape: tuple[int, int]
+    ):
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         self._temporary = path.with_name(f'.{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp')
@@ -185,15 +224,19 @@ class _Sink:
             self._container.start_encoding()
         except (av.FFmpegError, ValueError, OSError) as error:
             self.discard()
-            raise VideoError(f'cannot write the video: {path} ({_reason(error)}); a file with the suffix '
-                             f'{rewriter.source.suffix} takes the streams of the input') from error
+            raise VideoError(
+                f'cannot write the video: {path} ({_reason(error)}); a file with the suffix '
+                f'{rewriter.source.suffix} takes the streams of the input'
+            ) from error
         except LadaError:
             self.discard()
             raise
 
     def _add(self, stream, rewriter: VideoRewriter) -> None:
         if stream.type == 'attachment':
-            self._container.add_attachment(stream.name or 'attachment', stream.mimetype or '', stream.data)
+            self._container.add_attachment(
+                stream.name or 'attachment', stream.mimetype or '', stream.data
+            )
         elif stream.type in ('audio', 'subtitle', 'video'):
             copy = self._container.add_stream_from_template(stream)
             copy.time_base = stream.time_base
@@ -252,7 +295,10 @@ class _Sink:
             raise self._failure(error) from error
 
     def _failure(self, error: Exception) -> VideoError:
-        return VideoError(f'cannot write the video: {self.path} ({_reason(error)}); check folder, disk space and codec')
+        return VideoError(
+            f'cannot write the video: {self.path} ({_reason(error)}); check folder, disk space and'
+            ' codec'
+        )
 
 
 def default_codec(suffix: str, depth: int) -> str:
@@ -268,7 +314,9 @@ def _check_codec(codec: str, pix_fmt: str, path: Path) -> None:
     except (av.FFmpegError, ValueError) as error:
         raise LadaError(f'unknown encoder: {codec}; use libx264, libx265 or libvpx-vp9') from error
     if pix_fmt not in {form.name for form in known}:
-        raise LadaError(f'{codec} does not take {pix_fmt}: {path}; name another encoder with --codec')
+        raise LadaError(
+            f'{codec} does not take {pix_fmt}: {path}; name another encoder with --codec'
+        )
 
 
 def _reason(error: Exception) -> str:

@@ -32,9 +32,9 @@ def thumbnail(frame: np.ndarray) -> np.ndarray:
 class ShotFinder:
     """Takes the frames of a video one by one and remembers where shots begin.
 
-    A cut is a mean change of hue, saturation and value above ``threshold`` between two frames (PySceneDetect's
-    ContentDetector). Every such frame starts a new shot, however short the one before: a clip must never span a cut,
-    and what is too short is dropped later.
+    A cut is a mean change of hue, saturation and value above ``threshold`` between two frames
+    (PySceneDetect's ContentDetector). Every such frame starts a new shot, however short the one
+    before: a clip must never span a cut, and what is too short is dropped later.
     """
 
     def __init__(self, threshold: float = 27.0):
@@ -47,7 +47,10 @@ class ShotFinder:
         frame = thumbnail(frame)
         # The frame rate is irrelevant here, the detector only asks for a position.
         position = FrameTimecode(self.frames, 25.0)
-        if self._detector.process_frame(position, cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)) and self.frames > 0:
+        if (
+            self._detector.process_frame(position, cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
+            and self.frames > 0
+        ):
             self._starts.append(self.frames)
         self.frames += 1
 
@@ -69,8 +72,8 @@ def find_shots(frames: Iterable[np.ndarray], threshold: float = 27.0) -> list[Sh
 def cut_into_pieces(shot: Shot, min_frames: int, max_frames: int) -> list[Shot]:
     """Divide a shot into as few nearly equal pieces as ``max_frames`` allows.
 
-    Where equal pieces would be shorter than ``min_frames``, fewer pieces of ``max_frames`` are cut and the rest of the
-    shot is left over. A shot shorter than ``min_frames`` gives none.
+    Where equal pieces would be shorter than ``min_frames``, fewer pieces of ``max_frames`` are cut
+    and the rest of the shot is left over. A shot shorter than ``min_frames`` gives none.
     """
     length = shot.stop - shot.start
     if length < min_frames:

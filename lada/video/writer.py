@@ -18,8 +18,15 @@ from lada.video.colour import rgb_to_yuv444p
 from lada.video.convert import yuv420p_frame
 from lada.video.errors import VideoError
 
-CONTAINERS = {'.mp4': 'mp4', '.m4v': 'mp4', '.mov': 'mov', '.mkv': 'matroska', '.webm': 'webm',
-              '.avi': 'avi', '.ts': 'mpegts'}
+CONTAINERS = {
+    '.mp4': 'mp4',
+    '.m4v': 'mp4',
+    '.mov': 'mov',
+    '.mkv': 'matroska',
+    '.webm': 'webm',
+    '.avi': 'avi',
+    '.ts': 'mpegts',
+}
 """FFmpeg's name of the format for a file's suffix."""
 _BT709 = 1  # the number of BT.709 as matrix, primaries and transfer alike (ITU-T H.273)
 _ACCURATE = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
@@ -28,16 +35,25 @@ _ACCURATE = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.
 def clip_encoding() -> dict[str, Any]:
     """Arguments of :class:`VideoWriter` for clips: visually lossless x264 for quick random access.
 
-    Short groups of pictures and no B-frames, so that any frame is at most eleven decodes away; no arithmetic coding
-    and no deblocking, which halves the decoder's work for a file 7 % larger.
+    Short groups of pictures and no B-frames, so that any frame is at most eleven decodes away; no
+    arithmetic coding and no deblocking, which halves the decoder's work for a file 7 % larger.
     """
-    options = {'preset': 'veryfast', 'tune': 'fastdecode', 'crf': '12', 'g': '12', 'bf': '0', 'sc_threshold': '0',
-               'x264-params': 'mbtree=0'}
+    options = {
+        'preset': 'veryfast',
+        'tune': 'fastdecode',
+        'crf': '12',
+        'g': '12',
+        'bf': '0',
+        'sc_threshold': '0',
+        'x264-params': 'mbtree=0',
+    }
     return {'codec': 'libx264', 'options': options}
 
 
 def mask_encoding() -> dict[str, Any]:
-    """Arguments of :class:`VideoWriter` for masks (.mkv): lossless FFV1 version 3, gray, only keyframes."""
+    """Arguments of :class:`VideoWriter` for masks (.mkv): lossless FFV1 version 3, gray, only
+    keyframes.
+    """
     options = {'level': '3', 'g': '1', 'slices': '4', 'slicecrc': '1'}
     return {'codec': 'ffv1', 'options': options, 'pix_fmt': 'gray'}
 
@@ -45,20 +61,30 @@ def mask_encoding() -> dict[str, Any]:
 class VideoWriter:
     """Context manager that encodes frames into a file.
 
-    The file gets its name, durably, when the block ends without an error; otherwise nothing of it remains.
-    Frames are uint8, (H, W, 3) RGB or (H, W) gray, all of one size. ``pix_fmt=None`` chooses gray for gray
-    frames in FFV1, otherwise 4:2:0 for even sizes and 4:4:4 for odd ones. Colour is written and tagged as
-    BT.709, limited range; gray as full range. Raises :class:`VideoError`.
+    The file gets its name, durably, when the block ends without an error; otherwise nothing of it
+    remains. Frames are uint8, (H, W, 3) RGB or (H, W) gray, all of one size. ``pix_fmt=None``
+    chooses gray for gray frames in FFV1, otherwise 4:2:0 for even sizes and 4:4:4 for odd ones.
+    Colour is written and tagged as BT.709, limited range; gray as full range. Raises
+    :class:`VideoError`.
     """
 
     def __init__(
-            self, path: str | Path, fps: Fraction | float, *, codec: str = 'libx264',
-            options: dict[str, str] | None = None, pix_fmt: str | None = None, threads: int = 1):
+        self,
+        path: str | Path,
+        fps: Fraction | float,
+        *,
+        codec: str = 'libx264',
+        options: dict[str, str] | None = None,
+        pix_fmt: str | None = None,
+        threads: int = 1,
+    ):
         self.path = Path(path)
         self._fps = fps if isinstance(fps, Fraction) else Fraction(fps).limit_denominator(1001)
         self._codec, self._options = codec, dict(options or {})
         self._pix_fmt, self._threads = pix_fmt, threads
-        self._temporary = self.path.with_name(f'.{self.path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp')
+        self._temporary = self.path.with_name(
+            f'.{self.path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp'
+        )
         self._container = None
         self._stream = None
         self._shape: tuple[int, ...] | None = None
@@ -67,7 +93,9 @@ class VideoWriter:
         if self._fps <= 0:
             raise VideoError(f'the frame rate must be positive: {fps} for {self.path}')
         if self.path.suffix.lower() not in CONTAINERS:
-            raise VideoError(f'unknown kind of video file: {self.path}; use one of {", ".join(CONTAINERS)}')
+            raise VideoError(
+                f'unknown kind of video file: {self.path}; use one of {", ".join(CONTAINERS)}'
+            )
 
     def __enter__(self) -> 'VideoWriter':
         return self
@@ -83,12 +111,18 @@ class VideoWriter:
 
     def write(self, frame: np.ndarray) -> None:
         """Append one frame."""
-        if frame.dtype != np.uint8 or not (frame.ndim == 2 or (frame.ndim == 3 and frame.shape[2] == 3)):
-            raise ValueError(f'a frame must be uint8 (H, W, 3) or (H, W), not {frame.dtype} {frame.shape}')
+        if frame.dtype != np.uint8 or not (
+            frame.ndim == 2 or (frame.ndim == 3 and frame.shape[2] == 3)
+        ):
+            raise ValueError(
+                f'a frame must be uint8 (H, W, 3) or (H, W), not {frame.dtype} {frame.shape}'
+            )
         if self._shape is None:
             self._start(frame)
         elif frame.shape != self._shape:
-            raise VideoError(f'frames of different sizes: {self.path}, {frame.shape} after {self._shape}')
+            raise VideoError(
+                f'frames of different sizes: {self.path}, {frame.shape} after {self._shape}'
+            )
         try:
             picture = self._picture(np.ascontiguousarray(frame))
             picture.pts = self.frames_written
@@ -109,11 +143,14 @@ class VideoWriter:
         if self._pix_fmt == 'gray' and frame.ndim != 2:
             raise VideoError(f'colour frames for a gray video: {self.path}; pass (H, W) frames')
         if odd and '420' in self._pix_fmt:
-            raise VideoError(f'an odd size for {self._pix_fmt}: {self.path} would be {width}x{height}; '
-                             'use even sizes or pix_fmt yuv444p')
+            raise VideoError(
+                f'an odd size for {self._pix_fmt}: {self.path} would be {width}x{height}; '
+                'use even sizes or pix_fmt yuv444p'
+            )
         try:
             self._container = av.open(
-                str(self._temporary), 'w', format=CONTAINERS[self.path.suffix.lower()])
+                str(self._temporary), 'w', format=CONTAINERS[self.path.suffix.lower()]
+            )
             stream = self._container.add_stream(self._codec, rate=self._fps, options=self._options)
             context = stream.codec_context
             context.width, context.height, context.pix_fmt = width, height, self._pix_fmt
@@ -143,8 +180,13 @@ class VideoWriter:
             picture = av.VideoFrame.from_ndarray(frame, 'rgb24')
             if 'yuv' in self._pix_fmt:
                 picture = self._reformatter.reformat(
-                    picture, format=self._pix_fmt, dst_colorspace=Colorspace.ITU709,
-                    dst_color_range=ColorRange.MPEG, interpolation=_ACCURATE, threads=1)
+                    picture,
+                    format=self._pix_fmt,
+                    dst_colorspace=Colorspace.ITU709,
+                    dst_color_range=ColorRange.MPEG,
+                    interpolation=_ACCURATE,
+                    threads=1,
+                )
         if 'yuv' in self._pix_fmt:
             picture.color_range = int(ColorRange.MPEG)
             picture.colorspace = picture.color_primaries = picture.color_trc = _BT709
@@ -170,27 +212,44 @@ class VideoWriter:
             container.close()
 
     def _failure(self, error: Exception) -> VideoError:
-        return VideoError(f'cannot write the video: {self.path} ({self._codec}, {self._pix_fmt}: '
-                          f'{getattr(error, "strerror", None) or error}); check folder, disk space and codec')
+        return VideoError(
+            f'cannot write the video: {self.path} ({self._codec}, {self._pix_fmt}: '
+            f'{getattr(error, "strerror", None) or error}); check folder, disk space and codec'
+        )
 
 
 def write_video(
-        path: str | Path, frames: Iterable[np.ndarray], fps: Fraction | float, *, codec: str = 'libx264',
-        options: dict[str, str] | None = None, pix_fmt: str | None = None, threads: int = 1) -> None:
+    path: str | Path,
+    frames: Iterable[np.ndarray],
+    fps: Fraction | float,
+    *,
+    codec: str = 'libx264',
+    options: dict[str, str] | None = None,
+    pix_fmt: str | None = None,
+    threads: int = 1,
+) -> None:
     """Write all ``frames`` with a :class:`VideoWriter`."""
-    with VideoWriter(path, fps, codec=codec, options=options, pix_fmt=pix_fmt, threads=threads) as writer:
+    with VideoWriter(
+        path, fps, codec=codec, options=options, pix_fmt=pix_fmt, threads=threads
+    ) as writer:
         for frame in frames:
             writer.write(frame)
 
 
 def encode_animation(frames: np.ndarray, fps: Fraction | float) -> bytes:
-    """Return uint8 RGB frames (T, H, W, 3) as an animated PNG that repeats, which browsers show like any picture."""
+    """Return uint8 RGB frames (T, H, W, 3) as an animated PNG that repeats, which browsers show
+    like any picture.
+    """
     buffer = BytesIO()
     with av.open(buffer, 'w', format='apng', options={'plays': '0'}) as container:
-        stream = container.add_stream('apng', rate=Fraction(fps).limit_denominator(1001), options={'pred': 'mixed'})
+        stream = container.add_stream(
+            'apng', rate=Fraction(fps).limit_denominator(1001), options={'pred': 'mixed'}
+        )
         stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt = 'rgb24'
         for frame in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), 'rgb24')))
+            container.mux(
+                stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), 'rgb24'))
+            )
         container.mux(stream.encode(None))
     return buffer.getvalue()

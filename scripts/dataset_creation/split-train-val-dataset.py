@@ -13,34 +13,82 @@ from lada.files import write_atomically
 
 def build_parser():
     parser = make_parser(
-        'Give a part of a dataset to validation, so that no source video is on both sides. Killed at any moment, the '
-        'same command finishes the work and --undo takes it back. Run on a finished split it changes nothing.')
+        'Give a part of a dataset to validation, so that no source video is on both sides. Killed'
+        ' at any moment, the same command finishes the work and --undo takes it back. Run on a'
+        ' finished split it changes nothing.'
+    )
     parser.add_argument('--src-root', type=Path, required=True, metavar='ROOT', help='the dataset')
-    parser.add_argument('--val-root', type=Path, metavar='DIR', help='the validation set; by default ROOT + _val')
+    parser.add_argument(
+        '--val-root', type=Path, metavar='DIR', help='the validation set; by default ROOT + _val'
+    )
     size = parser.add_mutually_exclusive_group()
     size.add_argument('--val-size', type=int, metavar='N', help='number of validation clips')
-    size.add_argument('--val-ratio', type=float, metavar='R', help='share of validation clips, between 0 and 1')
-    parser.add_argument('--seed', type=int, default=42, help='decides, with the data, which clips are chosen')
-    parser.add_argument('--group-by', choices=['source', 'clip'], default='source',
-                        help='what stays together: clips of one source video, or only the files of a clip')
-    parser.add_argument('--stratify', action='store_true', default=True,
-                        help='keep the mix of crop sizes and block sizes alike on both sides, as far as groups allow')
-    parser.add_argument('--no-stratify', dest='stratify', action='store_false', help='choose at random only')
-    parser.add_argument('--mode', choices=['copy', 'hardlink', 'symlink', 'move'], default='copy',
-                        help='how files get to the validation set')
+    size.add_argument(
+        '--val-ratio', type=float, metavar='R', help='share of validation clips, between 0 and 1'
+    )
+    parser.add_argument(
+        '--seed', type=int, default=42, help='decides, with the data, which clips are chosen'
+    )
+    parser.add_argument(
+        '--group-by',
+        choices=['source', 'clip'],
+        default='source',
+        help='what stays together: clips of one source video, or only the files of a clip',
+    )
+    parser.add_argument(
+        '--stratify',
+        action='store_true',
+        default=True,
+        help=(
+            'keep the mix of crop sizes and block sizes alike on both sides, as far as groups allow'
+        ),
+    )
+    parser.add_argument(
+        '--no-stratify', dest='stratify', action='store_false', help='choose at random only'
+    )
+    parser.add_argument(
+        '--mode',
+        choices=['copy', 'hardlink', 'symlink', 'move'],
+        default='copy',
+        help='how files get to the validation set',
+    )
     leave = parser.add_mutually_exclusive_group()
-    leave.add_argument('--remove-from-train', dest='remove', action='store_true', default=None,
-                       help='take validation clips out of the training set; always so with --mode move')
-    leave.add_argument('--keep-in-train', dest='remove', action='store_false',
-                       help='leave validation clips in the training set as well, which flatters PSNR and SSIM; default '
-                            'unless --mode move')
-    parser.add_argument('--hash', choices=['all', 'moved'], default='all',
-                        help='which files the manifests record hashes of: all, which reads the whole dataset once, or '
-                             'only those that go to the validation set and the metadata')
-    parser.add_argument('--extend', action='store_true',
-                        help='give a side to clips that were added since the split; no other clip moves')
-    parser.add_argument('--undo', action='store_true', help='take the last run back, finished or not')
-    parser.add_argument('--dry-run', action='store_true', help='say what would be done and touch nothing')
+    leave.add_argument(
+        '--remove-from-train',
+        dest='remove',
+        action='store_true',
+        default=None,
+        help='take validation clips out of the training set; always so with --mode move',
+    )
+    leave.add_argument(
+        '--keep-in-train',
+        dest='remove',
+        action='store_false',
+        help=(
+            'leave validation clips in the training set as well, which flatters PSNR and SSIM;'
+            ' default unless --mode move'
+        ),
+    )
+    parser.add_argument(
+        '--hash',
+        choices=['all', 'moved'],
+        default='all',
+        help=(
+            'which files the manifests record hashes of: all, which reads the whole dataset once,'
+            ' or only those that go to the validation set and the metadata'
+        ),
+    )
+    parser.add_argument(
+        '--extend',
+        action='store_true',
+        help='give a side to clips that were added since the split; no other clip moves',
+    )
+    parser.add_argument(
+        '--undo', action='store_true', help='take the last run back, finished or not'
+    )
+    parser.add_argument(
+        '--dry-run', action='store_true', help='say what would be done and touch nothing'
+    )
     parser.add_argument('--yes', action='store_true', help='do not ask')
     parser.add_argument('--report', type=Path, metavar='FILE', help='write all of the plan as JSON')
     return parser
@@ -55,14 +103,24 @@ def main(args):
     val_root = val_root or default_val_root(args.src_root)
     remove = args.mode == 'move' if args.remove is None else args.remove
     arguments = SplitArguments(
-        args.val_size, args.val_ratio, args.seed, args.group_by, args.stratify, args.mode, remove, args.extend,
-        args.hash)
+        args.val_size,
+        args.val_ratio,
+        args.seed,
+        args.group_by,
+        args.stratify,
+        args.mode,
+        remove,
+        args.extend,
+        args.hash,
+    )
 
     def report(plan):
         if args.report:
             write_atomically(args.report, json.dumps(as_report(plan), indent=1).encode())
 
-    done = split_dataset(args.src_root, val_root, arguments, dry_run=args.dry_run, confirm=confirm, planned=report)
+    done = split_dataset(
+        args.src_root, val_root, arguments, dry_run=args.dry_run, confirm=confirm, planned=report
+    )
     return finish(args, done, 'done')
 
 

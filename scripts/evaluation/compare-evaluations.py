@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""Say whether checkpoint B is better than checkpoint A, from what the evaluation script wrote about them."""
+"""Say whether checkpoint B is better than checkpoint A, from what the evaluation script wrote about
+them.
+"""
 
 import argparse
 
@@ -16,8 +18,12 @@ def parse() -> argparse.ArgumentParser:
     parser.add_argument('b', metavar='B', help='evaluation.json of the same clips')
     parser.add_argument('--label-a', metavar='NAME', help='which checkpoint of A (none: the last)')
     parser.add_argument('--label-b', metavar='NAME', help='which checkpoint of B (none: the last)')
-    parser.add_argument('--score', default='psnr_mosaic', choices=[score.name for score in SCORES],
-                        help='what to compare')
+    parser.add_argument(
+        '--score',
+        default='psnr_mosaic',
+        choices=[score.name for score in SCORES],
+        help='what to compare',
+    )
     return parser
 
 
@@ -27,9 +33,14 @@ def main(args: argparse.Namespace) -> None:
     for evaluation, label in zip(evaluations, (args.label_a, args.label_b), strict=True):
         known = evaluation.methods
         if label is not None and label not in known:
-            raise LadaError(f'no restoration {label!r} in the evaluation; it has {", ".join(known)}')
+            raise LadaError(
+                f'no restoration {label!r} in the evaluation; it has {", ".join(known)}'
+            )
         labels.append(label or known[-1])
-    print(f'{labels[1]} is {compare(evaluations[0], labels[0], evaluations[1], labels[1], args.score)}')
+    print(
+        f'{labels[1]} is'
+        f' {compare(evaluations[0], labels[0], evaluations[1], labels[1], args.score)}'
+    )
 
 
 if __name__ == '__main__':

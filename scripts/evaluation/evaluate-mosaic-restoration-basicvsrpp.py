@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""Measure checkpoints on a validation set, against the mosaic input and an interpolation of its blocks."""
+"""Measure checkpoints on a validation set, against the mosaic input and an interpolation of its
+blocks.
+"""
 
 import argparse
 from pathlib import Path
@@ -18,19 +20,51 @@ from lada.inference.evaluate import evaluate
 def parse() -> argparse.ArgumentParser:
     parser = make_parser(__doc__)
     parser.add_argument('config', help='the config that the checkpoints were trained with')
-    parser.add_argument('checkpoints', nargs='+', metavar='checkpoint', help='checkpoints or exported weights')
-    parser.add_argument('--data', metavar='ROOT', help="another dataset than the config's validation set")
-    parser.add_argument('--out', metavar='DIR', type=Path,
-                        help='folder for tables, pictures and report (none: "evaluation" beside the last checkpoint)')
-    parser.add_argument('--overwrite', action='store_true', help='replace an earlier evaluation in the folder')
+    parser.add_argument(
+        'checkpoints', nargs='+', metavar='checkpoint', help='checkpoints or exported weights'
+    )
+    parser.add_argument(
+        '--data', metavar='ROOT', help="another dataset than the config's validation set"
+    )
+    parser.add_argument(
+        '--out',
+        metavar='DIR',
+        type=Path,
+        help=(
+            'folder for tables, pictures and report (none: "evaluation" beside the last checkpoint)'
+        ),
+    )
+    parser.add_argument(
+        '--overwrite', action='store_true', help='replace an earlier evaluation in the folder'
+    )
     parser.add_argument('--device', help='cpu, cuda or cuda:N (none: cuda where there is one)')
-    parser.add_argument('--num-clips', type=positive, metavar='N',
-                        help='measure only N clips, evenly spaced over the set (none: all)')
-    parser.add_argument('--pictures', type=int, default=12, metavar='N',
-                        help='show at most N clips, half of them the worst, half the best')
-    parser.add_argument('--lpips-weights', metavar='PATH',
-                        help="torchvision's AlexNet weights, to measure LPIPS too with torchmetrics (none: skipped)")
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='override the config')
+    parser.add_argument(
+        '--num-clips',
+        type=positive,
+        metavar='N',
+        help='measure only N clips, evenly spaced over the set (none: all)',
+    )
+    parser.add_argument(
+        '--pictures',
+        type=int,
+        default=12,
+        metavar='N',
+        help='show at most N clips, half of them the worst, half the best',
+    )
+    parser.add_argument(
+        '--lpips-weights',
+        metavar='PATH',
+        help=(
+            "torchvision's AlexNet weights, to measure LPIPS too with torchmetrics (none: skipped)"
+        ),
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='override the config',
+    )
     return parser
 
 
@@ -44,13 +78,22 @@ def positive(text: str) -> int:
 def main(args: argparse.Namespace) -> None:
     out = args.out or Path(args.checkpoints[-1]).absolute().parent / 'evaluation'
     if existing_files(out) and not args.overwrite:
-        raise LadaError(f'there is an evaluation in {out}; choose another folder with --out, or add --overwrite')
+        raise LadaError(
+            f'there is an evaluation in {out}; choose another folder with --out, or add --overwrite'
+        )
     config = load_config(args.config, args.cfg_options)
     files = EvaluationFiles(out, args.pictures)
     device = choose_device(args.device)
     perceptual = Perceptual(args.lpips_weights, device) if args.lpips_weights else None
-    evaluation = evaluate(config, args.checkpoints, device, data=args.data, num_clips=args.num_clips,
-                          perceptual=perceptual, on_clip=files.add_clip)
+    evaluation = evaluate(
+        config,
+        args.checkpoints,
+        device,
+        data=args.data,
+        num_clips=args.num_clips,
+        perceptual=perceptual,
+        on_clip=files.add_clip,
+    )
     if perceptual is None:
         evaluation.notes.append(ABSENT)
     print(files.write(evaluation))

@@ -15,9 +15,15 @@ PICTURE, PAGE = 'training.png', 'training.html'
 
 def parse() -> argparse.ArgumentParser:
     parser = make_parser(__doc__)
-    parser.add_argument('work_dirs', nargs='+', type=Path, metavar='WORK_DIR', help='work directory of a run')
-    parser.add_argument('--out', type=Path, metavar='DIR',
-                        help=f'folder for {PICTURE} and {PAGE} (none: the first work directory)')
+    parser.add_argument(
+        'work_dirs', nargs='+', type=Path, metavar='WORK_DIR', help='work directory of a run'
+    )
+    parser.add_argument(
+        '--out',
+        type=Path,
+        metavar='DIR',
+        help=f'folder for {PICTURE} and {PAGE} (none: the first work directory)',
+    )
     parser.add_argument('--overwrite', action='store_true', help='replace earlier plots')
     return parser
 
@@ -31,7 +37,9 @@ def main(args: argparse.Namespace) -> None:
             log.name = str(work_dir)
     existing = [path for path in (out / PICTURE, out / PAGE) if path.exists()]
     if existing and not args.overwrite:
-        raise LadaError(f'there is already {existing[0]}; choose another folder with --out, or add --overwrite')
+        raise LadaError(
+            f'there is already {existing[0]}; choose another folder with --out, or add --overwrite'
+        )
     write_atomically(out / PICTURE, to_png(logs))
     write_atomically(out / PAGE, to_html(logs).encode())
     for log in logs:

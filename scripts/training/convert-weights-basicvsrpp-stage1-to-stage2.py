@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Turn a stage 1 checkpoint into the weights that stage 2 starts from (generator and its average).
 
-Lada's own stage 2 takes a stage 1 checkpoint as it is (--load-from); this makes a file for tools that do not.
+Lada's own stage 2 takes a stage 1 checkpoint as it is (--load-from); this makes a file for tools
+that do not.
 """
 
 from pathlib import Path
@@ -11,7 +12,9 @@ from lada.cli import make_parser, run_script
 
 def parser():
     parser = make_parser(__doc__)
-    parser.add_argument('checkpoint', type=Path, help='training checkpoint of stage 1, iter_<n>.pth')
+    parser.add_argument(
+        'checkpoint', type=Path, help='training checkpoint of stage 1, iter_<n>.pth'
+    )
     parser.add_argument('output', type=Path, help='file to write')
     parser.add_argument('--overwrite', action='store_true', help='replace an existing file')
     return parser

@@ -30,6 +30,7 @@ def call(repo_root, monkeypatch, capsys):
         with pytest.raises(SystemExit) as stop:
             runpy.run_path(script, run_name='__main__')
         return stop.value.code, *capsys.readouterr()
+
     return call
 
 
@@ -47,8 +48,14 @@ def test_a_command_is_named_and_not_run(tmp_path, call):
 def test_a_trusted_file_is_converted(tmp_path, call):
     path, safe = tmp_path / 'foreign.pth', tmp_path / 'safe.pth'
     weights = OrderedDict(w=torch.nn.Parameter(torch.ones(2, 3)))
-    torch.save(dict(state_dict=weights, meta=dict(args=argparse.Namespace(lr=1), folder=Path('x'), epoch=3),
-                    optimizer=dict(steps=[1, 2.5, None], betas=(0.9, 0.99))), path)
+    torch.save(
+        dict(
+            state_dict=weights,
+            meta=dict(args=argparse.Namespace(lr=1), folder=Path('x'), epoch=3),
+            optimizer=dict(steps=[1, 2.5, None], betas=(0.9, 0.99)),
+        ),
+        path,
+    )
     with pytest.raises(LadaError, match=r'Namespace|Path'):
         load_weights_file(path)
     status, out, err = call(path, safe, '--i-trust-this-file')

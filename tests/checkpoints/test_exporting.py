@@ -8,9 +8,16 @@ from lada.errors import LadaError
 
 
 def test_export(tmp_path):
-    state = {'generator.a': torch.zeros(2), 'generator.b': torch.zeros(2), 'generator_ema.a': torch.ones(2),
-             'step_counter': torch.tensor([7.0]), 'discriminator.c': torch.zeros(1)}
-    torch.save(dict(meta={}, message_hub={}, optimizer={}, state_dict=state), tmp_path / 'iter_7.pth')
+    state = {
+        'generator.a': torch.zeros(2),
+        'generator.b': torch.zeros(2),
+        'generator_ema.a': torch.ones(2),
+        'step_counter': torch.tensor([7.0]),
+        'discriminator.c': torch.zeros(1),
+    }
+    torch.save(
+        dict(meta={}, message_hub={}, optimizer={}, state_dict=state), tmp_path / 'iter_7.pth'
+    )
     assert export_weights(tmp_path / 'iter_7.pth', tmp_path / 'out.pth') == 2
     exported = torch.load(tmp_path / 'out.pth', weights_only=True)
     assert list(exported) == ['state_dict']
@@ -31,7 +38,9 @@ def test_stage_1_becomes_the_start_of_stage_2(tmp_path):
     torch.save(dict(meta={}, message_hub={}, state_dict=state), tmp_path / 'iter_7.pth')
     assert convert_to_stage2(tmp_path / 'iter_7.pth', tmp_path / 'out.pth') == 2
     converted = torch.load(tmp_path / 'out.pth', weights_only=True)['state_dict']
-    assert {key: value.tolist() for key, value in converted.items()} == {'generator.a': [1, 1],
-                                                                         'generator_ema.a': [1, 1]}
+    assert {key: value.tolist() for key, value in converted.items()} == {
+        'generator.a': [1, 1],
+        'generator_ema.a': [1, 1],
+    }
     with pytest.raises(LadaError, match='--overwrite'):
         convert_to_stage2(tmp_path / 'iter_7.pth', tmp_path / 'out.pth')

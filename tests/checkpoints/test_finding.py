@@ -17,7 +17,9 @@ from lada.errors import LadaError
 
 
 def save(path, value=1.0):
-    torch.save({'meta': {}, 'message_hub': {}, 'state_dict': {'w': torch.full((64, 64), value)}}, path)
+    torch.save(
+        {'meta': {}, 'message_hub': {}, 'state_dict': {'w': torch.full((64, 64), value)}}, path
+    )
     return path
 
 
@@ -41,7 +43,7 @@ def test_a_hint_leads_to_another_folder_but_need_not_be_newest(tmp_path):
 def test_a_cut_file_is_passed_over_and_left(tmp_path, keep):
     good, bad = save(tmp_path / 'iter_1.pth'), save(tmp_path / 'iter_2.pth')
     data = bad.read_bytes()
-    bad.write_bytes(data[:keep if isinstance(keep, int) else int(keep * len(data))])
+    bad.write_bytes(data[: keep if isinstance(keep, int) else int(keep * len(data))])
     found, damaged = find_checkpoint(tmp_path)
     assert found == good
     assert list(damaged) == [bad]
@@ -76,7 +78,9 @@ def test_weights_alone_cannot_be_resumed(tmp_path):
 def test_another_architecture_is_named(tmp_path):
     said = r'other shapes: weight is \(3, 2\) there and \(4, 2\) here; missing: bias; not in'
     with pytest.raises(LadaError, match=said):
-        fit_state_dict(nn.Linear(2, 4), {'weight': torch.zeros(3, 2), 'extra': torch.zeros(1)}, 'x.pth')
+        fit_state_dict(
+            nn.Linear(2, 4), {'weight': torch.zeros(3, 2), 'extra': torch.zeros(1)}, 'x.pth'
+        )
 
 
 class Payload:
@@ -89,7 +93,10 @@ class Payload:
 
 def test_a_checkpoint_cannot_run_code(tmp_path):
     trap = tmp_path / 'trap'
-    torch.save({'meta': {}, 'message_hub': {}, 'state_dict': {}, 'x': Payload(trap)}, tmp_path / 'iter_1.pth')
+    torch.save(
+        {'meta': {}, 'message_hub': {}, 'state_dict': {}, 'x': Payload(trap)},
+        tmp_path / 'iter_1.pth',
+    )
     with pytest.raises(LadaError, match='exec'):
         load_training_checkpoint(tmp_path / 'iter_1.pth')
     assert not trap.exists()
@@ -114,8 +121,10 @@ def test_weights_of_either_stage_start_either_stage(tmp_path):
 
     stage_1, stage_2 = model(generator=1), model(generator=2, generator_ema=3, discriminator=4)
     assert loaded(stage_1, model(generator=0, generator_ema=0, discriminator=0)) == dict(
-        generator=1, generator_ema=1, discriminator=0)
+        generator=1, generator_ema=1, discriminator=0
+    )
     assert loaded(stage_2, model(generator=0, generator_ema=0, discriminator=0)) == dict(
-        generator=2, generator_ema=3, discriminator=4)
+        generator=2, generator_ema=3, discriminator=4
+    )
     assert loaded(stage_2, model(generator=0)) == dict(generator=3)
     assert loaded(part(5), model(generator=0)) == dict(generator=5)

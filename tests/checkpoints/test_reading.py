@@ -16,9 +16,17 @@ def checkpoint(tmp_path):
     history.update(3.0, 1)
     history.update(np.float64(4), 1)
     path = tmp_path / 'checkpoint.pth'
-    torch.save(dict(state_dict=torch.nn.Linear(2, 3).state_dict(), meta=dict(iter=5, time='now'),
-                    message_hub=dict(log_scalars=dict(loss=history),
-                                     runtime_info=dict(i=np.int64(3), f=np.float32(0.5), a=np.arange(3)))), path)
+    torch.save(
+        dict(
+            state_dict=torch.nn.Linear(2, 3).state_dict(),
+            meta=dict(iter=5, time='now'),
+            message_hub=dict(
+                log_scalars=dict(loss=history),
+                runtime_info=dict(i=np.int64(3), f=np.float32(0.5), a=np.arange(3)),
+            ),
+        ),
+        path,
+    )
     return path
 
 
@@ -38,12 +46,15 @@ class _Call:
         return self.call
 
 
-@pytest.mark.parametrize(('value', 'name'), [
-    (_Call(os.system, 'exit 3'), os.system.__module__ + '.system'),
-    (Path('x'), 'pathlib'),
-    (_Call(getattr, HistoryBuffer.min, '__globals__'), 'getattr'),
-    (_Call(getattr, HistoryBuffer, '__init__'), 'getattr'),
-])
+@pytest.mark.parametrize(
+    ('value', 'name'),
+    [
+        (_Call(os.system, 'exit 3'), os.system.__module__ + '.system'),
+        (Path('x'), 'pathlib'),
+        (_Call(getattr, HistoryBuffer.min, '__globals__'), 'getattr'),
+        (_Call(getattr, HistoryBuffer, '__init__'), 'getattr'),
+    ],
+)
 def test_refuses_other_types_by_name(tmp_path, value, name):
     path = tmp_path / 'weights.pth'
     torch.save(dict(state_dict={}, extra=value), path)
@@ -56,7 +67,7 @@ def test_refuses_other_types_by_name(tmp_path, value, name):
 @pytest.mark.parametrize('kept', [0.0, 0.02, 0.5, 0.95])
 def test_damaged_file(checkpoint, kept):
     data = checkpoint.read_bytes()
-    checkpoint.write_bytes(data[:int(len(data) * kept)])
+    checkpoint.write_bytes(data[: int(len(data) * kept)])
     with pytest.raises(LadaError, match=r'damaged weight file.*checkpoint') as error:
         load_weights_file(checkpoint)
     assert '\n' not in str(error.value)
@@ -110,7 +121,10 @@ def test_address_is_downloaded_once(tmp_path, monkeypatch, checkpoint):
     for _ in range(2):
         load_weights_file('https://weights.invalid/net-c6c1bd09.pth')
     load_weights_file('https://other.invalid/net-c6c1bd09.pth')
-    assert calls == ['https://weights.invalid/net-c6c1bd09.pth', 'https://other.invalid/net-c6c1bd09.pth']
+    assert calls == [
+        'https://weights.invalid/net-c6c1bd09.pth',
+        'https://other.invalid/net-c6c1bd09.pth',
+    ]
 
 
 def test_failed_download_says_so(tmp_path, monkeypatch):

@@ -15,7 +15,9 @@ ARGUMENTS = dict(num_frame=6, lq_size=48, degrade=True, use_hflip=True, seed=5)
 
 def same(one, other):
     return torch.equal(one['inputs'], other['inputs']) and all(
-        torch.equal(one['data_samples'].get(key), other['data_samples'].get(key)) for key in ('gt_img', 'mosaic_mask'))
+        torch.equal(one['data_samples'].get(key), other['data_samples'].get(key))
+        for key in ('gt_img', 'mosaic_mask')
+    )
 
 
 @pytest.mark.parametrize('workers', [0, 2])
@@ -23,8 +25,12 @@ def same(one, other):
 def test_samples_are_the_same_bytes_with_and_without(split_v3, tmp_path, workers, max_gb):
     draws = [ClipDraw(index, epoch) for epoch in range(2) for index in range(3)]
     plain = MosaicVideoDataset(split_v3, **ARGUMENTS)
-    cached = MosaicVideoDataset(split_v3, cache=dict(folder=tmp_path / 'cache', max_gb=max_gb), **ARGUMENTS)
-    loader = DataLoader(cached, sampler=draws * 2, batch_size=None, num_workers=workers, worker_init_fn=init_worker)
+    cached = MosaicVideoDataset(
+        split_v3, cache=dict(folder=tmp_path / 'cache', max_gb=max_gb), **ARGUMENTS
+    )
+    loader = DataLoader(
+        cached, sampler=draws * 2, batch_size=None, num_workers=workers, worker_init_fn=init_worker
+    )
     for draw, sample in zip(draws * 2, loader, strict=True):
         assert same(sample, plain[draw])
     assert all(path.suffix == '.npy' for path in (tmp_path / 'cache').iterdir())
@@ -54,7 +60,7 @@ def test_changed_and_damaged_files_are_read_anew(split, tmp_path):
     path = next((split.parent / 'crop_unscaled_img').iterdir())
     cache = FrameCache(tmp_path / 'cache', 1)
     expected = cache.read(path, 0, 3)
-    kept, = (tmp_path / 'cache').iterdir()
+    (kept,) = (tmp_path / 'cache').iterdir()
     kept.write_bytes(kept.read_bytes()[:5000])
     assert np.array_equal(cache.read(path, 0, 3), expected)
     os.utime(path, ns=(1, 1))

@@ -10,7 +10,7 @@ import pytest
 from lada.data import ClipCatalog, ClipMetadata, MetadataError, index
 from lada.errors import LadaError
 
-DAY_NS = 86_400 * 10 ** 9
+DAY_NS = 86_400 * 10**9
 
 
 def settle(folder):
@@ -28,6 +28,7 @@ def reads(monkeypatch):
     def spy(path, root=None):
         names.append(path.name)
         return read(path, root)
+
     monkeypatch.setattr(index.ClipMetadata, 'from_file', spy)
     return names
 
@@ -95,14 +96,22 @@ def test_refresh_sees_files_edited_in_place(split, edit):
     assert ClipCatalog.open(split, refresh=True).watermark.any()
 
 
-@pytest.mark.parametrize('damage', [
-    lambda data: b'', lambda data: data[:100], lambda data: data[:-1], lambda data: data + b'x',
-    lambda data: b'{' * index.HEADER_BYTES + data[index.HEADER_BYTES:],
-    lambda data: data.replace(b'"format": 1', b'"format": 0'), lambda data: data.replace(b'"count": 3', b'"count": X')])
+@pytest.mark.parametrize(
+    'damage',
+    [
+        lambda data: b'',
+        lambda data: data[:100],
+        lambda data: data[:-1],
+        lambda data: data + b'x',
+        lambda data: b'{' * index.HEADER_BYTES + data[index.HEADER_BYTES :],
+        lambda data: data.replace(b'"format": 1', b'"format": 0'),
+        lambda data: data.replace(b'"count": 3', b'"count": X'),
+    ],
+)
 def test_a_damaged_index_is_rebuilt(split, damage):
     settle(split)
     ClipCatalog.open(split)
-    place, = (split.parent / '.lada_index').iterdir()
+    (place,) = (split.parent / '.lada_index').iterdir()
     place.write_bytes(damage(place.read_bytes()))
     assert ClipCatalog.open(split).frames_count.tolist() == [8, 10, 12]
 

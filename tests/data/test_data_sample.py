@@ -10,8 +10,13 @@ def sample(number: int, frames: int = 2) -> DataSample:
     return DataSample(
         gt_img=torch.full((frames, 3, 4, 5), number, dtype=torch.uint8),
         mosaic_mask=torch.zeros(frames, 4, 5, dtype=torch.uint8),
-        metainfo=dict(key=f'clip {number}', fps=25.0, mosaic_block=(2.0, 3.0),
-                      mosaic_origin=np.zeros((2, 2)) if number else None))
+        metainfo=dict(
+            key=f'clip {number}',
+            fps=25.0,
+            mosaic_block=(2.0, 3.0),
+            mosaic_origin=np.zeros((2, 2)) if number else None,
+        ),
+    )
 
 
 def test_stacking_and_splitting_are_inverse():

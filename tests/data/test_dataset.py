@@ -21,10 +21,17 @@ AUGMENTED = dict(num_frame=6, lq_size=64, use_hflip=True, rotation_probability=0
 def content(sample) -> tuple:
     """Everything in a sample, comparable."""
     data = sample['data_samples']
-    meta = {key: value.tolist() if isinstance(value, np.ndarray) else value for key, value in data.metainfo_items()
-            if key != 'gt_path'}
-    return (sample['inputs'].numpy().tobytes(), data.gt_img.numpy().tobytes(), data.mosaic_mask.numpy().tobytes(),
-            sorted(meta.items()))
+    meta = {
+        key: value.tolist() if isinstance(value, np.ndarray) else value
+        for key, value in data.metainfo_items()
+        if key != 'gt_path'
+    }
+    return (
+        sample['inputs'].numpy().tobytes(),
+        data.gt_img.numpy().tobytes(),
+        data.mosaic_mask.numpy().tobytes(),
+        sorted(meta.items()),
+    )
 
 
 def test_a_sample_has_the_promised_shape(split_v3):
@@ -43,7 +50,11 @@ def test_a_sample_has_the_promised_shape(split_v3):
 
 def test_input_differs_from_truth_under_the_mask_only_and_pads_are_zero(split_v3):
     sample = MosaicVideoDataset(split_v3, num_frame=6, lq_size=64, rotation_probability=0)[1]
-    inputs, gt, mask = sample['inputs'], sample['data_samples'].gt_img, sample['data_samples'].mosaic_mask
+    inputs, gt, mask = (
+        sample['inputs'],
+        sample['data_samples'].gt_img,
+        sample['data_samples'].mosaic_mask,
+    )
     changed = (inputs != gt).any(1)
     assert changed.any() and not changed[mask == 0].any()
     for frames in (inputs, gt, mask):
@@ -59,9 +70,18 @@ def test_content_is_what_lies_in_the_file(split_v3):
 
 def test_the_grid_is_where_it_says(split_v3):
     """Blocks of a mean look are flat exactly between the grid's lines."""
-    dataset = MosaicVideoDataset(split_v3, 4, lq_size=64, pipeline=[
-        dict(type='LoadClip'), dict(type='DrawMosaic', mod_probs=dict(rect_avg=1.0), feather_prob=0),
-        dict(type='ResizeClip', size=64), dict(type='FlipClip', prob=1), dict(type='PackClip')])
+    dataset = MosaicVideoDataset(
+        split_v3,
+        4,
+        lq_size=64,
+        pipeline=[
+            dict(type='LoadClip'),
+            dict(type='DrawMosaic', mod_probs=dict(rect_avg=1.0), feather_prob=0),
+            dict(type='ResizeClip', size=64),
+            dict(type='FlipClip', prob=1),
+            dict(type='PackClip'),
+        ],
+    )
     for epoch in range(6):
         sample = dataset[ClipDraw(0, epoch)]
         data = sample['data_samples']
@@ -83,7 +103,13 @@ def test_samples_are_the_same_bytes_for_any_workers_and_order(split_v3, degrade)
     draws = [ClipDraw(index, epoch) for epoch in range(3) for index in range(3)]
     expected = {draw: content(dataset[draw]) for draw in draws}
     order = [draws[place] for place in (4, 0, 8, 2, 6, 1, 3, 7, 5)]
-    loader = DataLoader(dataset, sampler=order, batch_size=None, num_workers=2, worker_init_fn=init_worker_function())
+    loader = DataLoader(
+        dataset,
+        sampler=order,
+        batch_size=None,
+        num_workers=2,
+        worker_init_fn=init_worker_function(),
+    )
     assert [content(sample) for sample in loader] == [expected[draw] for draw in order]
     assert len({value[0] for value in expected.values()}) == 9
 
@@ -133,17 +159,22 @@ def test_filters(split, edit):
     def stems(**options):
         dataset = MosaicVideoDataset(split, num_frame=8, lq_size=16, **options)
         return [dataset[index]['data_samples'].key[-1] for index in range(len(dataset))]
+
     assert stems() == ['0', '1', '2']
     assert stems(filter_watermark=True) == ['1', '2']
     assert stems(filter_nudenet_nsfw=True) == ['1']
     assert stems(filter_video_quality=0.4) == ['1', '2']
     assert stems(filter_video_quality=0.1) == ['0', '1', '2']
-    with pytest.raises(LadaError, match=r'left of 3: .*crop_unscaled_meta; 2 .*fewer than 11 .* 1 are not flagged'):
+    with pytest.raises(
+        LadaError, match=r'left of 3: .*crop_unscaled_meta; 2 .*fewer than 11 .* 1 are not flagged'
+    ):
         MosaicVideoDataset(split, num_frame=11, filter_nudenet_nsfw=True)
 
 
 def test_the_stored_look_is_drawn(split_v3):
-    dataset = MosaicVideoDataset(split_v3, num_frame=-1, lq_size=64, random_mosaic_params=False, rotation_probability=0)
+    dataset = MosaicVideoDataset(
+        split_v3, num_frame=-1, lq_size=64, random_mosaic_params=False, rotation_probability=0
+    )
     sample = dataset[0]
     meta = dataset.catalog[0]
     frames, mask = read_frames(meta.video_path), read_frames(meta.mask_path, gray=True)
@@ -160,8 +191,14 @@ def test_the_stored_mosaic_video_goes_first_and_is_not_degraded(split, edit):
     write_video(root / 'mosaic.mp4', mosaic, 25, **clip_encoding())
     write_video(root / 'mosaic_mask.mkv', masks, 25, **mask_encoding())
     edit(0, mosaic_video_path='../mosaic.mp4', mosaic_mask_path='../mosaic_mask.mkv')
-    dataset = MosaicVideoDataset(split, num_frame=8, lq_size=64, random_mosaic_params=False, degrade=True,
-                                 rotation_probability=0)
+    dataset = MosaicVideoDataset(
+        split,
+        num_frame=8,
+        lq_size=64,
+        random_mosaic_params=False,
+        degrade=True,
+        rotation_probability=0,
+    )
     sample = dataset[0]
     assert (sample['inputs'][:, :, 4:, :-6].int() - 90).abs().max() <= 2
     assert np.array_equal(sample['data_samples'].mosaic_mask, masks)
@@ -177,9 +214,17 @@ def test_no_stored_mosaic_at_all_is_an_error(split, edit):
 def test_degrading_changes_the_input_only(split_v3):
     arguments = dict(num_frame=6, lq_size=64, rotation_probability=0)
     clean = MosaicVideoDataset(split_v3, **arguments)[0]
-    worn = MosaicVideoDataset(split_v3, **arguments, pipeline=[
-        dict(type='LoadClip'), dict(type='DrawMosaic'), dict(type='ResizeClip', size=64),
-        dict(type='DegradeClip', steps=[dict(type='GaussianBlur', p=1.0)]), dict(type='PackClip')])[0]
+    worn = MosaicVideoDataset(
+        split_v3,
+        **arguments,
+        pipeline=[
+            dict(type='LoadClip'),
+            dict(type='DrawMosaic'),
+            dict(type='ResizeClip', size=64),
+            dict(type='DegradeClip', steps=[dict(type='GaussianBlur', p=1.0)]),
+            dict(type='PackClip'),
+        ],
+    )[0]
     assert torch.equal(clean['data_samples'].gt_img, worn['data_samples'].gt_img)
     assert not torch.equal(clean['inputs'], worn['inputs'])
     assert not worn['inputs'][..., :4, :].any() and not worn['inputs'][..., -6:].any()
@@ -192,17 +237,27 @@ def test_scale_enlarges_the_truth(split_v3):
     assert sample['data_samples'].mosaic_mask.shape == (2, 64, 64)
 
 
-@pytest.mark.parametrize('arguments, words', [
-    (dict(num_frames=3), "'num_frames'"),
-    (dict(num_frame=0), 'num_frame is 0'),
-    (dict(seed=-1), 'seed -1'),
-    (dict(lq_size=0), 'at least 1'),
-    (dict(pipeline=[dict(type='Nonsense')]), 'Nonsense'),
-    (dict(pipeline=[dict(type='FlipClip', probability=1)]), 'probability'),
-    (dict(pipeline=[dict(type='DegradeClip', steps=[dict(type='Rain')])]), "'Rain'"),
-    (dict(pipeline=[dict(type='DegradeClip', steps=[dict(type='GaussianBlur', q=1)])]), "'q'"),
-    (dict(pipeline=[dict(type='DegradeClip', steps=[dict(type='VideoCompression', p=1, codecs=[])])]), 'codec_probs'),
-])
+@pytest.mark.parametrize(
+    'arguments, words',
+    [
+        (dict(num_frames=3), "'num_frames'"),
+        (dict(num_frame=0), 'num_frame is 0'),
+        (dict(seed=-1), 'seed -1'),
+        (dict(lq_size=0), 'at least 1'),
+        (dict(pipeline=[dict(type='Nonsense')]), 'Nonsense'),
+        (dict(pipeline=[dict(type='FlipClip', probability=1)]), 'probability'),
+        (dict(pipeline=[dict(type='DegradeClip', steps=[dict(type='Rain')])]), "'Rain'"),
+        (dict(pipeline=[dict(type='DegradeClip', steps=[dict(type='GaussianBlur', q=1)])]), "'q'"),
+        (
+            dict(
+                pipeline=[
+                    dict(type='DegradeClip', steps=[dict(type='VideoCompression', p=1, codecs=[])])
+                ]
+            ),
+            'codec_probs',
+        ),
+    ],
+)
 def test_wrong_arguments_are_named(split_v3, arguments, words):
     with pytest.raises(LadaError, match=words):
         MosaicVideoDataset(**dict(metadata_root_dir=split_v3, num_frame=3) | arguments)
@@ -214,12 +269,22 @@ def damage_missing(root, stem):
 
 
 def damage_shorter_mask(root, stem):
-    write_video(root / 'crop_unscaled_mask' / f'{stem}.mkv', np.zeros((5, 64, 64), np.uint8), 25, **mask_encoding())
+    write_video(
+        root / 'crop_unscaled_mask' / f'{stem}.mkv',
+        np.zeros((5, 64, 64), np.uint8),
+        25,
+        **mask_encoding(),
+    )
     return 'mkv'
 
 
 def damage_other_size(root, stem):
-    write_video(root / 'crop_unscaled_mask' / f'{stem}.mkv', np.zeros((8, 32, 64), np.uint8), 25, **mask_encoding())
+    write_video(
+        root / 'crop_unscaled_mask' / f'{stem}.mkv',
+        np.zeros((8, 32, 64), np.uint8),
+        25,
+        **mask_encoding(),
+    )
     return '64x32 .* 64x64.*mkv'
 
 
@@ -234,8 +299,10 @@ def damage_pads(root, stem):
     return "'pad'"
 
 
-@pytest.mark.parametrize('damage', [
-    damage_missing, damage_shorter_mask, damage_other_size, damage_empty_video, damage_pads])
+@pytest.mark.parametrize(
+    'damage',
+    [damage_missing, damage_shorter_mask, damage_other_size, damage_empty_video, damage_pads],
+)
 def test_a_damaged_clip_is_named_with_its_file(split, damage):
     words = damage(split.parent, 'bikes.mp4-000000')
     dataset = MosaicVideoDataset(split, num_frame=8)
@@ -263,21 +330,36 @@ def test_both_collate_functions_of_mmengine(split_v3):
     samples = [dataset[0], dataset[1]]
     assert default_collate(samples)['inputs'].shape == (2, 4, 3, 16, 16)
     for batch in (default_collate(samples), pseudo_collate(samples)):
-        assert [data.key for data in batch['data_samples']] == ['bikes.mp4-000000', 'bikes.mp4-000001']
+        assert [data.key for data in batch['data_samples']] == [
+            'bikes.mp4-000000',
+            'bikes.mp4-000001',
+        ]
 
 
 def test_mmengine_builds_the_loader(split_v3):
     init_default_scope('lada')
     assert DATASETS.get('MosaicVideoDataset') is MosaicVideoDataset
-    loader = Runner.build_dataloader(dict(
-        dataset=dict(type='MosaicVideoDataset', metadata_root_dir=str(split_v3), num_frame=4, lq_size=16),
-        sampler=dict(type='InfiniteSampler', seed=1), batch_size=2, num_workers=2,
-        worker_init_fn=dict(type='init_lada_worker'), collate_fn=dict(type='default_collate')), seed=3)
+    loader = Runner.build_dataloader(
+        dict(
+            dataset=dict(
+                type='MosaicVideoDataset', metadata_root_dir=str(split_v3), num_frame=4, lq_size=16
+            ),
+            sampler=dict(type='InfiniteSampler', seed=1),
+            batch_size=2,
+            num_workers=2,
+            worker_init_fn=dict(type='init_lada_worker'),
+            collate_fn=dict(type='default_collate'),
+        ),
+        seed=3,
+    )
     iterator = iter(loader)
     batches = [next(iterator) for _ in range(4)]
     assert all(batch['inputs'].shape == (2, 4, 3, 16, 16) for batch in batches)
     assert sorted(data.key for batch in batches[:3] for data in batch['data_samples'])[::2] == [
-        'bikes.mp4-000000', 'bikes.mp4-000001', 'bikes.mp4-000002']
+        'bikes.mp4-000000',
+        'bikes.mp4-000001',
+        'bikes.mp4-000002',
+    ]
 
 
 def test_metainfo_says_where_the_clips_are(split_v3):

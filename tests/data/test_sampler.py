@@ -15,18 +15,22 @@ def take(sampler, count):
 @pytest.fixture
 def on_ranks(monkeypatch):
     """Return a function that makes one sampler a rank."""
+
     def make(world_size, size=10, **options):
         samplers = []
         for rank in range(world_size):
-            monkeypatch.setattr('lada.data.sampler.get_dist_info', lambda rank=rank: (rank, world_size))
+            monkeypatch.setattr(
+                'lada.data.sampler.get_dist_info', lambda rank=rank: (rank, world_size)
+            )
             samplers.append(InfiniteSampler(range(size), seed=3, **options))
         return samplers
+
     return make
 
 
 def test_each_epoch_is_a_permutation_of_its_own():
     draws = take(InfiniteSampler(range(50), seed=1), 150)
-    epochs = [[draw.index for draw in draws[start:start + 50]] for start in (0, 50, 100)]
+    epochs = [[draw.index for draw in draws[start : start + 50]] for start in (0, 50, 100)]
     assert all(sorted(epoch) == list(range(50)) for epoch in epochs)
     assert epochs[0] != epochs[1] != epochs[2]
     assert [draw.epoch for draw in draws] == [0] * 50 + [1] * 50 + [2] * 50
@@ -34,11 +38,21 @@ def test_each_epoch_is_a_permutation_of_its_own():
 
 def test_order_is_that_of_seed_and_epoch_alone():
     order = np.random.Generator(np.random.Philox(np.random.SeedSequence((7, 1)))).permutation(5)
-    assert take(InfiniteSampler(range(5), seed=7), 10)[5:] == [ClipDraw(int(index), 1) for index in order]
+    assert take(InfiniteSampler(range(5), seed=7), 10)[5:] == [
+        ClipDraw(int(index), 1) for index in order
+    ]
 
 
 def test_without_shuffling_the_order_is_the_datasets():
-    assert [draw.index for draw in take(InfiniteSampler(range(3), shuffle=False, seed=0), 7)] == [0, 1, 2, 0, 1, 2, 0]
+    assert [draw.index for draw in take(InfiniteSampler(range(3), shuffle=False, seed=0), 7)] == [
+        0,
+        1,
+        2,
+        0,
+        1,
+        2,
+        0,
+    ]
 
 
 @pytest.mark.parametrize('start', [0, 1, 9, 10, 64, 997])
@@ -67,8 +81,9 @@ def test_every_iteration_sees_the_same_set_for_any_number_of_processes(on_ranks)
             sampler.load_state_dict({'consumed': 12})
         streams = [take(sampler, 10 * per_rank) for sampler in samplers]
         seen[world_size] = [
-            {draw for stream in streams for draw in stream[step * per_rank:(step + 1) * per_rank]}
-            for step in range(10)]
+            {draw for stream in streams for draw in stream[step * per_rank : (step + 1) * per_rank]}
+            for step in range(10)
+        ]
     assert seen[1] == seen[2] == seen[4]
 
 
@@ -76,10 +91,12 @@ def test_a_far_jump_draws_one_permutation(monkeypatch):
     sampler = InfiniteSampler(range(1000), seed=3)
     epochs = []
     order = InfiniteSampler._order
-    monkeypatch.setattr(InfiniteSampler, '_order', lambda self, epoch: epochs.append(epoch) or order(self, epoch))
-    sampler.skip(10 ** 12)
-    assert take(sampler, 3)[0].epoch == 10 ** 9
-    assert epochs == [10 ** 9]
+    monkeypatch.setattr(
+        InfiniteSampler, '_order', lambda self, epoch: epochs.append(epoch) or order(self, epoch)
+    )
+    sampler.skip(10**12)
+    assert take(sampler, 3)[0].epoch == 10**9
+    assert epochs == [10**9]
 
 
 class Indices(Dataset):
@@ -104,7 +121,9 @@ def test_seed_is_drawn_when_none_is_given():
     assert InfiniteSampler(range(3)).seed >= 0
 
 
-@pytest.mark.parametrize('arguments, word', [(dict(dataset=[]), 'empty'), (dict(dataset=[1], seed=-1), 'negative')])
+@pytest.mark.parametrize(
+    'arguments, word', [(dict(dataset=[]), 'empty'), (dict(dataset=[1], seed=-1), 'negative')]
+)
 def test_what_cannot_be_sampled_is_refused(arguments, word):
     with pytest.raises(LadaError, match=word):
         InfiniteSampler(**arguments)

@@ -15,11 +15,21 @@ def results(bikes):
     gt = read_frames(bikes, 0, 3)[:, :60, :90].copy()
     mask = np.zeros(gt.shape[:3], np.uint8)
     mask[:, 10:40, 20:55] = 255
-    return {'gt': gt, 'inputs': 255 - gt, 'mask': mask, 'pads': np.array([[3, 1, 2, 5]] * 3), 'crop_shape': (60, 90),
-            'block': (7.0, 9.0), 'origin': np.array([[3.0, 2.0]] * 3), 'rng': np.random.default_rng(0)}
+    return {
+        'gt': gt,
+        'inputs': 255 - gt,
+        'mask': mask,
+        'pads': np.array([[3, 1, 2, 5]] * 3),
+        'crop_shape': (60, 90),
+        'block': (7.0, 9.0),
+        'origin': np.array([[3.0, 2.0]] * 3),
+        'rng': np.random.default_rng(0),
+    }
 
 
-@pytest.mark.parametrize('size, method', [((30, 45), cv2.INTER_AREA), ((120, 180), cv2.INTER_CUBIC)])
+@pytest.mark.parametrize(
+    'size, method', [((30, 45), cv2.INTER_AREA), ((120, 180), cv2.INTER_CUBIC)]
+)
 def test_resizing_is_opencvs_with_the_right_filter(results, size, method):
     frames, masks = results['gt'], results['mask']
     expected = [cv2.resize(frame, size[::-1], interpolation=method) for frame in frames]
@@ -48,15 +58,18 @@ def test_impossible_sizes_are_refused():
 
 
 @settings(deadline=None, max_examples=50)
-@given(pads=st.tuples(*[st.integers(0, 9)] * 4), height=st.integers(10, 50), width=st.integers(10, 50))
+@given(
+    pads=st.tuples(*[st.integers(0, 9)] * 4), height=st.integers(10, 50), width=st.integers(10, 50)
+)
 def test_padding_stays_black_through_any_resize(pads, height, width):
     """Every output pixel that any padding touches is zero, every other one is kept."""
     top, bottom, left, right = pads
     frames = np.full((2, height, width, 3), 7, np.uint8)
     zero_pads(frames, np.array([pads, (0, 0, 0, 0)]), (20, 30))
     rows, columns = np.arange(height) * 20 / height, np.arange(width) * 30 / width
-    inside = ((rows >= top - 1e-9) & (rows + 20 / height <= 20 - bottom + 1e-9))[:, None] \
-        & ((columns >= left - 1e-9) & (columns + 30 / width <= 30 - right + 1e-9))
+    inside = ((rows >= top - 1e-9) & (rows + 20 / height <= 20 - bottom + 1e-9))[:, None] & (
+        (columns >= left - 1e-9) & (columns + 30 / width <= 30 - right + 1e-9)
+    )
     assert np.array_equal(frames[0, ..., 0] == 7, inside)
     assert (frames[1] == 7).all()
 
@@ -94,5 +107,8 @@ def test_a_mask_that_is_turned_stays_a_mask(results):
 def test_probabilities_are_kept(results, transform):
     assert transform(0)(results)['origin'] is results['origin']
     rng = np.random.default_rng(1)
-    hits = sum(transform(0.3)(results | dict(rng=rng))['origin'] is not results['origin'] for _ in range(300))
+    hits = sum(
+        transform(0.3)(results | dict(rng=rng))['origin'] is not results['origin']
+        for _ in range(300)
+    )
     assert 60 <= hits <= 120

@@ -1,4 +1,6 @@
-"""Two hundred damaged files never crash or hang creation, checking or training, and each is named."""
+"""Two hundred damaged files never crash or hang creation, checking or training, and each is
+named.
+"""
 
 import json
 import shutil
@@ -14,15 +16,22 @@ from lada.errors import LadaError
 from lada.video import clip_encoding, read_frames, write_video
 
 VARIANTS = 200
-SETTINGS = CreationSettings(min_frames=4, max_frames=8, min_resolution=0, min_light=0, min_change=0, max_blur=0,
-                            drop_duplicates=False)
+SETTINGS = CreationSettings(
+    min_frames=4,
+    max_frames=8,
+    min_resolution=0,
+    min_light=0,
+    min_change=0,
+    max_blur=0,
+    drop_duplicates=False,
+)
 
 
 def damaged(data: bytes, variant: int) -> bytes:
     """Cut the file short (every second variant), or change bytes at random places."""
     rng = np.random.default_rng(variant)
     if variant % 2 == 0:
-        return data[:int(rng.integers(0, len(data)))]
+        return data[: int(rng.integers(0, len(data)))]
     changed = bytearray(data)
     for position in rng.integers(0, len(data), int(rng.integers(1, 40))):
         changed[position] ^= int(rng.integers(1, 256))
@@ -40,7 +49,7 @@ def source(tmp_path_factory, bikes):
 def clip(tmp_path_factory, source):
     root = tmp_path_factory.mktemp('clip') / 'set'
     create_dataset([source], root, SETTINGS, say=lambda line: None)
-    meta, = (root / 'crop_unscaled_meta').iterdir()
+    (meta,) = (root / 'crop_unscaled_meta').iterdir()
     return ClipMetadata.from_file(meta), meta
 
 
@@ -58,7 +67,9 @@ def test_creation_names_every_damaged_source_and_goes_on(source, tmp_path):
     for name in sorted(path.name for path in folder.iterdir()):
         assert sum(line.startswith(f'{folder / name}: ') for line in said) == 1
     failed = [result for result in results if result.error is not None]
-    assert len(failed) > VARIANTS // 2 and not any(result.source.name == 'sound.mp4' for result in failed)
+    assert len(failed) > VARIANTS // 2 and not any(
+        result.source.name == 'sound.mp4' for result in failed
+    )
 
 
 def test_checking_and_training_name_every_damaged_clip(clip, tmp_path):
@@ -72,10 +83,13 @@ def test_checking_and_training_name_every_damaged_clip(clip, tmp_path):
         for folder, path in files.items():
             data = path.read_bytes()
             (root / folder / f'{variant:03}{path.suffix}').write_bytes(
-                damaged(data, variant) if folder == spoilt else data)
+                damaged(data, variant) if folder == spoilt else data
+            )
         text = json.loads(meta_path.read_text())
-        text.update(video_path=f'../crop_unscaled_img/{variant:03}.mp4',
-                    mask_path=f'../crop_unscaled_mask/{variant:03}.mkv')
+        text.update(
+            video_path=f'../crop_unscaled_img/{variant:03}.mp4',
+            mask_path=f'../crop_unscaled_mask/{variant:03}.mkv',
+        )
         (root / 'crop_unscaled_meta' / f'{variant:03}.json').write_text(json.dumps(text))
     total, problems = check_dataset(root)
     assert total == VARIANTS
@@ -85,10 +99,14 @@ def test_checking_and_training_name_every_damaged_clip(clip, tmp_path):
     for variant in range(0, VARIANTS, 2):
         if (stem := f'{variant:03}') not in named:  # the cut took an index at the end, and no frame
             assert np.array_equal(read_frames(root / 'crop_unscaled_img' / f'{stem}.mp4'), sound[0])
-            assert np.array_equal(read_frames(root / 'crop_unscaled_mask' / f'{stem}.mkv', gray=True), sound[1])
+            assert np.array_equal(
+                read_frames(root / 'crop_unscaled_mask' / f'{stem}.mkv', gray=True), sound[1]
+            )
     assert len(named) > VARIANTS // 2
 
-    dataset = MosaicVideoDataset(root / 'crop_unscaled_meta', num_frame=meta.frames_count, lq_size=32, degrade=True)
+    dataset = MosaicVideoDataset(
+        root / 'crop_unscaled_meta', num_frame=meta.frames_count, lq_size=32, degrade=True
+    )
     failed = set()
     for index in range(VARIANTS):
         stem = dataset.catalog.stem(index)

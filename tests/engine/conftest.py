@@ -27,7 +27,9 @@ def free_port() -> str:
 def descendants(pid: int) -> list[int]:
     """All processes below one; torchrun gives each of its workers a session of its own."""
     try:
-        children = [int(child) for child in Path(f'/proc/{pid}/task/{pid}/children').read_text().split()]
+        children = [
+            int(child) for child in Path(f'/proc/{pid}/task/{pid}/children').read_text().split()
+        ]
     except FileNotFoundError:
         return []
     return children + [found for child in children for found in descendants(child)]
@@ -46,9 +48,17 @@ def start_process(repo_root):
     processes = []
 
     def start(command, **environment) -> subprocess.Popen:
-        processes.append(subprocess.Popen(
-            list(map(str, command)), cwd=repo_root, env={**os.environ, 'OMP_NUM_THREADS': '1', **environment},
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True))
+        processes.append(
+            subprocess.Popen(
+                list(map(str, command)),
+                cwd=repo_root,
+                env={**os.environ, 'OMP_NUM_THREADS': '1', **environment},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                start_new_session=True,
+            )
+        )
         return processes[-1]
 
     yield start
@@ -61,12 +71,27 @@ def start_process(repo_root):
 
 @pytest.fixture
 def start_ranks(start_process):
-    """Return a function that starts two ranks of the training script without an agent that would watch them."""
-    def start(*args, launcher: str = 'pytorch', each=lambda rank: (), **environment) -> list[subprocess.Popen]:
+    """Return a function that starts two ranks of the training script without an agent that would
+    watch them.
+    """
+
+    def start(
+        *args, launcher: str = 'pytorch', each=lambda rank: (), **environment
+    ) -> list[subprocess.Popen]:
         rank_name, size_name, local_name = VARIABLES[launcher]
         port = free_port()
-        return [start_process(
-            [sys.executable, SCRIPT, *args, *each(rank), '--launcher', launcher],
-            **{rank_name: str(rank), size_name: '2', local_name: str(rank), 'MASTER_PORT': port, **environment})
-            for rank in range(2)]
+        return [
+            start_process(
+                [sys.executable, SCRIPT, *args, *each(rank), '--launcher', launcher],
+                **{
+                    rank_name: str(rank),
+                    size_name: '2',
+                    local_name: str(rank),
+                    'MASTER_PORT': port,
+                    **environment,
+                },
+            )
+            for rank in range(2)
+        ]
+
     return start

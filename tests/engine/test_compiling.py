@@ -10,7 +10,9 @@ from lada.engine.compiling import compile_or_fall_back
 @pytest.fixture
 def said(monkeypatch):
     lines = []
-    monkeypatch.setattr(compiling, 'print_log', lambda text, **kwargs: lines.append((text, kwargs['level'])))
+    monkeypatch.setattr(
+        compiling, 'print_log', lambda text, **kwargs: lines.append((text, kwargs['level']))
+    )
     return lines
 
 
@@ -48,5 +50,6 @@ def test_compiled_function_is_used(said):
 def test_the_functions_own_error_is_raised():
     def wrong(x):
         raise ValueError('wrong shape')
+
     with pytest.raises(ValueError, match='wrong shape'):
         compile_or_fall_back(wrong, backend='eager')(torch.ones(1))

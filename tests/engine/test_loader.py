@@ -7,19 +7,40 @@ from lada.engine.loader import with_defaults
 
 def test_what_a_config_leaves_open_is_filled_in_and_what_it_says_stays():
     filled = with_defaults(dict(num_workers=2))
-    assert filled['worker_init_fn'] == dict(type='init_lada_worker') and filled['prefetch_factor'] == 4
-    chosen = dict(num_workers=2, timeout=5, prefetch_factor=7, pin_memory=False, worker_init_fn=dict(type='other'))
+    assert (
+        filled['worker_init_fn'] == dict(type='init_lada_worker') and filled['prefetch_factor'] == 4
+    )
+    chosen = dict(
+        num_workers=2,
+        timeout=5,
+        prefetch_factor=7,
+        pin_memory=False,
+        worker_init_fn=dict(type='other'),
+    )
     assert with_defaults(chosen) == chosen
 
 
 def test_without_workers_there_is_nothing_to_wait_for():
-    assert not {'timeout', 'prefetch_factor'} & set(with_defaults(dict(timeout=5, prefetch_factor=7, num_workers=0)))
+    assert not {'timeout', 'prefetch_factor'} & set(
+        with_defaults(dict(timeout=5, prefetch_factor=7, num_workers=0))
+    )
 
 
 def test_a_runner_builds_its_loaders_with_them():
     init_default_scope('lada')
-    loader = Runner.build_dataloader(dict(
-        dataset=[1, 2, 3], sampler=dict(type='DefaultSampler', shuffle=False), batch_size=1, num_workers=1,
-        prefetch_factor=5, collate_fn=dict(type='pseudo_collate')))
-    assert loader.prefetch_factor == 5 and loader.timeout > 0 and loader.worker_init_fn.func is init_worker
+    loader = Runner.build_dataloader(
+        dict(
+            dataset=[1, 2, 3],
+            sampler=dict(type='DefaultSampler', shuffle=False),
+            batch_size=1,
+            num_workers=1,
+            prefetch_factor=5,
+            collate_fn=dict(type='pseudo_collate'),
+        )
+    )
+    assert (
+        loader.prefetch_factor == 5
+        and loader.timeout > 0
+        and loader.worker_init_fn.func is init_worker
+    )
     assert len(list(loader)) == 3

@@ -1,4 +1,6 @@
-"""Training on what users bring: datasets of older versions, MMagic's model configs, and damaged data."""
+"""Training on what users bring: datasets of older versions, MMagic's model configs, and damaged
+data.
+"""
 
 import json
 import shutil
@@ -9,11 +11,16 @@ import pytest
 @pytest.fixture
 def copy(tmp_path, clips):
     """The training clips, copied so that a test may change them: returns the root."""
-    return shutil.copytree(clips[0].parent, tmp_path / 'copy', ignore=shutil.ignore_patterns('.lada_index'))
+    return shutil.copytree(
+        clips[0].parent, tmp_path / 'copy', ignore=shutil.ignore_patterns('.lada_index')
+    )
 
 
 def on_copy(copy):
-    return f'\ntrain_dataloader["dataset"]["metadata_root_dir"] = {str(copy / "crop_unscaled_meta")!r}\n'
+    return (
+        '\ntrain_dataloader["dataset"]["metadata_root_dir"] ='
+        f' {str(copy / "crop_unscaled_meta")!r}\n'
+    )
 
 
 def rewrite(copy, version):
@@ -23,13 +30,25 @@ def rewrite(copy, version):
         old = {key: new[key] for key in ('name', 'fps', 'pad', 'base_mosaic_block_size')}
         if version == 1:
             (h, w), (height, width) = new['scene_shape'], new['orig_shape']
-            old |= dict(frame_count=new['frames_count'], orig_width=width, orig_height=height, width=w, height=h)
+            old |= dict(
+                frame_count=new['frames_count'],
+                orig_width=width,
+                orig_height=height,
+                width=w,
+                height=h,
+            )
             old['base_mosaic_block_size'].pop('mosaic_size_v3', None)
         else:
             old |= {key: new[key] for key in ('frames_count', 'orig_shape', 'scene_shape')}
-            old |= dict(version=2, relative_nsfw_video_path=new['video_path'],
-                        relative_mask_video_path=new['mask_path'], watermark_detected=None,
-                        nudenet_nsfw_detected=None, nudenet_nsfw_detected_classes=None, censoring_detected=None)
+            old |= dict(
+                version=2,
+                relative_nsfw_video_path=new['video_path'],
+                relative_mask_video_path=new['mask_path'],
+                watermark_detected=None,
+                nudenet_nsfw_detected=None,
+                nudenet_nsfw_detected_classes=None,
+                censoring_detected=None,
+            )
         path.write_text(json.dumps(old))
 
 
@@ -43,7 +62,7 @@ def test_datasets_of_older_versions_train(tmp_path, copy, write_config, run_trai
     assert (tmp_path / 'run' / 'iter_2.pth').exists()
 
 
-MMAGIC_MODEL = '''
+MMAGIC_MODEL = """
 model = dict(
     _delete_=True,
     type='BasicVSR',
@@ -53,13 +72,15 @@ model = dict(
     ensemble=dict(type='SpatialTemporalEnsemble', is_temporal_ensemble=False),
     train_cfg=dict(fix_iter=5000),
     data_preprocessor=dict(type='DataPreprocessor', mean=[0., 0., 0.], std=[255., 255., 255.]))
-'''
+"""
 
 
 @pytest.mark.slow
 def test_a_model_from_an_mmagic_config_trains(tmp_path, write_config, run_training):
     config = write_config(tmp_path / 'run', MMAGIC_MODEL)
-    status, _, err = run_training(config, '--cfg-options', 'train_cfg.max_iters=2', 'train_cfg.val_interval=2')
+    status, _, err = run_training(
+        config, '--cfg-options', 'train_cfg.max_iters=2', 'train_cfg.val_interval=2'
+    )
     assert status == 0, err
 
 
@@ -84,6 +105,7 @@ def no_masks(copy):
 
 def short_masks(copy):
     from lada.video import mask_encoding, read_frames, write_video
+
     for path in (copy / 'crop_unscaled_mask').glob('*.mkv'):
         write_video(path, read_frames(path, 0, 1, gray=True), 25, **mask_encoding())
 
@@ -100,20 +122,38 @@ def empty_videos(copy):
 
 def path_outside(copy):
     path = min((copy / 'crop_unscaled_meta').glob('*.json'))
-    path.write_text(json.dumps(json.loads(path.read_text()) | dict(video_path='../../../secret.mp4')))
+    path.write_text(
+        json.dumps(json.loads(path.read_text()) | dict(video_path='../../../secret.mp4'))
+    )
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(('damage', 'said'), [
-    (no_dataset, 'copy'), (no_clips, 'copy'), (too_short_clips, 'num_frame'), (no_masks, '.mkv'), (short_masks, '.mkv'),
-    (half_json, '.json'), (empty_videos, '.mp4'), (path_outside, 'secret.mp4'),
-], ids=lambda value: getattr(value, '__name__', None))
+@pytest.mark.parametrize(
+    ('damage', 'said'),
+    [
+        (no_dataset, 'copy'),
+        (no_clips, 'copy'),
+        (too_short_clips, 'num_frame'),
+        (no_masks, '.mkv'),
+        (short_masks, '.mkv'),
+        (half_json, '.json'),
+        (empty_videos, '.mp4'),
+        (path_outside, 'secret.mp4'),
+    ],
+    ids=lambda value: getattr(value, '__name__', None),
+)
 def test_damaged_data_ends_in_one_line(tmp_path, copy, write_config, run_training, damage, said):
     config = write_config(tmp_path / 'run', on_copy(copy))
     damage(copy)
     workers = '2' if damage is short_masks else '0'
-    status, _, err = run_training(config, '--cfg-options', f'train_dataloader.num_workers={workers}')
+    status, _, err = run_training(
+        config, '--cfg-options', f'train_dataloader.num_workers={workers}'
+    )
     assert status == 1
     last = err.strip().splitlines()[-1]
     assert last.startswith('error: ') and said in last and 'Traceback' not in last
-    assert not list((tmp_path / 'run').glob('iter_*')) or damage in (no_masks, short_masks, empty_videos)
+    assert not list((tmp_path / 'run').glob('iter_*')) or damage in (
+        no_masks,
+        short_masks,
+        empty_videos,
+    )

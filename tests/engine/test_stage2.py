@@ -1,4 +1,6 @@
-"""Stage 2 through the training script: two optimizers, averaged weights, killed and resumed, on two processes."""
+"""Stage 2 through the training script: two optimizers, averaged weights, killed and resumed, on two
+processes.
+"""
 
 import json
 import os
@@ -12,15 +14,15 @@ from torchvision.models import vgg11
 
 from lada.checkpoints.exporting import convert_to_stage2
 
-STAGE2 = '''
+STAGE2 = """
 model = dict(
     _delete_=True,
     type='BasicVSRPlusPlusGan',
     generator=dict(type='BasicVSRPlusPlusGanNet', mid_channels=8, num_blocks=1),
     discriminator=dict(type='UNetDiscriminatorWithSpectralNorm', in_channels=3, mid_channels=4),
     pixel_loss=dict(type='CharbonnierLoss', loss_weight=1.0, reduction='mean'),
-    perceptual_loss=dict(type='PerceptualLoss', layer_weights={'0': 1.0}, vgg_type='vgg11', perceptual_weight=0.2,
-                         style_weight=0, norm_img=False, pretrained=%r),
+    perceptual_loss=dict(type='PerceptualLoss', layer_weights={'0': 1.0}, vgg_type='vgg11',
+                         perceptual_weight=0.2, style_weight=0, norm_img=False, pretrained=%r),
     gan_loss=dict(type='GANLoss', gan_type='vanilla', loss_weight=0.05),
     is_use_ema=True,
     data_preprocessor=dict(type='DataPreprocessor', mean=[0., 0., 0.], std=[255., 255., 255.]))
@@ -34,15 +36,20 @@ param_scheduler = dict(_delete_=True, type='LinearLR', by_epoch=False, start_fac
 model_wrapper_cfg = dict(_delete_=True, type='MMSeparateDistributedDataParallel')
 custom_hooks = [dict(type='ExponentialMovingAverageHook', module_keys='generator_ema', interval=1,
                      interp_cfg=dict(momentum=0.5))]
-'''
+"""
 
 
 @pytest.fixture
 def stage2(tmp_path, write_config):
     torch.manual_seed(0)
     weights = tmp_path / 'vgg.pth'
-    torch.save({f'features.{key}': value for key, value in vgg11(weights=None).features[:1].state_dict().items()},
-               weights)
+    torch.save(
+        {
+            f'features.{key}': value
+            for key, value in vgg11(weights=None).features[:1].state_dict().items()
+        },
+        weights,
+    )
     return lambda work_dir: write_config(work_dir, STAGE2 % str(weights))
 
 
@@ -57,13 +64,17 @@ def logged(work_dir):
         for line in path.read_text().splitlines():
             entry = json.loads(line)
             if 'loss_gan' in entry:
-                found[entry['step']] = {key: value for key, value in entry.items() if 'loss' in key or 'lr' in key}
+                found[entry['step']] = {
+                    key: value for key, value in entry.items() if 'loss' in key or 'lr' in key
+                }
     return found
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize('torchrun', [False, True])
-def test_a_killed_run_is_the_run_that_never_was(tmp_path, stage2, run_training, start_training, torchrun):
+def test_a_killed_run_is_the_run_that_never_was(
+    tmp_path, stage2, run_training, start_training, torchrun
+):
     status, _, err = run_training(stage2(tmp_path / 'whole'), torchrun=torchrun)
     assert status == 0, err
     config = stage2(tmp_path / 'killed')
@@ -83,33 +94,57 @@ def test_a_killed_run_is_the_run_that_never_was(tmp_path, stage2, run_training, 
 
     state = whole[0][0]
     assert not any('.module.' in key for key in state)
-    assert {key.split('.')[0] for key in state} == {'generator', 'generator_ema', 'discriminator', 'perceptual_loss',
-                                                    'step_counter'}
-    assert any(not torch.equal(state[key], state[key.replace('generator.', 'generator_ema.')])
-               for key in state if key.startswith('generator.'))
+    assert {key.split('.')[0] for key in state} == {
+        'generator',
+        'generator_ema',
+        'discriminator',
+        'perceptual_loss',
+        'step_counter',
+    }
+    assert any(
+        not torch.equal(state[key], state[key.replace('generator.', 'generator_ema.')])
+        for key in state
+        if key.startswith('generator.')
+    )
 
 
 @pytest.mark.slow
 def test_from_stage_1_to_stage_2(tmp_path, stage2, write_config, run_training):
-    assert run_training(write_config(tmp_path / 'one'), '--cfg-options', 'train_cfg.max_iters=2')[0] == 0
+    assert (
+        run_training(write_config(tmp_path / 'one'), '--cfg-options', 'train_cfg.max_iters=2')[0]
+        == 0
+    )
     first = tmp_path / 'one' / 'iter_2.pth'
     convert_to_stage2(first, tmp_path / 'converted.pth')
     for number, start in enumerate([first, tmp_path / 'converted.pth']):
         status, _, err = run_training(
-            stage2(tmp_path / f'two{number}'), '--load-from', start, '--amp', '--cfg-options', 'train_cfg.max_iters=1',
-            'optim_wrapper.generator.optimizer.lr=0', 'default_hooks.checkpoint.interval=1')
+            stage2(tmp_path / f'two{number}'),
+            '--load-from',
+            start,
+            '--amp',
+            '--cfg-options',
+            'train_cfg.max_iters=1',
+            'optim_wrapper.generator.optimizer.lr=0',
+            'default_hooks.checkpoint.interval=1',
+        )
         assert status == 0, err
         before = torch.load(first, weights_only=False)['state_dict']
-        after = torch.load(tmp_path / f'two{number}' / 'iter_1.pth', weights_only=False)['state_dict']
+        after = torch.load(tmp_path / f'two{number}' / 'iter_1.pth', weights_only=False)[
+            'state_dict'
+        ]
         generator = {key: value for key, value in before.items() if key.startswith('generator.')}
         assert all(torch.equal(value, after[key]) for key, value in generator.items())
-        assert all(torch.equal(value, after[key.replace('generator', 'generator_ema')])
-                   for key, value in generator.items())
+        assert all(
+            torch.equal(value, after[key.replace('generator', 'generator_ema')])
+            for key, value in generator.items()
+        )
 
 
 def test_the_stage_2_config(repo_root):
     config = Config.fromfile(repo_root / 'configs/basicvsrpp/mosaic_restoration_generic_stage2.py')
     assert set(config.optim_wrapper) == {'constructor', 'generator', 'discriminator'}
     assert config.model.type == 'BasicVSRPlusPlusGan' and 'train_cfg' not in config.model
-    assert config.train_dataloader.dataset.num_frame == 16 and config.train_dataloader.dataset.degrade
+    assert (
+        config.train_dataloader.dataset.num_frame == 16 and config.train_dataloader.dataset.degrade
+    )
     assert config.model_wrapper_cfg == dict(type='MMSeparateDistributedDataParallel')

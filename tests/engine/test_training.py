@@ -42,7 +42,9 @@ def wait_for(path, process, seconds=120):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(('workers', 'torchrun'), [(0, False), (2, False), (0, True)])
-def test_a_killed_run_ends_in_the_same_weights(tmp_path, write_config, start_training, run_training, workers, torchrun):
+def test_a_killed_run_ends_in_the_same_weights(
+    tmp_path, write_config, start_training, run_training, workers, torchrun
+):
     options = ['--cfg-options', f'train_dataloader.num_workers={workers}']
     status, out, err = run_training(write_config(tmp_path / 'whole'), *options, torchrun=torchrun)
     assert status == 0, err
@@ -65,8 +67,11 @@ def test_a_killed_run_ends_in_the_same_weights(tmp_path, write_config, start_tra
 def test_logs_pictures_and_metrics(tmp_path, write_config, run_training):
     status, out, err = run_training(write_config(tmp_path / 'run'))
     assert status == 0, err
-    scalars = [json.loads(line) for path in (tmp_path / 'run').glob('*/vis_data/scalars.json')
-               for line in path.read_text().splitlines()]
+    scalars = [
+        json.loads(line)
+        for path in (tmp_path / 'run').glob('*/vis_data/scalars.json')
+        for line in path.read_text().splitlines()
+    ]
     assert sorted(losses(tmp_path / 'run')) == list(range(1, 9))
     assert any('PSNR' in entry for entry in scalars)
     assert any('mosaic/flicker_model' in entry for entry in scalars)
@@ -81,7 +86,9 @@ def test_logs_pictures_and_metrics(tmp_path, write_config, run_training):
     status, out, err = run_training(tmp_path / 'run.py', '--no-resume', '--dry-run')
     assert status == 0 and 'starts afresh' in out
     assert (tmp_path / 'run' / 'iter_8.pth').exists()
-    status, out, err = run_training(tmp_path / 'run.py', '--no-resume', '--cfg-options', 'train_cfg.max_iters=2')
+    status, out, err = run_training(
+        tmp_path / 'run.py', '--no-resume', '--cfg-options', 'train_cfg.max_iters=2'
+    )
     assert status == 0, err
     assert list((tmp_path / 'run').glob('previous_*/iter_8.pth'))
 
@@ -93,8 +100,14 @@ def test_replay_on_request_sees_the_same_data(tmp_path, write_config, run_traini
     (tmp_path / 'run').rename(tmp_path / 'half')
     results = {}
     for mode in '01':
-        status, out, err = run_training(config, '--work-dir', tmp_path / mode, '--resume-from',
-                                        tmp_path / 'half' / 'iter_4.pth', MMENGINE_RESUME_DATALOADER=mode)
+        status, out, err = run_training(
+            config,
+            '--work-dir',
+            tmp_path / mode,
+            '--resume-from',
+            tmp_path / 'half' / 'iter_4.pth',
+            MMENGINE_RESUME_DATALOADER=mode,
+        )
         assert status == 0, err
         assert ('replaying 4 batches' in out + err) == (mode == '1')
         results[mode] = weights(tmp_path / mode)
@@ -105,16 +118,26 @@ def test_replay_on_request_sees_the_same_data(tmp_path, write_config, run_traini
 def test_load_from_starts_the_counters_anew(tmp_path, write_config, run_training):
     config = write_config(tmp_path / 'run')
     assert run_training(config, '--cfg-options', 'train_cfg.max_iters=4')[0] == 0
-    status, out, err = run_training(config, '--work-dir', tmp_path / 'tuned',
-                                    '--load-from', tmp_path / 'run' / 'iter_4.pth',
-                                    '--cfg-options', 'train_cfg.max_iters=2')
+    status, out, err = run_training(
+        config,
+        '--work-dir',
+        tmp_path / 'tuned',
+        '--load-from',
+        tmp_path / 'run' / 'iter_4.pth',
+        '--cfg-options',
+        'train_cfg.max_iters=2',
+    )
     assert status == 0, err
     assert 'starts afresh from the weights in' in out + err
     tuned = weights(tmp_path / 'tuned', 2)
     # Still within fix_iter=3: the flow network has not moved.
     before = weights(tmp_path / 'run', 4)
     assert all(torch.equal(tuned[key], before[key]) for key in tuned if 'spynet' in key)
-    assert any(not torch.equal(tuned[key], before[key]) for key in tuned if key.startswith('generator.backbone'))
+    assert any(
+        not torch.equal(tuned[key], before[key])
+        for key in tuned
+        if key.startswith('generator.backbone')
+    )
     assert tuned['step_counter'].item() == 2
 
 
@@ -122,24 +145,35 @@ def test_load_from_starts_the_counters_anew(tmp_path, write_config, run_training
 @pytest.mark.parametrize('options', [['--amp'], ['--amp', '--amp-dtype', 'float16'], ['--compile']])
 def test_amp_and_compile_train(tmp_path, write_config, run_training, options):
     extra = 'compile = dict(backend="no-such-backend")' if '--compile' in options else ''
-    status, out, err = run_training(write_config(tmp_path / 'run', extra), *options, '--cfg-options',
-                                    'train_cfg.max_iters=2')
+    status, out, err = run_training(
+        write_config(tmp_path / 'run', extra), *options, '--cfg-options', 'train_cfg.max_iters=2'
+    )
     assert status == 0, err
     assert ('torch.compile failed' in out + err) == ('--compile' in options)
     assert len(losses(tmp_path / 'run')) == 2
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(('options', 'extra', 'said'), [
-    (['--resume-from', 'nowhere.pth'], '', 'no such file'),
-    (['--launcher', 'pytorch'], '', 'torchrun'),
-    (['--cfg-options', 'model.generator.mid_chanels=8'], '', 'mid_chanels'),
-    (['--cfg-options', 'model.train_cfg.fix_iters=8'], '', 'fix_iters'),
-    (['--cfg-options', 'train_dataloader.dataset.num_frames=3'], '', 'num_frames'),
-    (['--cfg-options', 'optim_wrapper.optimizer.lrr=1'], '', 'lrr'),
-    (['--cfg-options', 'train_dataloader.dataset.metadata_root_dir=nowhere/crop_unscaled_meta'], '', 'nowhere'),
-    ([], 'model = dict(generator=dict(type="NoSuchNet"))', 'NoSuchNet'),
-])
+@pytest.mark.parametrize(
+    ('options', 'extra', 'said'),
+    [
+        (['--resume-from', 'nowhere.pth'], '', 'no such file'),
+        (['--launcher', 'pytorch'], '', 'torchrun'),
+        (['--cfg-options', 'model.generator.mid_chanels=8'], '', 'mid_chanels'),
+        (['--cfg-options', 'model.train_cfg.fix_iters=8'], '', 'fix_iters'),
+        (['--cfg-options', 'train_dataloader.dataset.num_frames=3'], '', 'num_frames'),
+        (['--cfg-options', 'optim_wrapper.optimizer.lrr=1'], '', 'lrr'),
+        (
+            [
+                '--cfg-options',
+                'train_dataloader.dataset.metadata_root_dir=nowhere/crop_unscaled_meta',
+            ],
+            '',
+            'nowhere',
+        ),
+        ([], 'model = dict(generator=dict(type="NoSuchNet"))', 'NoSuchNet'),
+    ],
+)
 def test_mistakes_end_in_one_line(tmp_path, write_config, run_training, options, extra, said):
     status, _, err = run_training(write_config(tmp_path / 'run', extra), *options)
     assert status == 1

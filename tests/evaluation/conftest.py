@@ -29,8 +29,17 @@ def make_sample(clip):
         return torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2)
 
     def make(pred=None, key='bikes.mp4-000000', **changes):
-        return dict(gt_img=tensor(clean), input=tensor(mosaic).float(),
-                    pred_img=tensor(mosaic if pred is None else pred), mosaic_mask=torch.from_numpy(masks),
-                    mosaic_block=(8., 8.), mosaic_origin=np.zeros((6, 2)), gt_path='x.mp4', key=key, clip_start=0,
-                    **changes)
+        return dict(
+            gt_img=tensor(clean),
+            input=tensor(mosaic).float(),
+            pred_img=tensor(mosaic if pred is None else pred),
+            mosaic_mask=torch.from_numpy(masks),
+            mosaic_block=(8.0, 8.0),
+            mosaic_origin=np.zeros((6, 2)),
+            gt_path='x.mp4',
+            key=key,
+            clip_start=0,
+            **changes,
+        )
+
     return make

@@ -20,7 +20,9 @@ def test_a_ramp_comes_back(clip):
     assert np.array_equal(smooth[masks == 0], mosaic[masks == 0])
 
 
-@pytest.mark.parametrize('look', [MosaicLook('squa_avg', 8), MosaicLook('rect_avg', 7, 1.5), MosaicLook('squa_mid', 6)])
+@pytest.mark.parametrize(
+    'look', [MosaicLook('squa_avg', 8), MosaicLook('rect_avg', 7, 1.5), MosaicLook('squa_mid', 6)]
+)
 def test_beats_the_mosaic_on_a_real_clip(clip, look):
     clean, _, masks = clip
     mosaic, masks = draw_mosaic(clean, masks, look)
@@ -32,13 +34,18 @@ def test_grid_may_start_anywhere_and_be_fractional(clip):
     clean, mosaic, masks = clip
     shifted = np.roll(mosaic, (3, 5), axis=(1, 2)), np.roll(masks, (3, 5), axis=(1, 2))
     plain = interpolate_block_means(mosaic, masks, (8, 8), np.zeros((6, 2)))
-    moved = interpolate_block_means(*shifted, (8, 8), np.tile([3., 5.], (6, 1)))
+    moved = interpolate_block_means(*shifted, (8, 8), np.tile([3.0, 5.0], (6, 1)))
     inside = shifted[1] != 0
     assert np.array_equal(moved[inside], np.roll(plain, (3, 5), axis=(1, 2))[inside])
-    for block in ((8.5, 7.25), (0.7, 0.7), (500., 500.)):
-        assert interpolate_block_means(mosaic, masks, block, np.full((6, 2), -2.5)).shape == clean.shape
+    for block in ((8.5, 7.25), (0.7, 0.7), (500.0, 500.0)):
+        assert (
+            interpolate_block_means(mosaic, masks, block, np.full((6, 2), -2.5)).shape
+            == clean.shape
+        )
 
 
 def test_frames_without_mosaic_stay(clip):
     clean, _, masks = clip
-    assert np.array_equal(interpolate_block_means(clean, np.zeros_like(masks), (8, 8), np.zeros((6, 2))), clean)
+    assert np.array_equal(
+        interpolate_block_means(clean, np.zeros_like(masks), (8, 8), np.zeros((6, 2))), clean
+    )

@@ -21,16 +21,32 @@ def evaluate(metric, samples, size=None):
 
 
 def test_evaluator_of_an_mmagic_config(make_sample):
-    config = dict(type='Evaluator', metrics=[
-        dict(type='PSNR'), dict(type='SSIM', prefix='x'), dict(type='PSNR', region='mosaic'), dict(type='MosaicGain')])
+    config = dict(
+        type='Evaluator',
+        metrics=[
+            dict(type='PSNR'),
+            dict(type='SSIM', prefix='x'),
+            dict(type='PSNR', region='mosaic'),
+            dict(type='MosaicGain'),
+        ],
+    )
     with DefaultScope.overwrite_default_scope('lada'):
         evaluator = EVALUATOR.build(config)
     sample = BaseDataElement(**make_sample())
     evaluator.process([sample])
     scores = ('psnr', 'ssim', 'frame_psnr', 'frame_ssim', 'seam', 'warp', 'flicker')
     assert set(evaluator.evaluate(1)) == {
-        'PSNR', 'x/SSIM', 'PSNR_mosaic', 'mosaic/gain', 'mosaic/gain_over_bicubic',
-        *[f'mosaic/{score}_{method}' for score in scores for method in ('input', 'bicubic', 'model')]}
+        'PSNR',
+        'x/SSIM',
+        'PSNR_mosaic',
+        'mosaic/gain',
+        'mosaic/gain_over_bicubic',
+        *[
+            f'mosaic/{score}_{method}'
+            for score in scores
+            for method in ('input', 'bicubic', 'model')
+        ],
+    }
 
 
 def test_values_are_means_over_frames_then_clips(make_sample, clip):
@@ -39,7 +55,10 @@ def test_values_are_means_over_frames_then_clips(make_sample, clip):
     noisy = np.clip(mosaic + noise, 0, 255).astype(np.uint8)
     samples = [make_sample(), make_sample(noisy, key='b')]
     for metric, function in ((PSNR, psnr), (SSIM, ssim)):
-        expected = [np.mean([function(p, g) for p, g in zip(pred, clean, strict=True)]) for pred in (mosaic, noisy)]
+        expected = [
+            np.mean([function(p, g) for p, g in zip(pred, clean, strict=True)])
+            for pred in (mosaic, noisy)
+        ]
         assert evaluate(metric(), samples)[metric.__name__] == pytest.approx(np.mean(expected))
 
 
@@ -55,8 +74,10 @@ def test_region_is_pooled_over_the_clip(make_sample, clip):
     clean, mosaic, masks = clip
     inside = masks != 0
     mse = np.square(clean.astype(float) - mosaic)[inside].mean()
-    expected = 10 * math.log10(255 ** 2 / mse)
-    assert evaluate(PSNR(region='mosaic'), [make_sample()])['PSNR_mosaic'] == pytest.approx(expected)
+    expected = 10 * math.log10(255**2 / mse)
+    assert evaluate(PSNR(region='mosaic'), [make_sample()])['PSNR_mosaic'] == pytest.approx(
+        expected
+    )
     weights = [np.count_nonzero(mask) for mask in masks]
     local = [ssim(p, g, mask=mask) for p, g, mask in zip(mosaic, clean, masks, strict=True)]
     value = evaluate(SSIM(region='mosaic'), [make_sample()])['SSIM_mosaic']
@@ -76,8 +97,12 @@ def test_gain_against_both_baselines(make_sample, clip):
     clean, mosaic, masks = clip
     bicubic = interpolate_block_means(mosaic, masks, (8, 8), np.zeros((6, 2)))
     values = evaluate(MosaicGain(), [make_sample(bicubic)])
-    assert values['mosaic/psnr_model'] == values['mosaic/psnr_bicubic'] > values['mosaic/psnr_input']
-    assert values['mosaic/gain'] == pytest.approx(values['mosaic/psnr_model'] - values['mosaic/psnr_input'])
+    assert (
+        values['mosaic/psnr_model'] == values['mosaic/psnr_bicubic'] > values['mosaic/psnr_input']
+    )
+    assert values['mosaic/gain'] == pytest.approx(
+        values['mosaic/psnr_model'] - values['mosaic/psnr_input']
+    )
     assert values['mosaic/gain_over_bicubic'] == 0
     assert evaluate(MosaicGain(), [make_sample(clean)])['mosaic/psnr_model'] == 100
     turned = make_sample()
@@ -88,15 +113,25 @@ def test_gain_against_both_baselines(make_sample, clip):
 
 def test_training_reports_what_an_evaluation_reports(make_sample, clip):
     clean, mosaic, masks = clip
-    pred = np.clip(mosaic + np.random.default_rng(0).integers(-9, 9, mosaic.shape), 0, 255).astype(np.uint8)
+    pred = np.clip(mosaic + np.random.default_rng(0).integers(-9, 9, mosaic.shape), 0, 255).astype(
+        np.uint8
+    )
     metric = MosaicGain()
     values = evaluate(metric, [make_sample(pred), make_sample(clean, key='b.mp4-000000')])
     reference = ClipReference(clean, masks != 0)
-    for name, score in (('ssim', 'ssim_mosaic'), ('frame_psnr', 'psnr'), ('seam', 'seam'), ('warp', 'warp')):
+    for name, score in (
+        ('ssim', 'ssim_mosaic'),
+        ('frame_psnr', 'psnr'),
+        ('seam', 'seam'),
+        ('warp', 'warp'),
+    ):
         expected = [reference.measure(frames)[score] for frames in (pred, clean)]
         assert values[f'mosaic/{name}_model'] == pytest.approx(np.mean(expected))
         assert values[f'mosaic/{name}_input'] == pytest.approx(reference.measure(mosaic)[score])
-    assert [result.key for result in metric.evaluation.clips] == ['bikes.mp4-000000', 'b.mp4-000000']
+    assert [result.key for result in metric.evaluation.clips] == [
+        'bikes.mp4-000000',
+        'b.mp4-000000',
+    ]
     assert metric.evaluation.clips[0].scores['model'] == reference.measure(pred)
 
 
@@ -106,9 +141,12 @@ def test_number_of_ranks_changes_nothing(make_sample, clip, monkeypatch, ranks):
     samples = []
     for number in range(5):
         noise = rng.integers(-5, 6, clip[1].shape)
-        samples.append(make_sample(np.clip(clip[1] + noise, 0, 255).astype(np.uint8), key=f'clip {number}'))
+        samples.append(
+            make_sample(np.clip(clip[1] + noise, 0, 255).astype(np.uint8), key=f'clip {number}')
+        )
     alone = {**evaluate(PSNR(), samples), **evaluate(MosaicGain(), samples)}
-    # As MMEngine's DefaultSampler with round_up: positions r, r + W, ..., the first samples repeated at the end.
+    # As MMEngine's DefaultSampler with round_up: positions r, r + W, ..., the first samples
+    # repeated at the end.
     padded = samples * 2
     rounds = -(-len(samples) // ranks)
     together = {}
@@ -116,7 +154,7 @@ def test_number_of_ranks_changes_nothing(make_sample, clip, monkeypatch, ranks):
         parts = []
         for rank in range(ranks):
             metric = make()
-            metric.process(None, padded[rank:rounds * ranks:ranks])
+            metric.process(None, padded[rank : rounds * ranks : ranks])
             parts.append(metric.results)
         monkeypatch.setattr(clip_metric, 'all_gather_object', lambda results, parts=parts: parts)
         together |= make().evaluate(len(samples))
@@ -134,14 +172,24 @@ def test_uneven_ranks_and_unknown_names(make_sample, monkeypatch):
 
 
 def evaluate_alone(sample):
-    return {'PSNR': np.mean([psnr(p, g) for p, g in zip(
-        sample['pred_img'].permute(0, 2, 3, 1).numpy(), sample['gt_img'].permute(0, 2, 3, 1).numpy(), strict=True)])}
+    return {
+        'PSNR': np.mean(
+            [
+                psnr(p, g)
+                for p, g in zip(
+                    sample['pred_img'].permute(0, 2, 3, 1).numpy(),
+                    sample['gt_img'].permute(0, 2, 3, 1).numpy(),
+                    strict=True,
+                )
+            ]
+        )
+    }
 
 
 def test_mistakes_are_named(make_sample):
     with pytest.raises(LadaError, match='region'):
         PSNR(region='border')
-    with pytest.raises(LadaError, match='no \'pred_img\''):
+    with pytest.raises(LadaError, match="no 'pred_img'"):
         evaluate(PSNR(), [{'gt_img': make_sample()['gt_img'], 'key': 'a'}])
     sample = make_sample()
     sample['pred_img'] = sample['pred_img'][:2]

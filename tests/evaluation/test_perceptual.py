@@ -13,7 +13,10 @@ from lada.evaluation import MosaicGain
 from lada.evaluation.perceptual import Perceptual
 
 CPU = torch.device('cpu')
-MEAN, STD = (torch.tensor(values)[:, None, None] for values in ((-.030, -.088, -.188), (.458, .448, .450)))
+MEAN, STD = (
+    torch.tensor(values)[:, None, None]
+    for values in ((-0.030, -0.088, -0.188), (0.458, 0.448, 0.450))
+)
 
 
 @pytest.fixture(scope='module')
@@ -27,18 +30,26 @@ def weights(tmp_path_factory):
 
 
 def lpips(a, b, weights):
-    """The definition: squared differences of unit-length features after each ReLU, weighted and averaged."""
+    """The definition: squared differences of unit-length features after each ReLU, weighted and
+    averaged.
+    """
     features = torch.nn.Sequential(*alexnet(weights=None).features).eval()
-    features.load_state_dict({key.removeprefix('features.'): value for key, value in torch.load(weights).items()})
+    features.load_state_dict(
+        {key.removeprefix('features.'): value for key, value in torch.load(weights).items()}
+    )
     file = f'{torchmetrics.__path__[0]}/functional/image/lpips_models/alex.pth'
-    linear = [value.flatten()[:, None, None] for value in torch.load(file, map_location='cpu').values()]
+    linear = [
+        value.flatten()[:, None, None] for value in torch.load(file, map_location='cpu').values()
+    ]
     a, b = (((torch.from_numpy(x).permute(2, 0, 1) / 127.5 - 1) - MEAN) / STD for x in (a, b))
-    total = 0.
+    total = 0.0
     for layer in features:
         a, b = layer(a), layer(b)
         if isinstance(layer, torch.nn.ReLU):
-            difference = torch.nn.functional.normalize(a, dim=0) - torch.nn.functional.normalize(b, dim=0)
-            total += (difference ** 2 * linear.pop(0)).sum(0).mean().item()
+            difference = torch.nn.functional.normalize(a, dim=0) - torch.nn.functional.normalize(
+                b, dim=0
+            )
+            total += (difference**2 * linear.pop(0)).sum(0).mean().item()
     return total
 
 
@@ -55,7 +66,12 @@ def test_in_training(weights, make_sample):
     metric = MosaicGain(lpips_weights=weights)
     metric.process(None, [make_sample()])
     values = metric.evaluate(1)
-    assert values['mosaic/lpips_model'] == values['mosaic/lpips_input'] > 0 < values['mosaic/lpips_bicubic']
+    assert (
+        values['mosaic/lpips_model']
+        == values['mosaic/lpips_input']
+        > 0
+        < values['mosaic/lpips_bicubic']
+    )
 
 
 def test_other_weights(tmp_path):

@@ -14,8 +14,8 @@ def test_strip_shows_the_columns_in_order(clip):
     strip = make_strip(mosaic, clean, mosaic, [0, 3])
     height, width = clean.shape[1:3]
     assert strip.shape == (22 + 2 * (height + 4), 3 * (width + 4), 3)
-    assert np.array_equal(strip[22:22 + height, width + 4:2 * width + 4], clean[0])
-    assert np.array_equal(strip[26 + height:26 + 2 * height, :width], mosaic[3])
+    assert np.array_equal(strip[22 : 22 + height, width + 4 : 2 * width + 4], clean[0])
+    assert np.array_equal(strip[26 + height : 26 + 2 * height, :width], mosaic[3])
 
 
 def test_tensors_rounding_and_smaller_input(clip):

@@ -35,8 +35,9 @@ def test_golden(pair, repo_root, crop, convert_to, order):
 def test_scikit_image_on_a_real_frame(clip):
     clean, mosaic = clip[0][0], clip[1][0]
     assert psnr(mosaic, clean) == pytest.approx(peak_signal_noise_ratio(clean, mosaic), abs=1e-9)
-    expected = structural_similarity(clean, mosaic, channel_axis=2, gaussian_weights=True, sigma=1.5,
-                                     use_sample_covariance=False)
+    expected = structural_similarity(
+        clean, mosaic, channel_axis=2, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
+    )
     assert ssim(mosaic, clean) == pytest.approx(expected, abs=1e-6)
 
 
@@ -44,9 +45,18 @@ def test_mask_restricts_to_the_region(clip):
     clean, mosaic, masks = (frames[0] for frames in clip)
     inside = masks != 0
     error = (clean.astype(float) - mosaic)[inside]
-    assert psnr(mosaic, clean, mask=masks) == pytest.approx(10 * math.log10(255 ** 2 / (error ** 2).mean()))
-    _, local = structural_similarity(clean, mosaic, channel_axis=2, gaussian_weights=True, sigma=1.5,
-                                     use_sample_covariance=False, full=True)
+    assert psnr(mosaic, clean, mask=masks) == pytest.approx(
+        10 * math.log10(255**2 / (error**2).mean())
+    )
+    _, local = structural_similarity(
+        clean,
+        mosaic,
+        channel_axis=2,
+        gaussian_weights=True,
+        sigma=1.5,
+        use_sample_covariance=False,
+        full=True,
+    )
     assert ssim(mosaic, clean, mask=masks) == pytest.approx(local[inside].mean(), abs=1e-6)
 
 
@@ -59,9 +69,15 @@ def test_special_values(pair):
     assert psnr(gray, b[..., 0]) == pytest.approx(psnr(gray[..., None], b[..., :1]))
 
 
-@pytest.mark.parametrize(('options', 'message'), [
-    (dict(input_order='WHC'), 'input_order'), (dict(convert_to='Z'), 'convert_to'),
-    (dict(mask=np.ones((3, 3))), 'mask of shape'), (dict(crop_border=20), 'smaller than the window')])
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (dict(input_order='WHC'), 'input_order'),
+        (dict(convert_to='Z'), 'convert_to'),
+        (dict(mask=np.ones((3, 3))), 'mask of shape'),
+        (dict(crop_border=20), 'smaller than the window'),
+    ],
+)
 def test_wrong_arguments(pair, options, message):
     with pytest.raises(ValueError, match=message):
         ssim(*pair, **options)

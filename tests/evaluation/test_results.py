@@ -32,8 +32,12 @@ def evaluation(gains, sources=8, clips=3, noise=0.1, seed=0):
             del scores['bicubic']
             scores['input']['seam'] = math.nan
         key = f'video<{number // clips}>.mp4-{number % clips:06d}'
-        results.append(ClipResult(key, 6, None if number == 2 else (8., 9.5), 0.1 + number / 100, scores))
-    return Evaluation('config.py', 'clips', {label: f'{label}.pth' for label in gains}, results, ['A <note>.'])
+        results.append(
+            ClipResult(key, 6, None if number == 2 else (8.0, 9.5), 0.1 + number / 100, scores)
+        )
+    return Evaluation(
+        'config.py', 'clips', {label: f'{label}.pth' for label in gains}, results, ['A <note>.']
+    )
 
 
 def test_json_round_trip(tmp_path):
@@ -45,23 +49,31 @@ def test_json_round_trip(tmp_path):
     assert json.loads(original.to_json())['clips'][1]['scores']['input']['seam'] is None
 
 
-@pytest.mark.parametrize('text', ['', '[]', '{"format": 2}', '{"format": 1}', '{"format": 1, "config'])
+@pytest.mark.parametrize(
+    'text', ['', '[]', '{"format": 2}', '{"format": 1}', '{"format": 1, "config']
+)
 def test_json_of_something_else(tmp_path, text):
     (tmp_path / 'e.json').write_text(text)
     with pytest.raises(LadaError, match='not an evaluation'):
         Evaluation.from_file(tmp_path / 'e.json')
 
 
-JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-                    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
-                    max_leaves=5)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
 FIELDS = {name: JSON for name in ('config', 'data', 'checkpoints', 'clips', 'notes')}
 CLIP = {name: JSON for name in ('key', 'frames', 'block', 'region', 'scores')}
 
 
-@given(content=JSON | st.fixed_dictionaries({'format': st.just(1), **FIELDS}) | st.lists(
-    st.fixed_dictionaries(CLIP), max_size=2).map(
-        lambda clips: dict(format=1, config='', data='', checkpoints={}, clips=clips, notes=[])))
+@given(
+    content=JSON
+    | st.fixed_dictionaries({'format': st.just(1), **FIELDS})
+    | st.lists(st.fixed_dictionaries(CLIP), max_size=2).map(
+        lambda clips: dict(format=1, config='', data='', checkpoints={}, clips=clips, notes=[])
+    )
+)
 def test_any_other_json_is_one_error(tmp_path_factory, content):
     path = tmp_path_factory.mktemp('json') / 'e.json'
     path.write_text(json.dumps(content))
@@ -76,7 +88,9 @@ def test_any_other_json_is_one_error(tmp_path_factory, content):
 
 def test_totals_leave_out_what_is_not_there():
     results = evaluation({'a': 1})
-    clips = [clip.value('bicubic', 'gain') for number, clip in enumerate(results.clips) if number != 1]
+    clips = [
+        clip.value('bicubic', 'gain') for number, clip in enumerate(results.clips) if number != 1
+    ]
     assert results.total('bicubic', 'gain') == pytest.approx(np.mean(clips))
     assert math.isnan(results.total('a', 'lpips'))
     assert 'lpips' not in results.score_names()
@@ -132,7 +146,7 @@ def test_report_is_one_well_formed_file():
 
 
 def test_report_of_the_least_there_can_be():
-    clip = ClipResult('a', 1, None, 0, {'input': {'psnr': 30.}, 'x': {'psnr': 31.}})
+    clip = ClipResult('a', 1, None, 0, {'input': {'psnr': 30.0}, 'x': {'psnr': 31.0}})
     checked = Checker(report(Evaluation('c', 'd', {'x': 'x.pth'}, [clip]), []))
     assert not checked.open and not checked.wrong
 
@@ -149,14 +163,18 @@ def test_interval_covers_the_truth_as_often_as_it_says():
     hits = 0
     for trial in range(200):
         effects = rng.normal(0, 1, 8)
-        pairs = [(str(source), effect + rng.normal(0, 0.3)) for source, effect in enumerate(effects) for _ in range(3)]
+        pairs = [
+            (str(source), effect + rng.normal(0, 0.3))
+            for source, effect in enumerate(effects)
+            for _ in range(3)
+        ]
         low, high = interval(pairs, seed=trial)
         hits += low <= 0 <= high
     assert 0.90 <= hits / 200 <= 0.99
 
 
 def test_interval_needs_two_sources():
-    assert all(map(math.isnan, interval([('a', 1.), ('a', 2.), ('b', math.nan)])))
+    assert all(map(math.isnan, interval([('a', 1.0), ('a', 2.0), ('b', math.nan)])))
     results = evaluation({'a': 1})
     low, high = total_interval(results, 'a', 'gain')
     assert low < results.total('a', 'gain') < high
@@ -168,7 +186,12 @@ def test_compare():
     assert compare(results, 'b', results, 'a').verdict == 'worse'
     assert compare(results, 'a', results, 'c').verdict == 'undecided'
     assert compare(results, 'a', results, 'b', 'seam').verdict == 'better'  # lower is better
-    few = compare(evaluation({'a': 1, 'b': 1.5}, sources=3), 'a', evaluation({'a': 1, 'b': 1.5}, sources=3), 'b')
+    few = compare(
+        evaluation({'a': 1, 'b': 1.5}, sources=3),
+        'a',
+        evaluation({'a': 1, 'b': 1.5}, sources=3),
+        'b',
+    )
     assert few.verdict == 'undecided' and '6 sources are needed' in str(few)
 
 

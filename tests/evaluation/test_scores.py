@@ -19,10 +19,14 @@ def reference(clip):
 def test_agrees_with_the_functions(reference, clip):
     clean, mosaic, masks = clip
     scores = reference.measure(mosaic)
-    assert scores['psnr'] == pytest.approx(np.mean([psnr(p, g) for p, g in zip(mosaic, clean, strict=True)]))
-    assert scores['ssim'] == pytest.approx(np.mean([ssim(p, g) for p, g in zip(mosaic, clean, strict=True)]))
+    assert scores['psnr'] == pytest.approx(
+        np.mean([psnr(p, g) for p, g in zip(mosaic, clean, strict=True)])
+    )
+    assert scores['ssim'] == pytest.approx(
+        np.mean([ssim(p, g) for p, g in zip(mosaic, clean, strict=True)])
+    )
     mse = np.square(clean.astype(float) - mosaic)[masks != 0].mean()
-    assert scores['psnr_mosaic'] == pytest.approx(10 * math.log10(255 ** 2 / mse))
+    assert scores['psnr_mosaic'] == pytest.approx(10 * math.log10(255**2 / mse))
     assert set(scores) == {score.name for score in SCORES} - {'lpips'}
 
 
@@ -55,10 +59,13 @@ def test_flicker_ignores_errors_that_stay(reference, clip):
 
 
 def test_warping_error_follows_the_motion(bikes):
-    """On a picture that slides, the truth has no warping error, and a pattern fixed to the screen has one."""
+    """On a picture that slides, the truth has no warping error, and a pattern fixed to the screen
+    has one.
+    """
     from lada.video import read_frames
+
     picture = read_frames(bikes, 40, 41)[0]
-    clean = np.stack([picture[60:188, 100 + 3 * t:228 + 3 * t] for t in range(4)])
+    clean = np.stack([picture[60:188, 100 + 3 * t : 228 + 3 * t] for t in range(4)])
     masks = np.zeros(clean.shape[:3], bool)
     masks[:, 32:96, 32:96] = True
     reference = ClipReference(clean, masks)
@@ -72,9 +79,16 @@ def test_no_mosaic_has_no_region_scores(clip):
     clean, mosaic, masks = clip
     scores = ClipReference(clean, np.zeros(masks.shape, bool)).measure(mosaic)
     assert {name for name, value in scores.items() if math.isnan(value)} == {
-        'psnr_mosaic', 'ssim_mosaic', 'seam', 'warp', 'flicker'}
+        'psnr_mosaic',
+        'ssim_mosaic',
+        'seam',
+        'warp',
+        'flicker',
+    }
     single = ClipReference(clean[:1], masks[:1] != 0).measure(mosaic[:1])
-    assert math.isnan(single['warp']) and math.isnan(single['flicker']) and single['psnr_mosaic'] > 0
+    assert (
+        math.isnan(single['warp']) and math.isnan(single['flicker']) and single['psnr_mosaic'] > 0
+    )
 
 
 def test_perceptual_distance_gets_the_region(clip):

@@ -16,9 +16,11 @@ def write(work_dir, name, first, last, gain, loss=lambda step: 1 / step, tail=''
     folder.mkdir(parents=True)
     lines = []
     for step in range(first, last + 1):
-        lines.append(dict(base_lr=1e-4, lr=1e-5, loss=loss(step), time=1., iter=step, step=step))
+        lines.append(dict(base_lr=1e-4, lr=1e-5, loss=loss(step), time=1.0, iter=step, step=step))
         if gain and step % 10 == 0:
-            lines.append({'PSNR': 30 + gain(step), 'mosaic/gain': gain(step), 'time': 1., 'step': step})
+            lines.append(
+                {'PSNR': 30 + gain(step), 'mosaic/gain': gain(step), 'time': 1.0, 'step': step}
+            )
     (folder / 'scalars.json').write_text('\n'.join(map(json.dumps, lines)) + '\n' + tail)
 
 
@@ -33,7 +35,10 @@ def test_resumed_run(tmp_path):
     assert log.training['loss'].steps == list(range(1, 61))
     assert log.validation['mosaic/gain'].steps == [10, 20, 30, 40, 50, 60]
     assert log.resumes == [20]
-    assert set(log.training) == {'base_lr', 'lr', 'loss'} and set(log.validation) == {'PSNR', 'mosaic/gain'}
+    assert set(log.training) == {'base_lr', 'lr', 'loss'} and set(log.validation) == {
+        'PSNR',
+        'mosaic/gain',
+    }
 
 
 def test_resumed_run_that_validates_first(tmp_path):
@@ -41,16 +46,18 @@ def test_resumed_run_that_validates_first(tmp_path):
     for name in ('20260102_000000', '20260103_000000'):
         path = tmp_path / name / 'vis_data' / 'scalars.json'
         path.parent.mkdir(parents=True)
-        path.write_text(json.dumps({'mosaic/gain': 9., 'step': 30}) + '\n')
+        path.write_text(json.dumps({'mosaic/gain': 9.0, 'step': 30}) + '\n')
     log = read_log(tmp_path)
     assert log.training['loss'].steps == list(range(1, 31)) and log.resumes == []
-    assert log.validation['mosaic/gain'].points == [(10, 0.1), (20, 0.2), (30, 9.)]
+    assert log.validation['mosaic/gain'].points == [(10, 0.1), (20, 0.2), (30, 9.0)]
     write(tmp_path, '20260104_000000', 31, 40, growing)
     assert read_log(tmp_path).resumes == [30]
 
 
 def test_resume_between_two_logged_iterations(tmp_path):
-    """Where the text log says it, the iteration of the checkpoint counts, not that of the first line."""
+    """Where the text log says it, the iteration of the checkpoint counts, not that of the first
+    line.
+    """
     write(tmp_path, '20260101_000000', 1, 60, growing)
     write(tmp_path, '20260102_000000', 61, 90, growing)
     text = tmp_path / '20260102_000000' / '20260102_000000.log'
@@ -70,12 +77,16 @@ def test_run_that_was_started_over(tmp_path):
     assert log.training['loss'].steps == list(range(1, 21)) and log.resumes == []
 
 
-@pytest.mark.parametrize(('gain', 'loss', 'state', 'since'), [
-    (growing, lambda step: 1 / step, 'improving', None),
-    (lambda step: min(step, 40) / 100, lambda step: 1 / step, 'flat', 40),
-    (lambda step: 0.4 - abs(step - 50) / 100, lambda step: 1 / step, 'overfitting', 50),
-    (lambda step: 0.4 - abs(step - 50) / 100, lambda step: 1 + step, 'worsening', 50),
-    (None, lambda step: 1 / step, 'unknown', None)])
+@pytest.mark.parametrize(
+    ('gain', 'loss', 'state', 'since'),
+    [
+        (growing, lambda step: 1 / step, 'improving', None),
+        (lambda step: min(step, 40) / 100, lambda step: 1 / step, 'flat', 40),
+        (lambda step: 0.4 - abs(step - 50) / 100, lambda step: 1 / step, 'overfitting', 50),
+        (lambda step: 0.4 - abs(step - 50) / 100, lambda step: 1 + step, 'worsening', 50),
+        (None, lambda step: 1 / step, 'unknown', None),
+    ],
+)
 def test_advice(tmp_path, gain, loss, state, since):
     write(tmp_path, '20260101_000000', 1, 100, gain, loss)
     advice = advise(read_log(tmp_path))
@@ -111,13 +122,17 @@ def test_plots_of_several_runs(tmp_path):
     logs = [read_log(tmp_path / name) for name in ('a', 'b')]
     assert to_png(logs).startswith(b'\x89PNG')
     page = to_html(logs)
-    assert 'still improving' in page and 'a resumed after iteration 40' in page and 'http' not in page
+    assert (
+        'still improving' in page and 'a resumed after iteration 40' in page and 'http' not in page
+    )
 
 
 def test_a_run_has_one_colour_in_every_panel(tmp_path):
     write(tmp_path / 'a', '20260101_000000', 1, 50, None)
     write(tmp_path / 'b', '20260101_000000', 1, 50, growing)
-    panels = re.findall(r'<figcaption.*?</figcaption>', to_html([read_log(tmp_path / name) for name in 'ab']))
+    panels = re.findall(
+        r'<figcaption.*?</figcaption>', to_html([read_log(tmp_path / name) for name in 'ab'])
+    )
     colours = [dict(re.findall(r'background:(#\w+)"></i>(\w)<', panel)[::-1]) for panel in panels]
     assert any(len(found) == 2 for found in colours) and any(len(found) == 1 for found in colours)
     assert len({colour for found in colours for colour, name in found.items() if name == 'b'}) == 1

@@ -1,7 +1,8 @@
 """Components that a training config names so that a run dies, or goes wrong, at a named moment.
 
-``FAULT=moment:number`` in the environment says when. Nothing of Lada or of a library is replaced: the moments are
-reached through hooks of MMEngine and PyTorch, a transform, and Python's audit events.
+``FAULT=moment:number`` in the environment says when. Nothing of Lada or of a library is replaced:
+the moments are reached through hooks of MMEngine and PyTorch, a transform, and Python's audit
+events.
 """
 
 import ctypes
@@ -36,11 +37,15 @@ def die(*args, **kwargs) -> None:
 
 
 def drop_capability(number: int) -> None:
-    """Let the permissions of files hold for this thread, and those it starts, though it may be root's."""
+    """Let the permissions of files hold for this thread, and those it starts, though it may be
+    root's.
+    """
     libc = ctypes.CDLL(None, use_errno=True)
     header = (ctypes.c_uint32 * 2)(0x20080522, 0)
     sets = (ctypes.c_uint32 * 6)()
-    if libc.capget(header, sets) or (sets.__setitem__(0, sets[0] & ~(1 << number)) or libc.capset(header, sets)):
+    if libc.capget(header, sets) or (
+        sets.__setitem__(0, sets[0] & ~(1 << number)) or libc.capset(header, sets)
+    ):
         raise OSError(ctypes.get_errno(), 'capset')
 
 
@@ -52,9 +57,11 @@ def wait_for_writer() -> None:
 
 @MODELS.register_module()
 class TinyGenerator(nn.Module):
-    """Stands in for a network where only the training around it matters: milliseconds an iteration, (N, T, 3, H, W).
+    """Stands in for a network where only the training around it matters: milliseconds an iteration,
+    (N, T, 3, H, W).
 
-    ``spynet`` is frozen for ``fix_iter`` iterations like the real one; ``bulk`` makes checkpoints larger than logs.
+    ``spynet`` is frozen for ``fix_iter`` iterations like the real one; ``bulk`` makes checkpoints
+    larger than logs.
     """
 
     def __init__(self):
@@ -70,7 +77,9 @@ class TinyGenerator(nn.Module):
 
 @TRANSFORMS.register_module()
 class FaultTransform:
-    """``loading``: the run dies while its n-th sample is loaded, in whichever process that happens."""
+    """``loading``: the run dies while its n-th sample is loaded, in whichever process that
+    happens.
+    """
 
     def __init__(self):
         self.loaded = 0
@@ -90,7 +99,9 @@ class FaultTransform:
 
 @HOOKS.register_module()
 class FaultHook(Hook):
-    """Everything that happens within iteration n, counted from 1; ``SAMPLES=path`` records what each one sees."""
+    """Everything that happens within iteration n, counted from 1; ``SAMPLES=path`` records what
+    each one sees.
+    """
 
     priority = 'HIGHEST'
 
@@ -101,7 +112,9 @@ class FaultHook(Hook):
         model = runner.model.module if hasattr(runner.model, 'module') else runner.model
         self.generator = model.generator
         wrapper = runner.optim_wrapper
-        self.optimizers = [w.optimizer for w in (wrapper.values() if hasattr(wrapper, 'values') else [wrapper])]
+        self.optimizers = [
+            w.optimizer for w in (wrapper.values() if hasattr(wrapper, 'values') else [wrapper])
+        ]
         if self.moment in ('rename', 'hint', 'expire'):
             sys.addaudithook(self.audit)
 
@@ -110,7 +123,11 @@ class FaultHook(Hook):
         if 'SAMPLES' in os.environ:
             with open(os.environ['SAMPLES'] + f'.{get_rank()}', 'a') as file:
                 file.write(json.dumps([number, names]) + '\n')
-        if self.moment == 'poison' and number >= self.number and get_rank() == int(os.environ.get('WORLD_SIZE', 1)) - 1:
+        if (
+            self.moment == 'poison'
+            and number >= self.number
+            and get_rank() == int(os.environ.get('WORLD_SIZE', 1)) - 1
+        ):
             self.generator.conv_last.bias.register_hook(lambda gradient: gradient * float('nan'))
             self.moment = ''
         if self.moment == 'slow':
@@ -135,18 +152,26 @@ class FaultHook(Hook):
             os.chmod(runner.work_dir, 0o555)
         elif self.moment == 'replace':
             wait_for_writer()
-            folder = os.path.join(os.path.dirname(runner.work_dir), 'out', os.path.basename(runner.work_dir))
+            folder = os.path.join(
+                os.path.dirname(runner.work_dir), 'out', os.path.basename(runner.work_dir)
+            )
             os.rename(folder, folder + '.moved')
             open(folder, 'w').close()
         elif self.moment in ('write', 'limit'):
-            # The kernel ends the process in the middle of its write, or the write fails; Python asks for the latter.
+            # The kernel ends the process in the middle of its write, or the write fails; Python
+            # asks for the latter.
             if self.moment == 'write':
                 signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
-            resource.setrlimit(resource.RLIMIT_FSIZE, (FILE_LIMIT, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+            resource.setrlimit(
+                resource.RLIMIT_FSIZE, (FILE_LIMIT, resource.getrlimit(resource.RLIMIT_FSIZE)[1])
+            )
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
-        if (self.moment, self.number) == ('rank', runner.iter + 1) and os.environ.get('RANK') == '1' and int(
-                os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)) == 0:
+        if (
+            (self.moment, self.number) == ('rank', runner.iter + 1)
+            and os.environ.get('RANK') == '1'
+            and int(os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)) == 0
+        ):
             die()
 
     def after_val_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
@@ -162,7 +187,11 @@ class FaultHook(Hook):
             die()
         if event == 'os.rename' and self.moment == 'hint' and str(args[1]).endswith(checkpoint):
             self.renamed = True
-        if event == 'open' and name.startswith('.last_checkpoint') and getattr(self, 'renamed', False):
+        if (
+            event == 'open'
+            and name.startswith('.last_checkpoint')
+            and getattr(self, 'renamed', False)
+        ):
             die()
         if event == 'os.remove' and self.moment == 'expire' and name == checkpoint:
             die()

@@ -1,8 +1,9 @@
 """Start trainings without importing everything each time: import once, then fork.
 
-Reads one JSON line at a time: ``{"script", "args", "env", "log"}`` starts a script in a session of its own and answers
-with its pid, ``{"wait": pid}`` answers with its exit status as :attr:`subprocess.Popen.returncode` has it. What is
-forked runs the script's own code to the interpreter's own end.
+Reads one JSON line at a time: ``{"script", "args", "env", "log"}`` starts a script in a session of
+its own and answers with its pid, ``{"wait": pid}`` answers with its exit status as
+:attr:`subprocess.Popen.returncode` has it. What is forked runs the script's own code to the
+interpreter's own end.
 """
 
 import json

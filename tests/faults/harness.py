@@ -1,4 +1,6 @@
-"""Trainings as real processes that are killed, and what is left of them: for the tests here and for benchmarks/."""
+"""Trainings as real processes that are killed, and what is left of them: for the tests here and for
+benchmarks/.
+"""
 
 import contextlib
 import json
@@ -17,7 +19,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 SCRIPT = ROOT / 'scripts' / 'training' / 'train-mosaic-restoration-basicvsrpp.py'
 
-CONFIG = '''
+CONFIG = """
 _base_ = {demo!r}
 work_dir = {work_dir!r}
 custom_imports = dict(imports=['fault_points'])
@@ -38,9 +40,9 @@ default_hooks = dict(
     logger=dict(interval=1))
 custom_hooks = [dict(type='FaultHook')]
 visualizer = dict(vis_backends=[dict(type='LocalVisBackend')])
-'''
+"""
 
-STAGE_2 = '''
+STAGE_2 = """
 model = dict(
     _delete_=True, type='BasicVSRPlusPlusGan',
     generator=dict(type='TinyGenerator'),
@@ -56,17 +58,37 @@ optim_wrapper = dict(
 model_wrapper_cfg = dict(_delete_=True, type='MMSeparateDistributedDataParallel')
 custom_hooks = [
     dict(type='FaultHook'),
-    dict(type='ExponentialMovingAverageHook', module_keys='generator_ema', interp_cfg=dict(momentum=0.5))]
-'''
+    dict(type='ExponentialMovingAverageHook', module_keys='generator_ema',
+         interp_cfg=dict(momentum=0.5))]
+"""
 
 
-def write_config(work_dir: Path, clips: tuple[Path, Path], extra: str = '', *, workers: int = 0, batch_size: int = 1,
-                 iters: int = 8) -> Path:
-    """Write the config of a run that takes seconds beside its work directory; ``clips``: metadata folders."""
+def write_config(
+    work_dir: Path,
+    clips: tuple[Path, Path],
+    extra: str = '',
+    *,
+    workers: int = 0,
+    batch_size: int = 1,
+    iters: int = 8,
+) -> Path:
+    """Write the config of a run that takes seconds beside its work directory; ``clips``: metadata
+    folders.
+    """
     path = work_dir.with_name(f'{work_dir.name}.py')
     demo = ROOT / 'configs/basicvsrpp/mosaic_restoration_demo_cpu.py'
-    path.write_text(CONFIG.format(demo=str(demo), work_dir=str(work_dir), train=str(clips[0]), val=str(clips[1]),
-                                  workers=workers, batch_size=batch_size, iters=iters) + extra)
+    path.write_text(
+        CONFIG.format(
+            demo=str(demo),
+            work_dir=str(work_dir),
+            train=str(clips[0]),
+            val=str(clips[1]),
+            workers=workers,
+            batch_size=batch_size,
+            iters=iters,
+        )
+        + extra
+    )
     return path
 
 
@@ -81,7 +103,9 @@ class Run:
         return self._log.read_text(errors='replace')
 
     def wait(self) -> int:
-        """Wait for the end; returns the exit status, negative for a signal. What the process started ends with it."""
+        """Wait for the end; returns the exit status, negative for a signal. What the process
+        started ends with it.
+        """
         if self.status is None:
             self.status = self._server.ask(wait=self.pid)
             self.signal(signal.SIGKILL)
@@ -101,8 +125,18 @@ class ForkServer:
     def __enter__(self) -> 'ForkServer':
         path = os.pathsep.join(filter(None, [str(HERE), str(ROOT), os.environ.get('PYTHONPATH')]))
         self._process = subprocess.Popen(
-            [sys.executable, HERE / 'fork_server.py'], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            text=True, env={**os.environ, 'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': '', 'PYTHONPATH': path})
+            [sys.executable, HERE / 'fork_server.py'],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={
+                **os.environ,
+                'OMP_NUM_THREADS': '1',
+                'CUDA_VISIBLE_DEVICES': '',
+                'PYTHONPATH': path,
+            },
+        )
         return self
 
     def __exit__(self, *exception) -> None:
@@ -115,13 +149,19 @@ class ForkServer:
         self._process.stdin.flush()
         return int(self._process.stdout.readline())
 
-    def start(self, *args: object, fault: str = '', script: Path = SCRIPT, **environment: str) -> Run:
+    def start(
+        self, *args: object, fault: str = '', script: Path = SCRIPT, **environment: str
+    ) -> Run:
         """Start a script with arguments; ``fault`` is ``moment:number`` of fault_points.py."""
         self._count += 1
         log = self._folder / f'output-{self._count}.log'
         log.touch()
-        pid = self.ask(script=str(script), args=[str(arg) for arg in args], log=str(log),
-                       env={**environment, 'FAULT': fault})
+        pid = self.ask(
+            script=str(script),
+            args=[str(arg) for arg in args],
+            log=str(log),
+            env={**environment, 'FAULT': fault},
+        )
         return Run(self, pid, log)
 
     def run(self, *args: object, **options) -> Run:
@@ -132,9 +172,21 @@ class ForkServer:
 
     def start_group(self, processes: int, *args: object, **options) -> list[Run]:
         """Start the ranks of a distributed run, as torchrun would."""
-        environment = dict(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(free_port()), WORLD_SIZE=str(processes))
-        return [self.start(*args, '--launcher', 'pytorch', RANK=str(rank), LOCAL_RANK=str(rank), **environment,
-                           **options) for rank in range(processes)]
+        environment = dict(
+            MASTER_ADDR='127.0.0.1', MASTER_PORT=str(free_port()), WORLD_SIZE=str(processes)
+        )
+        return [
+            self.start(
+                *args,
+                '--launcher',
+                'pytorch',
+                RANK=str(rank),
+                LOCAL_RANK=str(rank),
+                **environment,
+                **options,
+            )
+            for rank in range(processes)
+        ]
 
 
 def free_port() -> int:
@@ -151,7 +203,9 @@ def wait_for(path: Path, run: Run, seconds: float = 60) -> None:
 
 
 def newest(work_dir: Path) -> int:
-    """Return the iteration of the newest checkpoint that is whole, 0 without one. Not Lada's code."""
+    """Return the iteration of the newest checkpoint that is whole, 0 without one. Not
+    Lada's code.
+    """
     for step in sorted((int(path.stem[5:]) for path in work_dir.glob('iter_*.pth')), reverse=True):
         try:
             torch.load(work_dir / f'iter_{step}.pth', weights_only=False)
@@ -169,27 +223,52 @@ def resumed_at(output: str) -> int:
 
 
 def is_exact(key: str) -> bool:
-    """Whether a logged value is a result, which must repeat, and not a measurement of the machine."""
+    """Whether a logged value is a result, which must repeat, and not a measurement of the
+    machine.
+    """
     return key.startswith(('loss', 'lr', 'grad_norm', 'base_lr')) or 'PSNR' in key or 'SSIM' in key
 
 
 def final_state(work_dir: Path) -> dict:
-    """Return everything of the newest checkpoint that must not depend on how often the run was killed."""
+    """Return everything of the newest checkpoint that must not depend on how often the run was
+    killed.
+    """
     checkpoint = torch.load(work_dir / f'iter_{newest(work_dir)}.pth', weights_only=False)
     hub = checkpoint['message_hub']
-    history = {key: [part.tolist() for part in value.data] for key, value in hub['log_scalars'].items()
-               if is_exact(key.partition('/')[2])}
-    counters = {key: hub['runtime_info'].get(key) for key in
-                ('samples_consumed', 'last_validated_iter', 'bad_samples', 'updates_skipped_in_a_row', 'keep_ckpt_ids')}
-    return dict(iter=checkpoint['meta']['iter'], weights=checkpoint['state_dict'], optimizer=checkpoint['optimizer'],
-                schedulers=checkpoint['param_schedulers'], history=history, counters=counters)
+    history = {
+        key: [part.tolist() for part in value.data]
+        for key, value in hub['log_scalars'].items()
+        if is_exact(key.partition('/')[2])
+    }
+    counters = {
+        key: hub['runtime_info'].get(key)
+        for key in (
+            'samples_consumed',
+            'last_validated_iter',
+            'bad_samples',
+            'updates_skipped_in_a_row',
+            'keep_ckpt_ids',
+        )
+    }
+    return dict(
+        iter=checkpoint['meta']['iter'],
+        weights=checkpoint['state_dict'],
+        optimizer=checkpoint['optimizer'],
+        schedulers=checkpoint['param_schedulers'],
+        history=history,
+        counters=counters,
+    )
 
 
 def same(a, b) -> bool:
     """Compare nested containers; tensors bit by bit."""
     if isinstance(a, torch.Tensor):
-        return isinstance(b, torch.Tensor) and a.dtype == b.dtype and a.shape == b.shape and (
-            a.numpy().tobytes() == b.numpy().tobytes())
+        return (
+            isinstance(b, torch.Tensor)
+            and a.dtype == b.dtype
+            and a.shape == b.shape
+            and (a.numpy().tobytes() == b.numpy().tobytes())
+        )
     if isinstance(a, dict):
         return isinstance(b, dict) and list(a) == list(b) and all(same(a[key], b[key]) for key in a)
     if isinstance(a, (list, tuple)):
@@ -198,7 +277,9 @@ def same(a, b) -> bool:
 
 
 def logged(work_dir: Path) -> dict[int, dict]:
-    """Return the logged results of each step. A step that several starts logged must have the same in all of them."""
+    """Return the logged results of each step. A step that several starts logged must have the same
+    in all of them.
+    """
     steps: dict[int, dict] = {}
     for path in sorted(work_dir.glob('*/vis_data/scalars.json')):
         for line in path.read_text().splitlines():
@@ -206,7 +287,9 @@ def logged(work_dir: Path) -> dict[int, dict]:
             for key, value in entry.items():
                 if is_exact(key.partition('/')[2] or key):
                     before = steps.setdefault(entry['step'], {}).setdefault(key, value)
-                    assert before == value, f'step {entry["step"]}: {key} was {before}, then {value}'
+                    assert before == value, (
+                        f'step {entry["step"]}: {key} was {before}, then {value}'
+                    )
     return steps
 
 

@@ -15,7 +15,9 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def copy(tmp_path, clips):
     """The training clips, copied so that a test may change them: ``(train, val)``, indexed."""
-    root = shutil.copytree(clips[0].parent, tmp_path / 'copy', ignore=shutil.ignore_patterns('.lada_index'))
+    root = shutil.copytree(
+        clips[0].parent, tmp_path / 'copy', ignore=shutil.ignore_patterns('.lada_index')
+    )
     ClipCatalog.open(root / clips[0].name)
     return root / clips[0].name, clips[1]
 
@@ -36,7 +38,9 @@ def spoil(clips):
 def test_clips_spoiled_while_training(tmp_path, copy, server, workers):
     # Two clips of five are far more than the usual limit of 1 % of 1,000 draws takes.
     extra = "\ndefault_hooks['bad_samples'] = dict(max_bad_fraction=0.1)\n"
-    run = server.start(write_config(tmp_path / 'run', copy, extra, workers=workers, iters=20), fault='slow:1')
+    run = server.start(
+        write_config(tmp_path / 'run', copy, extra, workers=workers, iters=20), fault='slow:1'
+    )
     wait_for(tmp_path / 'run' / 'iter_2.pth', run)
     stems = spoil(copy)
     assert run.wait() == 0, run.output
@@ -49,7 +53,11 @@ def test_clips_spoiled_while_training(tmp_path, copy, server, workers):
 def test_replacements_do_not_depend_on_workers_or_kills(tmp_path, copy, server):
     spoil(copy)
     ends = []
-    for name, workers, faults in (('whole', 0, []), ('workers', 2, []), ('killed', 2, ['forward:4', 'step:7'])):
+    for name, workers, faults in (
+        ('whole', 0, []),
+        ('workers', 2, []),
+        ('killed', 2, ['forward:4', 'step:7']),
+    ):
         config = write_config(tmp_path / name, copy, workers=workers)
         for fault in faults:
             assert server.run(config, fault=fault).status == -signal.SIGKILL
@@ -93,12 +101,21 @@ def test_a_worker_that_is_killed(tmp_path, clips, server):
 
 
 def test_gradients_that_are_no_numbers(tmp_path, clips, server):
-    """One rank's gradients are spoiled from iteration 3 on; both skip, name both ranks' clips, and stop alike."""
+    """One rank's gradients are spoiled from iteration 3 on; both skip, name both ranks' clips, and
+    stop alike.
+    """
     extra = "\ndefault_hooks['bad_numbers'] = dict(max_consecutive=3)\n"
-    runs = server.start_group(2, write_config(tmp_path / 'run', clips, extra), fault='poison:3',
-                              SAMPLES=str(tmp_path / 'samples'))
+    runs = server.start_group(
+        2,
+        write_config(tmp_path / 'run', clips, extra),
+        fault='poison:3',
+        SAMPLES=str(tmp_path / 'samples'),
+    )
     assert [run.wait() for run in runs] == [1, 1], runs[0].output
-    seen = [json.loads((tmp_path / f'samples.{rank}').read_text().splitlines()[4])[1] for rank in range(2)]
+    seen = [
+        json.loads((tmp_path / f'samples.{rank}').read_text().splitlines()[4])[1]
+        for rank in range(2)
+    ]
     for run in runs:
         assert '3 updates in a row' in run.output.strip().splitlines()[-1]
     for (name,) in seen:

@@ -10,7 +10,9 @@ from harness import final_state, newest, same, write_config
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize(('fault', 'said'), [('limit:4', 'File too large'), ('readonly:4', 'Permission denied')])
+@pytest.mark.parametrize(
+    ('fault', 'said'), [('limit:4', 'File too large'), ('readonly:4', 'Permission denied')]
+)
 def test_a_checkpoint_that_cannot_be_written(tmp_path, clips, server, fault, said):
     config = write_config(tmp_path / 'run', clips)
     run = server.run(config, fault=fault)
@@ -56,12 +58,19 @@ def test_a_checkpoint_that_would_run_a_command(tmp_path, clips, server):
     config = write_config(tmp_path / 'run', clips)
     trap = tmp_path / 'trap'
     (tmp_path / 'run').mkdir()
-    torch.save(dict(meta={}, message_hub={}, state_dict={}, x=Command(trap)), tmp_path / 'run' / 'iter_2.pth')
+    torch.save(
+        dict(meta={}, message_hub={}, state_dict={}, x=Command(trap)),
+        tmp_path / 'run' / 'iter_2.pth',
+    )
     shutil.copy(tmp_path / 'run' / 'iter_2.pth', tmp_path / 'other.pth')
     other = tmp_path / 'other.pth'
     for options in ([], ['--resume-from', other], ['--no-resume', '--load-from', other]):
         run = server.run(config, *options)
         assert run.status == 1
         last = run.output.strip().splitlines()[-1]
-        assert last.startswith('error: ') and 'system' in last and 'convert-trusted-checkpoint.py' in last
+        assert (
+            last.startswith('error: ')
+            and 'system' in last
+            and 'convert-trusted-checkpoint.py' in last
+        )
     assert not trap.exists()

@@ -28,12 +28,18 @@ def seen(path, ranks):
 
 def test_every_iteration_sees_the_same_samples(tmp_path, clips, server):
     whole = tmp_path / 'whole'
-    runs = server.start_group(2, write_config(whole, clips, batch_size=2), SAMPLES=str(tmp_path / 'w'))
+    runs = server.start_group(
+        2, write_config(whole, clips, batch_size=2), SAMPLES=str(tmp_path / 'w')
+    )
     assert [run.wait() for run in runs] == [0, 0], runs[0].output
     reference = seen(tmp_path / 'w', 2)
-    assert sorted(reference) == list(range(1, 9)) and all(len(names) == 4 for names in reference.values())
+    assert sorted(reference) == list(range(1, 9)) and all(
+        len(names) == 4 for names in reference.values()
+    )
 
-    for run in server.start_group(2, write_config(tmp_path / 'first', clips, batch_size=2), fault='forward:6'):
+    for run in server.start_group(
+        2, write_config(tmp_path / 'first', clips, batch_size=2), fault='forward:6'
+    ):
         run.wait()
     at = newest(tmp_path / 'first')
     assert at >= 2
@@ -42,28 +48,65 @@ def test_every_iteration_sees_the_same_samples(tmp_path, clips, server):
         shutil.copytree(tmp_path / 'first', tmp_path / name)
         config = write_config(tmp_path / name, clips, batch_size=batch_size)
         samples = str(tmp_path / f's{processes}')
-        runs = (server.start_group(processes, config, SAMPLES=samples) if processes > 1 else
-                [server.start(config, SAMPLES=samples)])
+        runs = (
+            server.start_group(processes, config, SAMPLES=samples)
+            if processes > 1
+            else [server.start(config, SAMPLES=samples)]
+        )
         assert [run.wait() for run in runs] == [0] * processes, runs[0].output
-        assert '2 processes × batch 2 became' in runs[0].output and 'same samples as before' in runs[0].output
-        assert seen(samples, processes) == {number: reference[number] for number in range(at + 1, 9)}
+        assert (
+            '2 processes × batch 2 became' in runs[0].output
+            and 'same samples as before' in runs[0].output
+        )
+        assert seen(samples, processes) == {
+            number: reference[number] for number in range(at + 1, 9)
+        }
 
 
 def torchrun(config, *options, start=(), **environment):
     path = os.pathsep.join([str(HERE), str(ROOT)])
-    command = [sys.executable, '-m', 'torch.distributed.run', *options, str(SCRIPT), str(config), '--launcher',
-               'pytorch', *start]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                            env={**os.environ, 'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': '', 'PYTHONPATH': path,
-                                 **environment}, start_new_session=True)
+    command = [
+        sys.executable,
+        '-m',
+        'torch.distributed.run',
+        *options,
+        str(SCRIPT),
+        str(config),
+        '--launcher',
+        'pytorch',
+        *start,
+    ]
+    return subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={
+            **os.environ,
+            'OMP_NUM_THREADS': '1',
+            'CUDA_VISIBLE_DEVICES': '',
+            'PYTHONPATH': path,
+            **environment,
+        },
+        start_new_session=True,
+    )
 
 
 def test_torchrun_restarts_into_a_resume(tmp_path, clips, server):
-    """Rank 1 is killed; the launcher starts both again with the same command line, which says --no-resume."""
+    """Rank 1 is killed; the launcher starts both again with the same command line, which says
+    --no-resume.
+    """
     runs = server.start_group(2, write_config(tmp_path / 'whole', clips))
     assert [run.wait() for run in runs] == [0, 0]
-    process = torchrun(write_config(tmp_path / 'run', clips), '--standalone', '--nproc-per-node=2', '--max-restarts=1',
-                       start=['--no-resume'], FAULT='rank:5')
+    process = torchrun(
+        write_config(tmp_path / 'run', clips),
+        '--standalone',
+        '--nproc-per-node=2',
+        '--max-restarts=1',
+        start=['--no-resume'],
+        FAULT='rank:5',
+    )
     output, _ = process.communicate(timeout=300)
     assert process.returncode == 0, output
     assert 'training starts afresh' in output and 'training continues from iteration' in output

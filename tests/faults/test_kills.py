@@ -10,11 +10,34 @@ from harness import STAGE_2, final_state, logged, newest, resumed_at, same, wait
 
 pytestmark = pytest.mark.slow
 
-# In the order in which one run after the other reaches them; two processes share the first iterations' moments.
+# In the order in which one run after the other reaches them; two processes share the first
+# iterations' moments.
 MOMENTS = [
-    'start:0', 'loading:1', 'iteration:1', 'forward:2', 'backward:2', 'before_step:2', 'step:2', 'write:2', 'rename:2',
-    'hint:2', 'loading:2', 'forward:4', 'write:4', 'rename:4', 'hint:4', 'validation:4', 'backward:5', 'step:6',
-    'write:6', 'rename:6', 'expire:2', 'before_step:7', 'rename:8', 'validation:8']
+    'start:0',
+    'loading:1',
+    'iteration:1',
+    'forward:2',
+    'backward:2',
+    'before_step:2',
+    'step:2',
+    'write:2',
+    'rename:2',
+    'hint:2',
+    'loading:2',
+    'forward:4',
+    'write:4',
+    'rename:4',
+    'hint:4',
+    'validation:4',
+    'backward:5',
+    'step:6',
+    'write:6',
+    'rename:6',
+    'expire:2',
+    'before_step:7',
+    'rename:8',
+    'validation:8',
+]
 
 
 @pytest.fixture(scope='module')
@@ -26,10 +49,13 @@ def whole(tmp_path_factory, clips, server):
         key = (extra, processes, *options.items())
         if key not in done:
             config = write_config(folder / f'run{len(done)}', clips, extra, **options)
-            runs = server.start_group(processes, config) if processes > 1 else [server.start(config)]
+            runs = (
+                server.start_group(processes, config) if processes > 1 else [server.start(config)]
+            )
             assert [run.wait() for run in runs] == [0] * processes, runs[0].output
             done[key] = final_state(folder / config.stem), logged(folder / config.stem)
         return done[key]
+
     return run
 
 
@@ -48,7 +74,10 @@ def kill_through(server, config, work_dir, moments):
     for moment in moments:
         expected = newest(work_dir) if work_dir.exists() else 0
         run = server.run(config, fault=moment)
-        assert run.status == -(signal.SIGXFSZ if moment.startswith('write') else signal.SIGKILL), (moment, run.output)
+        assert run.status == -(signal.SIGXFSZ if moment.startswith('write') else signal.SIGKILL), (
+            moment,
+            run.output,
+        )
         if not moment.startswith('start'):
             assert resumed_at(run.output) == expected
     expected = newest(work_dir)
@@ -65,15 +94,24 @@ def test_killed_at_every_moment(tmp_path, clips, server, whole):
 
 def test_killed_with_workers(tmp_path, clips, server, whole):
     config = write_config(tmp_path / 'run', clips, workers=2)
-    kill_through(server, config, tmp_path / 'run', ['loading:1', 'forward:3', 'loading:2', 'step:6', 'validation:8'])
+    kill_through(
+        server,
+        config,
+        tmp_path / 'run',
+        ['loading:1', 'forward:3', 'loading:2', 'step:6', 'validation:8'],
+    )
     # The number of workers makes no difference either.
     assert_same_end(tmp_path / 'run', whole())
 
 
 def test_stage_2_killed_at_every_moment(tmp_path, clips, server, whole):
     config = write_config(tmp_path / 'run', clips, STAGE_2)
-    kill_through(server, config, tmp_path / 'run',
-                 ['forward:1', 'hint:2', 'before_step:3', 'rename:4', 'validation:4', 'step:5', 'write:6'])
+    kill_through(
+        server,
+        config,
+        tmp_path / 'run',
+        ['forward:1', 'hint:2', 'before_step:3', 'rename:4', 'validation:4', 'step:5', 'write:6'],
+    )
     assert_same_end(tmp_path / 'run', whole(STAGE_2))
 
 
@@ -89,7 +127,9 @@ def test_killed_at_random_moments(tmp_path, clips, server, whole):
     assert_same_end(tmp_path / 'run', whole(iters=12), iters=12)
 
 
-@pytest.mark.parametrize(('extra', 'moment'), [('', 'step:5'), ('', 'rank:5'), (STAGE_2, 'backward:5')])
+@pytest.mark.parametrize(
+    ('extra', 'moment'), [('', 'step:5'), ('', 'rank:5'), (STAGE_2, 'backward:5')]
+)
 def test_two_processes_killed(tmp_path, clips, server, whole, extra, moment):
     config = write_config(tmp_path / 'run', clips, extra)
     runs = server.start_group(2, config, fault=moment)
@@ -105,11 +145,13 @@ def test_two_processes_killed(tmp_path, clips, server, whole, extra, moment):
     assert_same_end(tmp_path / 'run', whole(extra, processes=2))
 
 
-ACCUMULATE = "\noptim_wrapper = dict(accumulative_counts=3)\n"
+ACCUMULATE = '\noptim_wrapper = dict(accumulative_counts=3)\n'
 
 
 def test_killed_within_an_accumulation(tmp_path, clips, server):
-    """Checkpoints are due at 2, 4 and 6 and wait for updates at 3 and 6; the last iteration is 8."""
+    """Checkpoints are due at 2, 4 and 6 and wait for updates at 3 and 6; the last iteration
+    is 8.
+    """
     whole, killed = (write_config(tmp_path / name, clips, ACCUMULATE) for name in ('whole', 'run'))
     assert server.run(whole).status == 0
     for moment in ('iteration:5', 'backward:8'):
@@ -147,7 +189,7 @@ def at_six(tmp_path_factory, clips, server):
 
 def cut(work_dir):
     path = work_dir / 'iter_6.pth'
-    path.write_bytes(path.read_bytes()[:-len(path.read_bytes()) // 3])
+    path.write_bytes(path.read_bytes()[: -len(path.read_bytes()) // 3])
     return 4
 
 

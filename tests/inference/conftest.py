@@ -24,11 +24,13 @@ class Painter(nn.Module):
 @pytest.fixture
 def run_script_file(repo_root, monkeypatch, capsys):
     """Return a function that runs a script in this process: (exit status, stdout, stderr)."""
+
     def run(script, *args):
         monkeypatch.setattr(sys, 'argv', [script, *map(str, args)])
         with pytest.raises(SystemExit) as end:
             runpy.run_path(str(repo_root / 'scripts/evaluation' / script), run_name='__main__')
         return end.value.code, *capsys.readouterr()
+
     return run
 
 

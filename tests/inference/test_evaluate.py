@@ -20,8 +20,10 @@ def config(tmp_path, write_config):
     return write_config(tmp_path / 'work')
 
 
-def save_weights(config, path, noise=0.):
-    """Write a training checkpoint, or with noise the bare weights of a generator that changes pictures."""
+def save_weights(config, path, noise=0.0):
+    """Write a training checkpoint, or with noise the bare weights of a generator that changes
+    pictures.
+    """
     with DefaultScope.overwrite_default_scope('lada'):
         model = MODELS.build(Config.fromfile(config).model)
     if noise:
@@ -33,7 +35,10 @@ def save_weights(config, path, noise=0.):
 
 
 def test_two_checkpoints_side_by_side(tmp_path, config, run_script_file):
-    paths = [save_weights(config, tmp_path / 'iter_10.pth'), save_weights(config, tmp_path / 'iter_20.pth', 0.02)]
+    paths = [
+        save_weights(config, tmp_path / 'iter_10.pth'),
+        save_weights(config, tmp_path / 'iter_20.pth', 0.02),
+    ]
     out = tmp_path / 'out'
     status, text, err = run_script_file(SCRIPT, config, *paths, '--out', out, '--device', 'cpu')
     assert status == 0, err
@@ -46,12 +51,19 @@ def test_two_checkpoints_side_by_side(tmp_path, config, run_script_file):
     assert len(list(csv.reader((out / 'evaluation.csv').open()))) == 1 + 2 * 4
     assert len(list((out / 'pictures').glob('*.png'))) == 2
     assert '<html' in (out / 'report.html').read_text()
-    assert json.loads((out / 'evaluation.json').read_text())['totals']['iter_10']['psnr_mosaic'] > 20
+    assert (
+        json.loads((out / 'evaluation.json').read_text())['totals']['iter_10']['psnr_mosaic'] > 20
+    )
 
     status, _, err = run_script_file(SCRIPT, config, *paths, '--out', out)
     assert status == 1 and 'add --overwrite' in err
-    status, text, err = run_script_file('compare-evaluations.py', out / 'evaluation.json', out / 'evaluation.json',
-                                        '--label-a', 'input')
+    status, text, err = run_script_file(
+        'compare-evaluations.py',
+        out / 'evaluation.json',
+        out / 'evaluation.json',
+        '--label-a',
+        'input',
+    )
     assert status == 0 and 'iter_20 is undecided' in text, err
 
 
@@ -59,9 +71,16 @@ def test_another_architecture_is_one_line(tmp_path, config, run_script_file):
     weights = save_weights(config, tmp_path / 'a.pth')
     out = tmp_path / 'out'
     status, _, err = run_script_file(
-        SCRIPT, config, weights, '--out', out, '--cfg-options', 'model.generator.num_blocks=2')
-    assert status == 1 and err.count('\n') == 1 and 'another architecture' in err and 'backbone' in err
-    for args in ([tmp_path / 'none.pth'], [weights, '--data', tmp_path / 'none'], [weights, '--device', 'cuda:99']):
+        SCRIPT, config, weights, '--out', out, '--cfg-options', 'model.generator.num_blocks=2'
+    )
+    assert (
+        status == 1 and err.count('\n') == 1 and 'another architecture' in err and 'backbone' in err
+    )
+    for args in (
+        [tmp_path / 'none.pth'],
+        [weights, '--data', tmp_path / 'none'],
+        [weights, '--device', 'cuda:99'],
+    ):
         status, _, err = run_script_file(SCRIPT, config, *args, '--out', out)
         assert status == 1 and err.count('\n') == 1
     assert not out.exists()

@@ -10,12 +10,22 @@ from lada.errors import LadaError
 from lada.inference.regions import BOX_COLUMNS, Box, read_boxes
 
 NUMBER = st.integers(0, 5000)
-BOX = st.builds(lambda first, more, x, y, width, height: Box(first, first + more, x, y, width, height),
-                NUMBER, NUMBER, st.integers(-50, 5000), st.integers(-50, 5000), st.integers(1, 5000),
-                st.integers(1, 5000))
+BOX = st.builds(
+    lambda first, more, x, y, width, height: Box(first, first + more, x, y, width, height),
+    NUMBER,
+    NUMBER,
+    st.integers(-50, 5000),
+    st.integers(-50, 5000),
+    st.integers(1, 5000),
+    st.integers(1, 5000),
+)
 
 
-@given(boxes=st.lists(BOX, min_size=1, max_size=5), order=st.permutations(BOX_COLUMNS), extra=st.booleans())
+@given(
+    boxes=st.lists(BOX, min_size=1, max_size=5),
+    order=st.permutations(BOX_COLUMNS),
+    extra=st.booleans(),
+)
 def test_round_trip_in_any_order_of_columns(tmp_path_factory, boxes, order, extra):
     text = io.StringIO()
     writer = csv.writer(text)
@@ -27,8 +37,14 @@ def test_round_trip_in_any_order_of_columns(tmp_path_factory, boxes, order, extr
     assert read_boxes(path) == boxes
 
 
-@given(data=st.one_of(st.binary(max_size=200), st.text(max_size=100).map(
-    lambda text: (','.join(BOX_COLUMNS) + '\n' + text).encode('utf-8', 'replace'))))
+@given(
+    data=st.one_of(
+        st.binary(max_size=200),
+        st.text(max_size=100).map(
+            lambda text: (','.join(BOX_COLUMNS) + '\n' + text).encode('utf-8', 'replace')
+        ),
+    )
+)
 def test_anything_else_is_one_error(tmp_path_factory, data):
     path = tmp_path_factory.mktemp('boxes') / 'boxes.csv'
     path.write_bytes(data)

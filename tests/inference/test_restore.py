@@ -17,7 +17,7 @@ CPU = torch.device('cpu')
 def moving_masks(count, height=112, width=144):
     masks = np.zeros((count, height, width), bool)
     for number, mask in enumerate(masks):
-        mask[40:60, 20 + 3 * number:45 + 3 * number] = True
+        mask[40:60, 20 + 3 * number : 45 + 3 * number] = True
     return list(masks)
 
 
@@ -27,7 +27,7 @@ def items(frames, masks):
 
 def test_crop_follows_its_region():
     masks = moving_masks(24)
-    crop, = plan_crops(masks)
+    (crop,) = plan_crops(masks)
     for number, mask in enumerate(masks):
         assert crop.cut(mask, number).sum() == mask.sum()
         square = crop.cut(np.dstack([mask] * 3), number)
@@ -48,7 +48,7 @@ def test_regions_far_apart_have_crops_of_their_own():
 
 @pytest.mark.parametrize('shape', [(60, 400), (400, 60), (64, 64)])
 def test_crop_larger_than_the_frame_is_padded(shape):
-    crop, = plan_crops([np.ones(shape, bool)])
+    (crop,) = plan_crops([np.ones(shape, bool)])
     assert crop.side == max(shape) and crop.shape == shape
     assert crop.cut(np.ones(shape, np.uint8), 0).sum() == shape[0] * shape[1]
 
@@ -56,7 +56,7 @@ def test_crop_larger_than_the_frame_is_padded(shape):
 def test_gap_in_a_mask():
     masks = moving_masks(10)
     masks[4] = np.zeros_like(masks[4])
-    crop, = plan_crops(masks)
+    (crop,) = plan_crops(masks)
     assert len(crop.corners) == 10
 
 
@@ -79,7 +79,9 @@ def test_every_frame_comes_out_once_restored_inside_only(frames, painter, window
 
 def test_no_work_without_mask(frames, painter):
     masks = [np.zeros(frames.shape[1:3], bool)] * len(frames)
-    assert len(list(Restorer(painter, CPU, window=6, overlap=2).run(items(frames, masks)))) == len(frames)
+    assert len(list(Restorer(painter, CPU, window=6, overlap=2).run(items(frames, masks)))) == len(
+        frames
+    )
     assert painter.calls == 0
 
 
@@ -99,7 +101,7 @@ def test_at_most_a_window_is_held(frames, painter):
 
 def test_windows_are_cross_faded(frames):
     class Counter(torch.nn.Module):
-        value = 0.
+        value = 0.0
 
         def forward(self, clip):
             self.value += 0.2
@@ -110,7 +112,9 @@ def test_windows_are_cross_faded(frames):
     levels = [round(float(item.restored[item.mask[item.box()]].mean()), 1) for item in out]
     first, second = 51.0, 102.0
     assert levels[:6] == [first] * 6 and levels[8:] == [second] * 6
-    assert levels[6:8] == pytest.approx([first + (second - first) / 3, first + (second - first) * 2 / 3], abs=0.2)
+    assert levels[6:8] == pytest.approx(
+        [first + (second - first) / 3, first + (second - first) * 2 / 3], abs=0.2
+    )
 
 
 def test_windows_end_at_cuts(bikes, painter):

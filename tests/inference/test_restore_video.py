@@ -27,15 +27,40 @@ def checkpoint(tmp_path_factory):
     """A training checkpoint of the smallest network."""
     generator = BasicVSRPlusPlusNet(mid_channels=8, num_blocks=1, is_low_res_input=False)
     path = tmp_path_factory.mktemp('weights') / 'iter_1.pth'
-    torch.save({'state_dict': {f'generator.{key}': value for key, value in generator.state_dict().items()}}, path)
+    torch.save(
+        {
+            'state_dict': {
+                f'generator.{key}': value for key, value in generator.state_dict().items()
+            }
+        },
+        path,
+    )
     return path
 
 
-def test_script_restores_measures_and_compares(make_video, tmp_path, run_script_file, checkpoint, frames, times):
+def test_script_restores_measures_and_compares(
+    make_video, tmp_path, run_script_file, checkpoint, frames, times
+):
     source = make_video(audio=True, images=frames[:6])
     status, out, err = run_script_file(
-        SCRIPT, '--input', source, '--checkpoint', checkpoint, '--output', tmp_path / 'out.mp4', '--device', 'cpu',
-        '--synthesize-mosaic', '--block-size', 6, '--compare', '--window', 4, '--overlap', 1)
+        SCRIPT,
+        '--input',
+        source,
+        '--checkpoint',
+        checkpoint,
+        '--output',
+        tmp_path / 'out.mp4',
+        '--device',
+        'cpu',
+        '--synthesize-mosaic',
+        '--block-size',
+        6,
+        '--compare',
+        '--window',
+        4,
+        '--overlap',
+        1,
+    )
     assert status == 0, err
     assert 'mosaic input' in out and 'frames/s' in out
     assert times(tmp_path / 'out.mp4') == times(source)
@@ -50,13 +75,21 @@ def whitening(tmp_path_factory):
     torch.nn.init.zeros_(generator.conv_last.weight)
     torch.nn.init.ones_(generator.conv_last.bias)
     path = tmp_path_factory.mktemp('weights') / 'white.pth'
-    torch.save({'state_dict': {f'generator.{key}': value for key, value in generator.state_dict().items()}}, path)
+    torch.save(
+        {
+            'state_dict': {
+                f'generator.{key}': value for key, value in generator.state_dict().items()
+            }
+        },
+        path,
+    )
     return path
 
 
 @pytest.mark.parametrize('kind', ['mask', 'boxes'])
-def test_script_changes_the_named_region_and_nothing_else(make_video, tmp_path, run_script_file, whitening, frames,
-                                                          kind):
+def test_script_changes_the_named_region_and_nothing_else(
+    make_video, tmp_path, run_script_file, whitening, frames, kind
+):
     """Seen through a lossless encoder."""
     source = make_video('in.mkv', codec='ffv1', options={}, images=frames[:6])
     masks = np.zeros((6, *frames.shape[1:3]), np.uint8)
@@ -68,8 +101,24 @@ def test_script_changes_the_named_region_and_nothing_else(make_video, tmp_path, 
         region = tmp_path / 'boxes.csv'
         region.write_text('first,last,x,y,width,height\n1,4,41,31,49,39\n')
     status, _, err = run_script_file(
-        SCRIPT, '--input', source, '--checkpoint', whitening, '--output', tmp_path / 'out.mkv', f'--{kind}', region,
-        '--codec', 'ffv1', '--window', 4, '--overlap', 1, '--device', 'cpu')
+        SCRIPT,
+        '--input',
+        source,
+        '--checkpoint',
+        whitening,
+        '--output',
+        tmp_path / 'out.mkv',
+        f'--{kind}',
+        region,
+        '--codec',
+        'ffv1',
+        '--window',
+        4,
+        '--overlap',
+        1,
+        '--device',
+        'cpu',
+    )
     assert status == 0, err
     before, after = read_frames(source, gray=True), read_frames(tmp_path / 'out.mkv', gray=True)
     assert np.array_equal(before[masks == 0], after[masks == 0])
@@ -80,12 +129,32 @@ def test_script_changes_the_named_region_and_nothing_else(make_video, tmp_path, 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(('number', 'expected'), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_interrupted_run_leaves_nothing(make_video, tmp_path, repo_root, checkpoint, frames, number, expected):
+def test_interrupted_run_leaves_nothing(
+    make_video, tmp_path, repo_root, checkpoint, frames, number, expected
+):
     source = make_video(images=np.concatenate([frames] * 20), audio=True)
     process = subprocess.Popen(
-        [sys.executable, f'scripts/evaluation/{SCRIPT}', '--input', source, '--checkpoint', checkpoint, '--output',
-         tmp_path / 'out.mp4', '--synthesize-mosaic', '--window', '4', '--overlap', '0', '--device', 'cpu'],
-        cwd=repo_root, stderr=subprocess.PIPE, text=True)
+        [
+            sys.executable,
+            f'scripts/evaluation/{SCRIPT}',
+            '--input',
+            source,
+            '--checkpoint',
+            checkpoint,
+            '--output',
+            tmp_path / 'out.mp4',
+            '--synthesize-mosaic',
+            '--window',
+            '4',
+            '--overlap',
+            '0',
+            '--device',
+            'cpu',
+        ],
+        cwd=repo_root,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     while not list(tmp_path.glob('.out.mp4.*')):
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)
@@ -110,14 +179,39 @@ def test_script_errors(make_video, tmp_path, run_script_file, checkpoint, frames
     (tmp_path / 'other.pth').write_bytes(b'')
     torch.save({'state_dict': {'a.weight': torch.zeros(3)}}, tmp_path / 'other.pth')
     for args, message in (
-            (common, 'where is the mosaic?'), ([*common, '--mask', tmp_path / 'mask.mkv'], 'the mask is 60x50'),
-            (['--input', source, '--checkpoint', tmp_path / 'other.pth', '--output', target, '--boxes', boxes],
-             'no BasicVSR++ weights'),
-            (['--input', source, '--checkpoint', checkpoint, '--output', source, '--boxes', boxes, '--overwrite'],
-             'would replace an input'),
-            ([*common, '--boxes', boxes, '--size', '0'], '--size 0'),
-            ([*common, '--boxes', outside], 'outside the picture'),
-            ([*common[:-1], folder, '--boxes', boxes, '--overwrite'], 'a folder, not a file')):
+        (common, 'where is the mosaic?'),
+        ([*common, '--mask', tmp_path / 'mask.mkv'], 'the mask is 60x50'),
+        (
+            [
+                '--input',
+                source,
+                '--checkpoint',
+                tmp_path / 'other.pth',
+                '--output',
+                target,
+                '--boxes',
+                boxes,
+            ],
+            'no BasicVSR++ weights',
+        ),
+        (
+            [
+                '--input',
+                source,
+                '--checkpoint',
+                checkpoint,
+                '--output',
+                source,
+                '--boxes',
+                boxes,
+                '--overwrite',
+            ],
+            'would replace an input',
+        ),
+        ([*common, '--boxes', boxes, '--size', '0'], '--size 0'),
+        ([*common, '--boxes', outside], 'outside the picture'),
+        ([*common[:-1], folder, '--boxes', boxes, '--overwrite'], 'a folder, not a file'),
+    ):
         status, _, err = run_script_file(SCRIPT, *args)
         assert status == 1 and message in err and err.count('\n') == 1
     assert not target.exists()
@@ -128,8 +222,12 @@ def test_only_masked_pixels_change(make_video, tmp_path, painter, frames):
     source = make_video('in.mkv', codec='ffv1', options={}, images=frames)
     masks = np.zeros(frames.shape[:3], bool)
     masks[3:20, 31:70, 41:90] = True
-    with VideoRewriter(source, tmp_path / 'out.mkv', codec='ffv1', options={}, threads=1) as rewriter:
-        summary = restore_video(rewriter, Restorer(painter, torch.device('cpu'), window=8, overlap=2), iter(masks))
+    with VideoRewriter(
+        source, tmp_path / 'out.mkv', codec='ffv1', options={}, threads=1
+    ) as rewriter:
+        summary = restore_video(
+            rewriter, Restorer(painter, torch.device('cpu'), window=8, overlap=2), iter(masks)
+        )
     assert summary.frames == len(frames)
     before, after = read_frames(source, gray=True), read_frames(tmp_path / 'out.mkv', gray=True)
     assert np.array_equal(before[~masks], after[~masks])
@@ -178,10 +276,18 @@ def test_boxes(tmp_path, make_video):
     assert both.sum() == 30 + 12 * 44 and last.sum() == 12 * 44
 
 
-@pytest.mark.parametrize(('text', 'message'), [
-    ('', 'no column'), ('first,last,x,y,width\n', 'no column height'), ('first,last,x,y,width,height\n', 'no boxes'),
-    ('first,last,x,y,width,height\n0,1,2,3,a,5\n', 'line 2'), ('first,last,x,y,width,height\n0,1,2\n', 'line 2'),
-    ('first,last,x,y,width,height\n5,1,2,3,4,5\n', 'impossible box'), ('\0\xff', 'CSV|column')])
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ('', 'no column'),
+        ('first,last,x,y,width\n', 'no column height'),
+        ('first,last,x,y,width,height\n', 'no boxes'),
+        ('first,last,x,y,width,height\n0,1,2,3,a,5\n', 'line 2'),
+        ('first,last,x,y,width,height\n0,1,2\n', 'line 2'),
+        ('first,last,x,y,width,height\n5,1,2,3,4,5\n', 'impossible box'),
+        ('\0\xff', 'CSV|column'),
+    ],
+)
 def test_wrong_boxes(tmp_path, text, message):
     path = tmp_path / 'boxes.csv'
     path.write_text(text, encoding='latin-1')
@@ -202,10 +308,17 @@ def test_a_mask_of_another_length(make_video, frames, count):
         masks_from_video(mask, video)
 
 
-@pytest.mark.parametrize('arguments', [dict(mid_channels=8, num_blocks=3, is_low_res_input=False),
-                                       dict(mid_channels=8, num_blocks=1, is_low_res_input=True)])
+@pytest.mark.parametrize(
+    'arguments',
+    [
+        dict(mid_channels=8, num_blocks=3, is_low_res_input=False),
+        dict(mid_channels=8, num_blocks=1, is_low_res_input=True),
+    ],
+)
 def test_sizes_are_read_from_the_weights(arguments):
     weights = BasicVSRPlusPlusNet(**arguments).state_dict()
     assert architecture_of(weights, 'x') == arguments
-    restorer = {f'module.generator.{key}': value for key, value in weights.items()} | {'step_counter': torch.zeros(1)}
+    restorer = {f'module.generator.{key}': value for key, value in weights.items()} | {
+        'step_counter': torch.zeros(1)
+    }
     assert networks_of(restorer)['generator_ema'].keys() == weights.keys()

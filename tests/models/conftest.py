@@ -1,4 +1,6 @@
-"""The rules of the golden vectors (see the README beside them): weights and inputs as functions of a name or seed."""
+"""The rules of the golden vectors (see the README beside them): weights and inputs as functions of
+a name or seed.
+"""
 
 import json
 import zlib

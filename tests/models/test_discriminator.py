@@ -27,7 +27,11 @@ def test_golden(golden):
 def test_gan_loss_golden(golden, gan_type):
     logits = golden.rnd(24, 2, 1, 8, 8) * 4 - 2
     loss = GANLoss(gan_type, loss_weight=0.05, real_label_val=1.0, fake_label_val=0.0)
-    values = [loss(logits, True), loss(logits, True, is_disc=True), loss(logits, False, is_disc=True)]
+    values = [
+        loss(logits, True),
+        loss(logits, True, is_disc=True),
+        loss(logits, False, is_disc=True),
+    ]
     expected = golden.load('losses_discriminator_warp')[f'gan_{gan_type}']
     np.testing.assert_allclose(torch.stack(values), expected, rtol=1e-4)
 

@@ -9,7 +9,9 @@ LOSSES = [L1Loss, MSELoss, CharbonnierLoss]
 @pytest.mark.parametrize('loss', LOSSES)
 def test_golden(golden, loss):
     expected = float(golden.load('losses_discriminator_warp')[loss.__name__])
-    value = loss(loss_weight=0.7, reduction='mean')(golden.rnd(22, 2, 3, 16, 16), golden.rnd(23, 2, 3, 16, 16))
+    value = loss(loss_weight=0.7, reduction='mean')(
+        golden.rnd(22, 2, 3, 16, 16), golden.rnd(23, 2, 3, 16, 16)
+    )
     assert value.item() == pytest.approx(expected, rel=1e-5)
 
 
@@ -28,10 +30,15 @@ def test_weighted_mean_divides_by_the_weights():
     weight = torch.zeros(2, 1, 1, 4, 4)
     weight[0, ..., 0] = 1
     weight[1] = 1
-    # One column of four has weight in the first sample, all of the second: (4 * 2 + 16 * 1) / 20 pixels.
+    # One column of four has weight in the first sample, all of the second: (4 * 2 + 16 * 1) / 20
+    # pixels.
     assert L1Loss()(pred, target, weight=weight).item() == pytest.approx(24 / 20)
-    assert L1Loss(sample_wise=True)(pred, target, weight=weight).item() == pytest.approx((2 + 1) / 2)
-    torch.testing.assert_close(L1Loss()(pred, target, weight=torch.full_like(weight, 3)), L1Loss()(pred, target))
+    assert L1Loss(sample_wise=True)(pred, target, weight=weight).item() == pytest.approx(
+        (2 + 1) / 2
+    )
+    torch.testing.assert_close(
+        L1Loss()(pred, target, weight=torch.full_like(weight, 3)), L1Loss()(pred, target)
+    )
     assert L1Loss()(pred, target, weight=torch.zeros_like(weight)).item() == 0
 
 

@@ -42,8 +42,15 @@ def pictures(golden):
 
 @pytest.mark.parametrize(('criterion', 'compare'), [('l1', F.l1_loss), ('mse', F.mse_loss)])
 def test_perceptual_and_style_loss(network, weights, pictures, criterion, compare):
-    loss = PerceptualLoss({'3': 0.5, '6': 2.0}, vgg_type='vgg11', perceptual_weight=0.2, style_weight=3.0,
-                          norm_img=False, pretrained=weights, criterion=criterion)
+    loss = PerceptualLoss(
+        {'3': 0.5, '6': 2.0},
+        vgg_type='vgg11',
+        perceptual_weight=0.2,
+        style_weight=3.0,
+        norm_img=False,
+        pretrained=weights,
+        criterion=criterion,
+    )
     perceptual, style = loss(*pictures)
     with torch.no_grad():
         ours, theirs = (outputs(network, picture, (3, 6)) for picture in pictures)
@@ -51,14 +58,24 @@ def test_perceptual_and_style_loss(network, weights, pictures, criterion, compar
         def gram(x):
             return torch.einsum('nchw,ndhw->ncd', x, x) / x[0].numel()
 
-        torch.testing.assert_close(perceptual, 0.2 * (0.5 * compare(ours[3], theirs[3])
-                                                      + 2.0 * compare(ours[6], theirs[6])))
-        torch.testing.assert_close(style, 3.0 * (0.5 * compare(gram(ours[3]), gram(theirs[3]))
-                                                 + 2.0 * compare(gram(ours[6]), gram(theirs[6]))))
+        torch.testing.assert_close(
+            perceptual,
+            0.2 * (0.5 * compare(ours[3], theirs[3]) + 2.0 * compare(ours[6], theirs[6])),
+        )
+        torch.testing.assert_close(
+            style,
+            3.0
+            * (
+                0.5 * compare(gram(ours[3]), gram(theirs[3]))
+                + 2.0 * compare(gram(ours[6]), gram(theirs[6]))
+            ),
+        )
 
 
 def test_ranges_weights_of_zero_and_gradients(weights, pictures):
-    plain = PerceptualLoss({'0': 1.0}, vgg_type='vgg11', style_weight=0, norm_img=False, pretrained=weights)
+    plain = PerceptualLoss(
+        {'0': 1.0}, vgg_type='vgg11', style_weight=0, norm_img=False, pretrained=weights
+    )
     signed = PerceptualLoss({'0': 1.0}, vgg_type='vgg11', perceptual_weight=0, pretrained=weights)
     prediction, truth = pictures[0].requires_grad_(), pictures[1].requires_grad_()
     perceptual, style = plain(prediction, truth)
@@ -73,17 +90,28 @@ def test_ranges_weights_of_zero_and_gradients(weights, pictures):
 
 def test_keys_are_mmagics(weights):
     keys = set(PerceptualLoss({'3': 1.0}, vgg_type='vgg11', pretrained=weights).state_dict())
-    assert keys == {'vgg.mean', 'vgg.std', 'vgg.vgg_layers.0.weight', 'vgg.vgg_layers.0.bias',
-                    'vgg.vgg_layers.3.weight', 'vgg.vgg_layers.3.bias'}
+    assert keys == {
+        'vgg.mean',
+        'vgg.std',
+        'vgg.vgg_layers.0.weight',
+        'vgg.vgg_layers.0.bias',
+        'vgg.vgg_layers.3.weight',
+        'vgg.vgg_layers.3.bias',
+    }
 
 
-@pytest.mark.parametrize(('options', 'said'), [
-    (dict(layer_weights={'16': 1.0}), 'no weights for layer 11'),
-    (dict(layer_weights={'60': 1.0}), 'no layer 60'),
-    (dict(vgg_type='vgg17'), "'vgg17'"),
-    (dict(pretrained='nowhere.pth'), 'nowhere.pth'),
-    (dict(pretrained='torchvision://vgg19'), 'not the weights of vgg11'),
-])
+@pytest.mark.parametrize(
+    ('options', 'said'),
+    [
+        (dict(layer_weights={'16': 1.0}), 'no weights for layer 11'),
+        (dict(layer_weights={'60': 1.0}), 'no layer 60'),
+        (dict(vgg_type='vgg17'), "'vgg17'"),
+        (dict(pretrained='nowhere.pth'), 'nowhere.pth'),
+        (dict(pretrained='torchvision://vgg19'), 'not the weights of vgg11'),
+    ],
+)
 def test_mistakes(weights, options, said):
     with pytest.raises(LadaError, match=said):
-        PerceptualLoss(**(dict(layer_weights={'3': 1.0}, vgg_type='vgg11', pretrained=weights) | options))
+        PerceptualLoss(
+            **(dict(layer_weights={'3': 1.0}, vgg_type='vgg11', pretrained=weights) | options)
+        )

@@ -12,9 +12,14 @@ def clips(count=2, shape=(2, 3, 8, 10)):
 
 @pytest.fixture
 def samples(make_sample):
-    return [make_sample(gt_img=clip, mosaic_mask=clip[:, 0], metainfo=dict(key=i, gt_channel_order='rgb',
-                                                                          img_channel_order='rgb'))
-            for i, clip in enumerate(clips())]
+    return [
+        make_sample(
+            gt_img=clip,
+            mosaic_mask=clip[:, 0],
+            metainfo=dict(key=i, gt_channel_order='rgb', img_channel_order='rgb'),
+        )
+        for i, clip in enumerate(clips())
+    ]
 
 
 @pytest.fixture
@@ -26,7 +31,9 @@ def test_to_unit_range_and_back(unit, samples):
     inputs = clips()
     out = unit(dict(inputs=inputs, data_samples=samples), training=True)
     torch.testing.assert_close(out['inputs'], torch.stack(inputs) / 255)
-    torch.testing.assert_close(out['data_samples'].gt_img, torch.stack([s.gt_img for s in samples]) / 255)
+    torch.testing.assert_close(
+        out['data_samples'].gt_img, torch.stack([s.gt_img for s in samples]) / 255
+    )
     assert out['data_samples'].mosaic_mask.dtype == torch.uint8
     assert out['data_samples'].metainfo['key'] == [0, 1]
     assert samples[0].gt_img.dtype == torch.uint8, 'the loader keeps its sample'
@@ -42,7 +49,9 @@ def test_ground_truth_keeps_its_range_outside_training(unit, samples):
 
 
 def test_defaults_are_mmagics():
-    out = DataPreprocessor()(dict(inputs=[torch.tensor([0, 255], dtype=torch.uint8).view(1, 1, 2)]))['inputs']
+    out = DataPreprocessor()(
+        dict(inputs=[torch.tensor([0, 255], dtype=torch.uint8).view(1, 1, 2)])
+    )['inputs']
     assert out.flatten().tolist() == [-1, 1]
     assert not DataPreprocessor().state_dict()
 
@@ -74,7 +83,10 @@ def test_dictionary_inputs(unit):
 
 
 def test_outputs_are_clamped(unit):
-    assert unit.destruct(torch.tensor([-1.0, 2.0]).view(1, 1, 2).expand(3, 1, 2)).tolist() == [[[0, 255]]] * 3
+    assert (
+        unit.destruct(torch.tensor([-1.0, 2.0]).view(1, 1, 2).expand(3, 1, 2)).tolist()
+        == [[[0, 255]]] * 3
+    )
 
 
 def test_clips_that_differ_are_named(unit, samples):
@@ -90,14 +102,19 @@ def test_clips_that_differ_are_named(unit, samples):
         unit(dict(inputs=clips(), data_samples=samples))
 
 
-@pytest.mark.parametrize('arguments', [dict(mean=None), dict(std=None), dict(output_channel_order='GRB')])
+@pytest.mark.parametrize(
+    'arguments', [dict(mean=None), dict(std=None), dict(output_channel_order='GRB')]
+)
 def test_wrong_arguments(arguments):
     with pytest.raises(ValueError, match='DataPreprocessor'):
         DataPreprocessor(**arguments)
 
 
 def test_stack_and_split_keep_everything(make_sample):
-    samples = [make_sample(gt_img=torch.full((2,), i), note=f'n{i}', metainfo=dict(key=i)) for i in range(3)]
+    samples = [
+        make_sample(gt_img=torch.full((2,), i), note=f'n{i}', metainfo=dict(key=i))
+        for i in range(3)
+    ]
     for before, after in zip(samples, split_samples(stack_samples(samples), 3), strict=True):
         assert torch.equal(before.gt_img, after.gt_img)
         assert before.note == after.note and before.metainfo['key'] == after.metainfo['key']

@@ -26,6 +26,7 @@ def build():
     def make(**kwargs):
         model = BasicVSR(generator=dict(type=Brighten), pixel_loss=dict(type='L1Loss'), **kwargs)
         return model
+
     return make
 
 
@@ -35,31 +36,49 @@ def batch(make_sample):
         generator = torch.Generator().manual_seed(1)
 
         def clip():
-            return torch.randint(0, 256, (frames, 3, size, size), generator=generator, dtype=torch.uint8)
+            return torch.randint(
+                0, 256, (frames, 3, size, size), generator=generator, dtype=torch.uint8
+            )
 
         mask = torch.zeros(frames, size, size, dtype=torch.uint8)
         mask[:, :2] = 255
-        samples = [make_sample(gt_img=clip(), mosaic_mask=mask, metainfo=dict(key=str(i), img_channel_order='rgb'))
-                   for i in range(count)]
+        samples = [
+            make_sample(
+                gt_img=clip(), mosaic_mask=mask, metainfo=dict(key=str(i), img_channel_order='rgb')
+            )
+            for i in range(count)
+        ]
         return dict(inputs=[clip() for _ in range(count)], data_samples=samples)
+
     return make
 
 
 def test_mmagic_model_dict_builds_unchanged(golden):
     config = dict(
         type='BasicVSR',
-        generator=dict(type='BasicVSRPlusPlusNet', mid_channels=8, num_blocks=1, is_low_res_input=True,
-                       spynet_pretrained=None),
+        generator=dict(
+            type='BasicVSRPlusPlusNet',
+            mid_channels=8,
+            num_blocks=1,
+            is_low_res_input=True,
+            spynet_pretrained=None,
+        ),
         pixel_loss=dict(type='CharbonnierLoss', loss_weight=1.0, reduction='mean'),
         train_cfg=dict(fix_iter=5000),
         ensemble=dict(type='SpatialTemporalEnsemble', is_temporal_ensemble=False),
-        data_preprocessor=dict(type='DataPreprocessor', mean=[0.0, 0.0, 0.0], std=[255.0, 255.0, 255.0]))
+        data_preprocessor=dict(
+            type='DataPreprocessor', mean=[0.0, 0.0, 0.0], std=[255.0, 255.0, 255.0]
+        ),
+    )
     with DefaultScope.overwrite_default_scope('lada'):
         model = MODELS.build(config)
     keys = set(model.state_dict())
     names = golden.load('basicvsrpp_x4')['param_names']
-    assert keys == {f'generator.{name}' for name in names} | {'step_counter', 'generator.spynet.mean',
-                                                              'generator.spynet.std'}
+    assert keys == {f'generator.{name}' for name in names} | {
+        'step_counter',
+        'generator.spynet.mean',
+        'generator.spynet.std',
+    }
 
 
 def test_train_step(build, batch):
@@ -106,7 +125,9 @@ def test_mask_weight(build, batch):
     weighted = build(train_cfg=dict(mask_weight=0.5))(**data, mode='loss')['loss']
     expected = (inside.sum() + 0.5 * outside.sum()) / (inside.numel() + 0.5 * outside.numel())
     torch.testing.assert_close(weighted, expected)
-    torch.testing.assert_close(build(train_cfg=dict(mask_weight=1.0))(**data, mode='loss')['loss'], difference.mean())
+    torch.testing.assert_close(
+        build(train_cfg=dict(mask_weight=1.0))(**data, mode='loss')['loss'], difference.mean()
+    )
 
 
 @pytest.mark.parametrize('setting', [-1, 'much', dict(inside=1), True, float('nan')])

@@ -2,7 +2,13 @@ import cv2
 import numpy as np
 import pytest
 
-from lada.mosaic import GaussianBlur, GaussianNoise, VideoCompression, default_degradation, degradation
+from lada.mosaic import (
+    GaussianBlur,
+    GaussianNoise,
+    VideoCompression,
+    default_degradation,
+    degradation,
+)
 from lada.video import read_frames
 
 
@@ -16,8 +22,13 @@ def generator(seed=0):
 
 
 STEPS = {
-    'compression': lambda p: VideoCompression(p, ['libx264', 'mpeg2video'], [0.5, 0.5], {'libx264': (16, 28)},
-                                              {'mpeg2video': (18_000, 40_000)}),
+    'compression': lambda p: VideoCompression(
+        p,
+        ['libx264', 'mpeg2video'],
+        [0.5, 0.5],
+        {'libx264': (16, 28)},
+        {'mpeg2video': (18_000, 40_000)},
+    ),
     'blur': GaussianBlur,
     'noise': GaussianNoise,
 }
@@ -53,7 +64,7 @@ def test_noise_has_the_asked_power(clip, snr):
     assert abs(noise.mean()) < 0.05 * deviation + 0.01
     # Rounding to whole grey levels adds a twelfth.
     expected = np.mean(np.rint(np.random.default_rng(0).normal(0, deviation, noise.size)) ** 2)
-    assert np.mean(noise ** 2) == pytest.approx(expected, rel=0.05)
+    assert np.mean(noise**2) == pytest.approx(expected, rel=0.05)
     if snr < 50:
         within = np.mean(np.abs(noise) <= deviation)
         assert within == pytest.approx(0.683, abs=0.08)
@@ -65,12 +76,16 @@ def test_blur_takes_one_sigma_from_its_range(clip):
     for seed in range(3):
         blurred = GaussianBlur(1, 13, (2, 2))(clip, generator(seed))
         for frame, source in zip(blurred, clip, strict=True):
-            np.testing.assert_allclose(frame.astype(int), cv2.GaussianBlur(source, (13, 13), 2.0), rtol=0, atol=1)
+            np.testing.assert_allclose(
+                frame.astype(int), cv2.GaussianBlur(source, (13, 13), 2.0), rtol=0, atol=1
+            )
 
 
 def test_compression_draws_codec_and_quality(monkeypatch):
     calls = []
-    monkeypatch.setattr(degradation, 'recompress', lambda frames, codec, **quality: calls.append((codec, quality)))
+    monkeypatch.setattr(
+        degradation, 'recompress', lambda frames, codec, **quality: calls.append((codec, quality))
+    )
     frames = np.zeros((2, 128, 512, 3), np.uint8)
     step, rng = default_degradation()[0], generator()
     for _ in range(3000):
@@ -79,14 +94,21 @@ def test_compression_draws_codec_and_quality(monkeypatch):
     shares = {codec: np.mean([call[0] == codec for call in calls]) for codec in step.codecs}
     expected = {'libx264': 0.3, 'libx265': 0.3, 'libvpx-vp9': 0.3, 'mpeg2video': 0.1}
     assert shares == pytest.approx(expected, abs=0.03)
-    limits = {'libx264': (16, 28), 'libx265': (20, 36), 'libvpx-vp9': (6_000, 16_000), 'mpeg2video': (18_000, 40_000)}
+    limits = {
+        'libx264': (16, 28),
+        'libx265': (20, 36),
+        'libvpx-vp9': (6_000, 16_000),
+        'mpeg2video': (18_000, 40_000),
+    }
     for codec, (low, high) in limits.items():
         name = 'crf' if codec in step.crf_ranges else 'bits_per_frame'
         values = [quality[name] for called, quality in calls if called == codec]
         assert low <= min(values) < low + 0.05 * (high - low)
         assert high - 0.05 * (high - low) < max(values) <= high
     calls.clear()
-    VideoCompression(1, ['mpeg2video'], bitrate_ranges={'mpeg2video': (100, 100)})(frames[:, :64, :64], rng)
+    VideoCompression(1, ['mpeg2video'], bitrate_ranges={'mpeg2video': (100, 100)})(
+        frames[:, :64, :64], rng
+    )
     assert calls == [('mpeg2video', {'bits_per_frame': 100 / 16})]
 
 
@@ -105,12 +127,20 @@ def test_the_default_chain(clip):
         assert np.abs(results[0].astype(int) - clip).mean() < 30
 
 
-@pytest.mark.parametrize('arguments', [
-    {'codecs': []},
-    {'codecs': ['libx264']},
-    {'codecs': ['libx264'], 'codec_probs': [0.5, 0.5], 'crf_ranges': {'libx264': (1, 2)}},
-    {'codecs': ['libx264'], 'codec_probs': [0], 'crf_ranges': {'libx264': (1, 2)}},
-    {'codecs': ['libx264'], 'crf_ranges': {'libx264': (1, 2)}, 'bitrate_ranges': {'libx264': (1, 2)}}])
+@pytest.mark.parametrize(
+    'arguments',
+    [
+        {'codecs': []},
+        {'codecs': ['libx264']},
+        {'codecs': ['libx264'], 'codec_probs': [0.5, 0.5], 'crf_ranges': {'libx264': (1, 2)}},
+        {'codecs': ['libx264'], 'codec_probs': [0], 'crf_ranges': {'libx264': (1, 2)}},
+        {
+            'codecs': ['libx264'],
+            'crf_ranges': {'libx264': (1, 2)},
+            'bitrate_ranges': {'libx264': (1, 2)},
+        },
+    ],
+)
 def test_impossible_settings_are_refused(arguments):
     with pytest.raises(ValueError, match=r'codec_probs|range'):
         VideoCompression(0.5, **arguments)

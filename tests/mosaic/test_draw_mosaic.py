@@ -16,7 +16,7 @@ def draw_block_by_block(frames, masks, look, pads):
     block_h, block_w = look.block_shape
     for t in range(len(frames)):
         top, bottom, left, right = pads[t]
-        content = np.s_[top:frames.shape[1] - bottom, left:frames.shape[2] - right]
+        content = np.s_[top : frames.shape[1] - bottom, left : frames.shape[2] - right]
         frame, mask = frames[t][content], masks[t][content]
         height, width = mask.shape
         mosaic, drawn, rows, columns = frame.copy(), np.zeros_like(mask), [], []
@@ -26,7 +26,7 @@ def draw_block_by_block(frames, masks, look, pads):
                 x = min(j * block_w + block_w // 2, width - 1)
                 if not mask[y, x]:
                     continue
-                block = np.s_[i * block_h:(i + 1) * block_h, j * block_w:(j + 1) * block_w]
+                block = np.s_[i * block_h : (i + 1) * block_h, j * block_w : (j + 1) * block_w]
                 if look.mod == 'squa_mid':
                     mosaic[block] = frame[y, x]
                 else:
@@ -35,7 +35,12 @@ def draw_block_by_block(frames, masks, look, pads):
                 drawn[block] = 255
                 rows.append(i)
                 columns.append(j)
-        if look.feather_size >= 0 and rows and max(rows) - min(rows) + 1 > 4 and max(columns) - min(columns) + 1 > 4:
+        if (
+            look.feather_size >= 0
+            and rows
+            and max(rows) - min(rows) + 1 > 4
+            and max(columns) - min(columns) + 1 > 4
+        ):
             size = look.feather_size or look.block_size
             alpha = cv2.blur(mask, (size, size)).astype(np.float32)[..., None] / 255
             mosaic = np.rint((1 - alpha) * frame + alpha * mosaic).astype(np.uint8)
@@ -44,13 +49,21 @@ def draw_block_by_block(frames, masks, look, pads):
 
 
 looks = st.builds(
-    MosaicLook, mod=st.sampled_from(['squa_avg', 'squa_mid', 'rect_avg']), block_size=st.integers(1, 19),
-    rect_ratio=st.floats(1, 2), feather_size=st.integers(-1, 12))
+    MosaicLook,
+    mod=st.sampled_from(['squa_avg', 'squa_mid', 'rect_avg']),
+    block_size=st.integers(1, 19),
+    rect_ratio=st.floats(1, 2),
+    feather_size=st.integers(-1, 12),
+)
 
 
 @st.composite
 def clips(draw):
-    count, height, width = draw(st.integers(1, 4)), draw(st.integers(1, 70)), draw(st.integers(1, 70))
+    count, height, width = (
+        draw(st.integers(1, 4)),
+        draw(st.integers(1, 70)),
+        draw(st.integers(1, 70)),
+    )
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     frames = rng.integers(0, 256, (count, height, width, 3), dtype=np.uint8)
     masks = np.zeros((count, height, width), np.uint8)
@@ -91,8 +104,11 @@ def test_equals_the_definition_on_real_frames(bikes, mod, feather_size):
         cv2.ellipse(mask, (300 + 9 * t, 140), (110, 70), 25, 0, 360, 255, -1)
     look = MosaicLook(mod, 11, 1.45, feather_size)
     pads = np.array([[0, 0, 0, 0], [3, 1, 0, 7], [0, 9, 2, 0], [5, 5, 5, 5]])
-    for got, expected in zip(draw_mosaic(frames, masks, look, pads),
-                             draw_block_by_block(frames, masks, look, pads), strict=True):
+    for got, expected in zip(
+        draw_mosaic(frames, masks, look, pads),
+        draw_block_by_block(frames, masks, look, pads),
+        strict=True,
+    ):
         np.testing.assert_array_equal(got, expected)
 
 
@@ -107,18 +123,28 @@ def test_drawing_on_the_resized_clip_is_drawing_and_resizing(bikes, size, mod, f
     look = MosaicLook(mod, 11, 1.45, feather_size)
     pads = np.array([[0, 0, 0, 0], [3, 1, 0, 7], [0, 9, 2, 0]])
     onto, before = (resize(frames, size, size) for _ in range(2))
-    got, got_masks = draw_mosaic(frames, masks, look, pads, onto=(onto, resize(masks, size, size, mask=True)))
+    got, got_masks = draw_mosaic(
+        frames, masks, look, pads, onto=(onto, resize(masks, size, size, mask=True))
+    )
     drawn, drawn_masks = draw_mosaic(frames, masks, look, pads)
     expected = resize(drawn, size, size)
     assert np.array_equal(onto, before)
     difference = got.astype(float) - expected
     # The softness of a feathered edge is a whole number of pixels, before or after resizing.
-    assert np.mean(difference ** 2) < 4
+    assert np.mean(difference**2) < 4
     method = cv2.INTER_AREA if size < 256 else cv2.INTER_LINEAR
-    shares = np.stack([cv2.resize(mask.astype(np.float32), (size, size), interpolation=method) for mask in drawn_masks])
+    shares = np.stack(
+        [
+            cv2.resize(mask.astype(np.float32), (size, size), interpolation=method)
+            for mask in drawn_masks
+        ]
+    )
     for t, (top, bottom, left, right) in enumerate(-(-pads * size // 256)):
-        content = np.s_[t, top:size - bottom, left:size - right]
-        assert not got_masks[content][shares[content] < 127].any() and got_masks[content][shares[content] > 128].all()
+        content = np.s_[t, top : size - bottom, left : size - right]
+        assert (
+            not got_masks[content][shares[content] < 127].any()
+            and got_masks[content][shares[content] > 128].all()
+        )
         untouched = shares[content] == 0
         assert np.array_equal(got[content][untouched], onto[content][untouched])
         outside = np.ones((size, size), bool)
@@ -130,13 +156,19 @@ def test_drawing_on_the_resized_clip_is_drawing_and_resizing(bikes, size, mod, f
 @given(clips(), looks, st.integers(1, 90), st.integers(1, 90))
 def test_drawing_on_any_size_stays_inside_the_content_and_under_the_mask(clip, look, height, width):
     frames, masks, pads = clip
-    onto = np.random.default_rng(0).integers(0, 256, (len(frames), height, width, 3), dtype=np.uint8)
-    got, got_masks = draw_mosaic(frames, masks, look, pads, onto=(onto, resize(masks, height, width, mask=True)))
+    onto = np.random.default_rng(0).integers(
+        0, 256, (len(frames), height, width, 3), dtype=np.uint8
+    )
+    got, got_masks = draw_mosaic(
+        frames, masks, look, pads, onto=(onto, resize(masks, height, width, mask=True))
+    )
     _, drawn = draw_mosaic(frames, masks, look, pads)
     for t in range(len(frames)):
-        top, bottom, left, right = -(-pads[t] * [height, height, width, width] // np.repeat(frames.shape[1:3], 2))
+        top, bottom, left, right = -(
+            -pads[t] * [height, height, width, width] // np.repeat(frames.shape[1:3], 2)
+        )
         outside = np.ones((height, width), bool)
-        outside[top:height - bottom, left:width - right] = False
+        outside[top : height - bottom, left : width - right] = False
         if not drawn[t].any():
             outside[:] = True
         assert np.array_equal(got[t][outside], onto[t][outside]) and not got_masks[t][outside].any()
@@ -149,8 +181,11 @@ def test_no_pads_are_zero_pads():
     frames = rng.integers(0, 256, (2, 40, 50, 3), dtype=np.uint8)
     masks = np.full((2, 40, 50), 255, np.uint8)
     look = MosaicLook('squa_avg', 7)
-    for one, other in zip(draw_mosaic(frames, masks, look),
-                          draw_mosaic(frames, masks, look, np.zeros((2, 4), int)), strict=True):
+    for one, other in zip(
+        draw_mosaic(frames, masks, look),
+        draw_mosaic(frames, masks, look, np.zeros((2, 4), int)),
+        strict=True,
+    ):
         np.testing.assert_array_equal(one, other)
 
 
@@ -172,8 +207,9 @@ def test_block_shapes():
     assert MosaicLook('rect_avg', 9, 1.5).block_shape == (9, 13)
 
 
-@pytest.mark.parametrize('arguments', [
-    ('round', 9), ('squa_avg', 0), ('rect_avg', 5, 0.5), ('squa_avg', 5, 1.0, -2)])
+@pytest.mark.parametrize(
+    'arguments', [('round', 9), ('squa_avg', 0), ('rect_avg', 5, 0.5), ('squa_avg', 5, 1.0, -2)]
+)
 def test_impossible_looks_are_refused(arguments):
     with pytest.raises(LadaError, match='mosaic look'):
         MosaicLook(*arguments)
@@ -182,7 +218,10 @@ def test_impossible_looks_are_refused(arguments):
 def test_random_looks_follow_their_distribution():
     rng = np.random.default_rng(0)
     looks = [random_look(rng, 10) for _ in range(4000)]
-    shares = {mod: np.mean([look.mod == mod for look in looks]) for mod in ('squa_mid', 'squa_avg', 'rect_avg')}
+    shares = {
+        mod: np.mean([look.mod == mod for look in looks])
+        for mod in ('squa_mid', 'squa_avg', 'rect_avg')
+    }
     assert shares == pytest.approx({'squa_mid': 0.25, 'squa_avg': 0.30, 'rect_avg': 0.45}, abs=0.03)
     assert {look.block_size for look in looks} == set(range(7, 22))
     assert np.mean([look.feather_size >= 0 for look in looks]) == pytest.approx(0.7, abs=0.03)

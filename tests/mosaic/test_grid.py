@@ -10,12 +10,20 @@ from lada.mosaic.grid import Axis, inside, spread
 def block_of_each_pixel(axis):
     """The definition: the block of each pixel of the side, -1 in the padding."""
     pixels = np.arange(axis.length)
-    return np.where((pixels >= axis.start) & (pixels < axis.stop), (pixels - axis.start) // axis.block, -1)
+    return np.where(
+        (pixels >= axis.start) & (pixels < axis.stop), (pixels - axis.start) // axis.block, -1
+    )
 
 
 axes = st.builds(
-    lambda before, content, behind, block: Axis(before, before + content, block, before + content + behind),
-    st.integers(0, 9), st.integers(1, 60), st.integers(0, 9), st.integers(1, 70))
+    lambda before, content, behind, block: Axis(
+        before, before + content, block, before + content + behind
+    ),
+    st.integers(0, 9),
+    st.integers(1, 60),
+    st.integers(0, 9),
+    st.integers(1, 70),
+)
 
 
 @settings(deadline=None)
@@ -33,9 +41,13 @@ def test_blocks_of_an_axis(axis):
 @settings(deadline=None)
 @given(axes, st.integers(1, 100))
 def test_pixels_show_blocks_by_their_shares(axis, length):
-    """Every block's share, from all its pixels, resized with the side; by area where it shrinks, else linearly."""
+    """Every block's share, from all its pixels, resized with the side; by area where it shrinks,
+    else linearly.
+    """
     blocks, new = block_of_each_pixel(axis), spread(axis, length)
-    blocks = blocks[np.clip(np.arange(axis.length), axis.start, axis.stop - 1)]  # borders go on into the padding
+    blocks = blocks[
+        np.clip(np.arange(axis.length), axis.start, axis.stop - 1)
+    ]  # borders go on into the padding
     expected = np.stack([resized(blocks == block, length) for block in range(axis.count)], axis=1)
     got = new.fill(np.diag(np.full(axis.count, 255, np.uint8)), slice(0, axis.count))
     assert new.start == inside(axis, length).start
@@ -46,7 +58,9 @@ def resized(values, length):
     old = len(values)
     if length >= old:
         return np.interp((np.arange(length) + 0.5) * old / length - 0.5, np.arange(old), values)
-    below = np.interp(np.arange(length + 1) * old / length, np.arange(old + 1), np.append(0, np.cumsum(values)))
+    below = np.interp(
+        np.arange(length + 1) * old / length, np.arange(old + 1), np.append(0, np.cumsum(values))
+    )
     return np.diff(below) * length / old
 
 

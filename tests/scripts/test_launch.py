@@ -1,4 +1,6 @@
-"""The launch scripts with two real processes: to the end, killed, interrupted, and their early failures."""
+"""The launch scripts with two real processes: to the end, killed, interrupted, and their early
+failures.
+"""
 
 import contextlib
 import json
@@ -40,9 +42,16 @@ def start(repo_root):
     processes = []
 
     def run(script, *args, **environment):
-        processes.append(subprocess.Popen(
-            [repo_root / script, *map(str, args)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            env={**os.environ, 'OMP_NUM_THREADS': '1', **environment}, start_new_session=True))
+        processes.append(
+            subprocess.Popen(
+                [repo_root / script, *map(str, args)],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                env={**os.environ, 'OMP_NUM_THREADS': '1', **environment},
+                start_new_session=True,
+            )
+        )
         return processes[-1]
 
     yield run
@@ -57,6 +66,7 @@ def launch(start):
         process = start(*args, **environment)
         out, err = process.communicate(timeout=300)
         return process.returncode, out, err
+
     return run
 
 
@@ -66,9 +76,16 @@ def weights(work_dir, step=8):
 
 def assert_speed_is_logged(run, log):
     names = {'throughput/clips_per_s', 'throughput/data_wait_percent', 'throughput/slowest_rank'}
-    of_ranks = {f'throughput/rank_{rank}/{name}' for rank in (0, 1) for name in ('data_s', 'step_s', 'memory_mb')}
+    of_ranks = {
+        f'throughput/rank_{rank}/{name}'
+        for rank in (0, 1)
+        for name in ('data_s', 'step_s', 'memory_mb')
+    }
     assert all(name in log for name in names)
-    records = [json.loads(line) for line in next(run.glob('*/vis_data/scalars.json')).read_text().splitlines()]
+    records = [
+        json.loads(line)
+        for line in next(run.glob('*/vis_data/scalars.json')).read_text().splitlines()
+    ]
     assert names | of_ranks <= {name for record in records for name in record}
     events = EventAccumulator(str(next(run.glob('*/vis_data'))))
     events.Reload()
@@ -108,8 +125,14 @@ def test_to_the_end_killed_and_resumed(tmp_path, write_config, start, launch):
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGKILL])
 def test_no_process_is_left(tmp_path, write_config, start, number):
     """Ctrl-C saves and ends; workers whose launcher was killed end by themselves."""
-    process = start(SCRIPTS[1], '--cfg-options', 'train_cfg.max_iters=100000', 'train_cfg.val_interval=100000',
-                    'default_hooks.checkpoint.max_keep_ckpts=2', CONFIG=str(write_config(tmp_path / 'run')))
+    process = start(
+        SCRIPTS[1],
+        '--cfg-options',
+        'train_cfg.max_iters=100000',
+        'train_cfg.val_interval=100000',
+        'default_hooks.checkpoint.max_keep_ckpts=2',
+        CONFIG=str(write_config(tmp_path / 'run')),
+    )
     wait_until((tmp_path / 'run' / 'iter_2.pth').exists, process)
     below = descendants(process.pid)
     assert len(below) >= 2
@@ -122,15 +145,18 @@ def test_no_process_is_left(tmp_path, write_config, start, number):
         assert 'out of reach' in out + err
 
 
-@pytest.mark.parametrize(('environment', 'said'), [
-    ({'CONFIG': 'nowhere.py'}, 'no config at nowhere.py'),
-    ({'NPROC': 'two'}, 'NPROC=two'),
-    ({'CUDA_VISIBLE_DEVICES': '0,1,2'}, 'PyTorch sees no GPU'),
-    ({'LADA_DATA_ROOT': 'nowhere'}, 'nowhere'),
-    ({'MASTER_PORT': 'http'}, 'MASTER_PORT=http'),
-    ({'NNODES': '2', 'NODE_RANK': '2'}, 'NODE_RANK=2'),
-    ({'NNODES': '2:1'}, 'NNODES=2:1'),
-])
+@pytest.mark.parametrize(
+    ('environment', 'said'),
+    [
+        ({'CONFIG': 'nowhere.py'}, 'no config at nowhere.py'),
+        ({'NPROC': 'two'}, 'NPROC=two'),
+        ({'CUDA_VISIBLE_DEVICES': '0,1,2'}, 'PyTorch sees no GPU'),
+        ({'LADA_DATA_ROOT': 'nowhere'}, 'nowhere'),
+        ({'MASTER_PORT': 'http'}, 'MASTER_PORT=http'),
+        ({'NNODES': '2', 'NODE_RANK': '2'}, 'NODE_RANK=2'),
+        ({'NNODES': '2:1'}, 'NNODES=2:1'),
+    ],
+)
 def test_early_failures_are_one_line(launch, environment, said):
     environment = {'CONFIG': 'configs/basicvsrpp/mosaic_restoration_demo_cpu.py', **environment}
     status, out, err = launch(SCRIPTS[1], **environment)
@@ -148,8 +174,13 @@ def test_no_environment(tmp_path, repo_root):
     bare = tmp_path / 'python3'
     bare.write_text('#!/bin/sh\nexit 1\n')
     bare.chmod(0o755)
-    failed = subprocess.run([tmp_path / SCRIPTS[0]], capture_output=True, text=True, timeout=60,
-                            env={'PATH': f'{tmp_path}:/usr/bin:/bin'})
+    failed = subprocess.run(
+        [tmp_path / SCRIPTS[0]],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={'PATH': f'{tmp_path}:/usr/bin:/bin'},
+    )
     assert failed.returncode == 1
     assert 'has no lada and torch' in failed.stderr and len(failed.stderr.splitlines()) == 1
 
@@ -158,7 +189,10 @@ def test_a_port_in_use(tmp_path, write_config, launch):
     with socket.socket() as taken:
         taken.bind(('', 0))
         taken.listen()
-        status, _, err = launch(SCRIPTS[1], CONFIG=str(write_config(tmp_path / 'run')),
-                                MASTER_PORT=str(taken.getsockname()[1]))
+        status, _, err = launch(
+            SCRIPTS[1],
+            CONFIG=str(write_config(tmp_path / 'run')),
+            MASTER_PORT=str(taken.getsockname()[1]),
+        )
     assert status == 1
     assert 'is in use' in err

@@ -8,9 +8,12 @@ import pytest
 from lada.video import read_frames, recompress
 
 QUALITIES = [
-    ('libx264', {'crf': 16}, {'crf': 28}), ('libx265', {'crf': 20}, {'crf': 36}),
-    ('libvpx-vp9', {'bits_per_frame': 16_000}, {'bits_per_frame': 4_000}), ('libvpx-vp9', {'crf': 20}, {'crf': 50}),
-    ('mpeg2video', {'bits_per_frame': 40_000}, {'bits_per_frame': 15_000})]
+    ('libx264', {'crf': 16}, {'crf': 28}),
+    ('libx265', {'crf': 20}, {'crf': 36}),
+    ('libvpx-vp9', {'bits_per_frame': 16_000}, {'bits_per_frame': 4_000}),
+    ('libvpx-vp9', {'crf': 20}, {'crf': 50}),
+    ('mpeg2video', {'bits_per_frame': 40_000}, {'bits_per_frame': 15_000}),
+]
 
 
 @pytest.fixture(scope='module')
@@ -19,7 +22,7 @@ def clip(bunny):
 
 
 def psnr(one, other):
-    return 10 * np.log10(255 ** 2 / np.mean((one.astype(np.float32) - other) ** 2))
+    return 10 * np.log10(255**2 / np.mean((one.astype(np.float32) - other) ** 2))
 
 
 @pytest.mark.parametrize(('codec', 'fine', 'coarse'), QUALITIES)
@@ -31,7 +34,9 @@ def test_strength_follows_quality_and_nothing_else_changes(capfd, clip, codec, f
     # Colours stay in their channels and brightness where it was; frames stay in order.
     for result in (good, bad):
         assert np.abs((result.astype(float) - clip).mean(axis=(0, 1, 2))).max() < 2
-        errors = np.abs(result[:, None, ::4, ::4].astype(int) - clip[None, :, ::4, ::4]).mean(axis=(2, 3, 4))
+        errors = np.abs(result[:, None, ::4, ::4].astype(int) - clip[None, :, ::4, ::4]).mean(
+            axis=(2, 3, 4)
+        )
         assert (np.abs(errors.argmin(axis=1) - np.arange(len(clip))) <= 1).all()
     np.testing.assert_array_equal(bad, recompress(clip, codec, **coarse))
     assert capfd.readouterr() == ('', '')
@@ -57,7 +62,10 @@ def test_red_stays_red():
 
 def test_the_asked_size_is_met(clip):
     """More bits leave more, over the whole range, also where rate control starts badly."""
-    left = [psnr(recompress(clip, 'mpeg2video', bits_per_frame=bits), clip) for bits in (8_000, 16_000, 32_000)]
+    left = [
+        psnr(recompress(clip, 'mpeg2video', bits_per_frame=bits), clip)
+        for bits in (8_000, 16_000, 32_000)
+    ]
     assert left[0] + 1 < left[1] < left[2] - 1
 
 
@@ -75,11 +83,20 @@ def test_wrong_arguments(clip):
 def test_same_bytes_whatever_the_memory_held_before(codec, bikes):
     """Small frames: x264 would read memory that it has not written."""
     program = (
-        'import hashlib, sys; from lada.video import read_frames, recompress;'
-        'frames = read_frames(sys.argv[1], 0, 8)[:, :64, :64];'
-        'rate = dict(bits_per_frame=4000) if "m" in sys.argv[2][:1] or "vpx" in sys.argv[2] else dict(crf=24);'
-        'print(hashlib.sha256(recompress(frames, sys.argv[2], **rate).tobytes()).hexdigest())')
+        'import hashlib, sys; from lada.video import read_frames, recompress;frames ='
+        ' read_frames(sys.argv[1], 0, 8)[:, :64, :64];rate = dict(bits_per_frame=4000) if "m" in'
+        ' sys.argv[2][:1] or "vpx" in sys.argv[2] else'
+        ' dict(crf=24);print(hashlib.sha256(recompress(frames, sys.argv[2],'
+        ' **rate).tobytes()).hexdigest())'
+    )
     hashes = {
-        subprocess.run([sys.executable, '-c', program, str(bikes), codec], capture_output=True, text=True, check=True,
-                       env={**os.environ, 'MALLOC_PERTURB_': value}).stdout for value in ('0', '85', '170')}
+        subprocess.run(
+            [sys.executable, '-c', program, str(bikes), codec],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, 'MALLOC_PERTURB_': value},
+        ).stdout
+        for value in ('0', '85', '170')
+    }
     assert len(hashes) == 1

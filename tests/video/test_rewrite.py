@@ -33,7 +33,9 @@ def paint(picture):
 @pytest.mark.parametrize('pix_fmt', ['yuv420p', 'yuv422p', 'yuv444p', 'yuv420p10le', 'gray'])
 def test_untouched_samples_are_bit_equal(make_video, tmp_path, pix_fmt):
     gray = pix_fmt == 'gray'  # which H.264 decodes as colour
-    source = make_video('in.mkv', pix_fmt=pix_fmt, **(dict(codec='ffv1', options={}) if gray else {}))
+    source = make_video(
+        'in.mkv', pix_fmt=pix_fmt, **(dict(codec='ffv1', options={}) if gray else {})
+    )
     seen, _ = rewrite(source, tmp_path / 'out.mkv', paint)
     for before, after in seen:
         luma = np.ones(before[0].shape, bool)
@@ -42,14 +44,20 @@ def test_untouched_samples_are_bit_equal(make_video, tmp_path, pix_fmt):
         for old, new in zip(before[1:], after[1:], strict=True):
             step_y, step_x = luma.shape[0] // old.shape[0], luma.shape[1] // old.shape[1]
             touched = ~luma.reshape(old.shape[0], step_y, old.shape[1], step_x).any(axis=(1, 3))
-            assert np.array_equal(old[~touched], new[~touched]) and (old[touched] != new[touched]).any()
+            assert (
+                np.array_equal(old[~touched], new[~touched])
+                and (old[touched] != new[touched]).any()
+            )
     assert len(seen[0][0]) == (1 if gray else 3)
     assert gray or probe(tmp_path / 'out.mkv').pix_fmt == pix_fmt
 
 
 def test_painted_colour_is_right(make_video, tmp_path):
-    for name, tags in (('a.mkv', {}), ('b.mkv', {'colorspace': 1, 'color_range': 1}),
-                       ('c.mkv', {'colorspace': 5, 'color_range': 2})):
+    for name, tags in (
+        ('a.mkv', {}),
+        ('b.mkv', {'colorspace': 1, 'color_range': 1}),
+        ('c.mkv', {'colorspace': 5, 'color_range': 2}),
+    ):
         rewrite(make_video(name, tags=tags), tmp_path / f'out-{name}', paint)
         frame = read_frames(tmp_path / f'out-{name}', 5, 6)[0]
         assert np.abs(frame[28:52, 40:56].astype(int) - (255, 0, 0)).mean() < 6
@@ -69,7 +77,11 @@ def test_rotation_stays_and_patches_land_upright(make_video, tmp_path, rotation)
     source = make_video(rotation=rotation)
     rewrite(source, tmp_path / 'out.mp4', paint, compare=tmp_path / 'both.mp4')
     before, after = probe(source), probe(tmp_path / 'out.mp4')
-    assert (after.rotation, after.width, after.height) == (before.rotation, before.width, before.height)
+    assert (after.rotation, after.width, after.height) == (
+        before.rotation,
+        before.width,
+        before.height,
+    )
     frame = read_frames(tmp_path / 'out.mp4', 3, 4)[0]
     assert np.abs(frame[28:52, 40:56].astype(int) - (255, 0, 0)).mean() < 6
     both = read_frames(tmp_path / 'both.mp4', 3, 4)[0]
@@ -103,8 +115,10 @@ def test_other_streams_are_copied(make_video, tmp_path, packets, suffix):
 def test_nothing_under_the_name_until_the_end(make_video, tmp_path):
     source, target = make_video(), tmp_path / 'out.mp4'
     target.write_bytes(b'old')
-    with pytest.raises(KeyboardInterrupt), \
-            VideoRewriter(source, target, compare=tmp_path / 'both.mp4') as rewriter:
+    with (
+        pytest.raises(KeyboardInterrupt),
+        VideoRewriter(source, target, compare=tmp_path / 'both.mp4') as rewriter,
+    ):
         for number, picture in enumerate(rewriter.pictures()):
             rewriter.write(picture)
             assert target.read_bytes() == b'old'
@@ -116,7 +130,10 @@ def test_nothing_under_the_name_until_the_end(make_video, tmp_path):
 def test_damaged_and_unsuitable_files(make_video, tmp_path, bunny):
     source = make_video(audio=True, subtitles=True)
     (tmp_path / 'text.mp4').write_text('no video')
-    for path, message in ((tmp_path / 'none.mp4', 'no video at'), (tmp_path / 'text.mp4', 'not a readable video')):
+    for path, message in (
+        (tmp_path / 'none.mp4', 'no video at'),
+        (tmp_path / 'text.mp4', 'not a readable video'),
+    ):
         with pytest.raises(VideoError, match=message):
             rewrite(path, tmp_path / 'out.mp4')
     for name in ('out.txt', 'out.avi'):  # AVI has no timestamps to keep
@@ -125,14 +142,16 @@ def test_damaged_and_unsuitable_files(make_video, tmp_path, bunny):
     with pytest.raises(VideoError, match=r'cannot write.*\.mp4 takes the streams'):
         rewrite(source, tmp_path / 'out.webm')
     data = bunny.read_bytes()
-    (tmp_path / 'cut.mp4').write_bytes(data[:len(data) // 2])
+    (tmp_path / 'cut.mp4').write_bytes(data[: len(data) // 2])
     with pytest.raises(VideoError):
         rewrite(tmp_path / 'cut.mp4', tmp_path / 'out.mp4')
     assert not list(tmp_path.glob('*out*'))
 
 
 def test_formats():
-    assert planar_format('nv12') == planar_format('yuvj420p') == planar_format('yuva420p') == 'yuv420p'
+    assert (
+        planar_format('nv12') == planar_format('yuvj420p') == planar_format('yuva420p') == 'yuv420p'
+    )
     assert planar_format('p010le') == planar_format('yuv420p10le') == 'yuv420p10le'
     assert planar_format('rgb24') == planar_format('pal8') == planar_format('gbrp') == 'yuv444p'
     assert planar_format('yuv422p12le') == 'yuv422p12le'

@@ -11,19 +11,32 @@ from lada.video import clip_encoding, mask_encoding, read_frames, write_video
 WEIGHTS = {'bt601': (0.299, 0.114), 'bt709': (0.2126, 0.0722), 'bt2020': (0.2627, 0.0593)}
 TAGS = {'bt709': 1, 'bt601': 6, 'bt2020': 9}
 COLOURS = np.array(
-    [[255, 255, 255], [0, 0, 0], [128, 128, 128], [200, 30, 40], [20, 180, 60], [10, 20, 220], [250, 240, 5],
-     [90, 60, 120]], dtype=float)
+    [
+        [255, 255, 255],
+        [0, 0, 0],
+        [128, 128, 128],
+        [200, 30, 40],
+        [20, 180, 60],
+        [10, 20, 220],
+        [250, 240, 5],
+        [90, 60, 120],
+    ],
+    dtype=float,
+)
 
 
 def yuv_of(rgb, matrix, full, bits=8):
     red, blue = WEIGHTS[matrix]
     luma = rgb @ [red, 1 - red - blue, blue]
     differences = (rgb[:, 2] - luma) / (2 * (1 - blue)), (rgb[:, 0] - luma) / (2 * (1 - red))
-    peak, scale = 2 ** bits - 1, 2 ** (bits - 8)
+    peak, scale = 2**bits - 1, 2 ** (bits - 8)
     if full:
         planes = [luma / 255 * peak, *(d / 255 * peak + 128 * scale for d in differences)]
     else:
-        planes = [(luma / 255 * 219 + 16) * scale, *((d / 255 * 224 + 128) * scale for d in differences)]
+        planes = [
+            (luma / 255 * 219 + 16) * scale,
+            *((d / 255 * 224 + 128) * scale for d in differences),
+        ]
     return np.clip(np.rint(np.array(planes)), 0, peak).astype(np.uint16 if bits > 8 else np.uint8)
 
 
@@ -38,7 +51,7 @@ def write_bars(path, planes, pix_fmt, matrix, full, size=(16, 8)):
         for plane, values in zip(picture.planes, planes, strict=True):
             line = np.repeat(values, plane.width // len(values))
             rows = np.zeros((plane.height, plane.line_size // line.itemsize), line.dtype)
-            rows[:, :len(line)] = line
+            rows[:, : len(line)] = line
             plane.update(rows)
         for target in (stream.codec_context, picture):
             if matrix is not None:
@@ -51,7 +64,7 @@ def write_bars(path, planes, pix_fmt, matrix, full, size=(16, 8)):
 
 def bar_centres(frame):
     width = frame.shape[1] // len(COLOURS)
-    return frame[frame.shape[0] // 2, width // 2::width].astype(float)
+    return frame[frame.shape[0] // 2, width // 2 :: width].astype(float)
 
 
 @pytest.mark.parametrize('pix_fmt', ['yuv420p', 'yuv422p', 'yuv444p', 'yuv420p10le', 'yuv444p10le'])
@@ -59,7 +72,9 @@ def bar_centres(frame):
 @pytest.mark.parametrize('full', [False, True])
 def test_tags_are_honoured(tmp_path, pix_fmt, matrix, full):
     path = tmp_path / 'bars.mkv'
-    write_bars(path, yuv_of(COLOURS, matrix, full, 10 if '10' in pix_fmt else 8), pix_fmt, matrix, full)
+    write_bars(
+        path, yuv_of(COLOURS, matrix, full, 10 if '10' in pix_fmt else 8), pix_fmt, matrix, full
+    )
     assert np.abs(bar_centres(read_frames(path)[0]) - COLOURS).max() <= 2
 
 
@@ -92,11 +107,15 @@ def test_masks_come_back_unchanged(tmp_path, shape):
     np.testing.assert_array_equal(read_frames(path), np.repeat(levels[..., None], 3, axis=3))
 
 
-@pytest.mark.parametrize(('name', 'arguments'), [
-    ('gray.mp4', {'codec': 'libx264', 'pix_fmt': 'gray', 'options': {'crf': '10'}}),
-    ('colour.mp4', {'codec': 'libx264', 'options': {'crf': '10'}}),
-    ('colour.mkv', {'codec': 'ffv1', 'pix_fmt': 'yuv420p'}),
-    ('rgb.mkv', {'codec': 'ffv1', 'pix_fmt': 'bgr0'})])
+@pytest.mark.parametrize(
+    ('name', 'arguments'),
+    [
+        ('gray.mp4', {'codec': 'libx264', 'pix_fmt': 'gray', 'options': {'crf': '10'}}),
+        ('colour.mp4', {'codec': 'libx264', 'options': {'crf': '10'}}),
+        ('colour.mkv', {'codec': 'ffv1', 'pix_fmt': 'yuv420p'}),
+        ('rgb.mkv', {'codec': 'ffv1', 'pix_fmt': 'bgr0'}),
+    ],
+)
 def test_masks_of_other_encoders_are_nearly_right(tmp_path, name, arguments):
     mask = np.zeros((3, 64, 64), np.uint8)
     mask[:, 16:48, 16:48] = 255
@@ -113,7 +132,7 @@ def test_clips_keep_their_colours(tmp_path, bikes, bunny):
         write_video(tmp_path / 'clip.mp4', clip, 25, **clip_encoding())
         got = read_frames(tmp_path / 'clip.mp4')
         error = got.astype(float) - clip
-        assert 10 * np.log10(255 ** 2 / np.mean(error ** 2)) > 41
+        assert 10 * np.log10(255**2 / np.mean(error**2)) > 41
         luma = error @ [0.2126, 0.7152, 0.0722]
-        assert 10 * np.log10(255 ** 2 / np.mean(luma ** 2)) > 45
+        assert 10 * np.log10(255**2 / np.mean(luma**2)) > 45
         assert np.abs(error.mean(axis=(0, 1, 2))).max() < 0.5

@@ -18,7 +18,8 @@ from lada.video import (
     write_video,
 )
 
-# Reordered frames, open groups of pictures, hidden frames, containers without an index or without timestamps.
+# Reordered frames, open groups of pictures, hidden frames, containers without an index or without
+# timestamps.
 FORMATS = {
     'h264_bframes.mp4': ('libx264', {'g': '9', 'bf': '3', 'b-pyramid': 'normal'}),
     'h264_open_gop.mp4': ('libx264', {'g': '9', 'bf': '3', 'x264-params': 'open-gop=1:scenecut=0'}),
@@ -26,10 +27,22 @@ FORMATS = {
     'h264_open_gop.ts': ('libx264', {'g': '9', 'bf': '3', 'x264-params': 'open-gop=1:scenecut=0'}),
     'h264.mov': ('libx264', {'g': '7', 'bf': '2'}),
     'h264.avi': ('libx264', {'g': '7', 'bf': '0'}),
-    'hevc_open_gop.mp4': ('libx265', {'x265-params': 'keyint=9:min-keyint=9:open-gop=1:log-level=none'}),
-    'hevc_open_gop.mkv': ('libx265', {'x265-params': 'keyint=9:min-keyint=9:open-gop=1:log-level=none'}),
-    'vp9.webm': ('libvpx-vp9', {'g': '9', 'deadline': 'good', 'cpu-used': '5', 'auto-alt-ref': '1'}),
-    'vp8.webm': ('libvpx', {'g': '9', 'deadline': 'good', 'cpu-used': '5', 'auto-alt-ref': '1', 'lag-in-frames': '16'}),
+    'hevc_open_gop.mp4': (
+        'libx265',
+        {'x265-params': 'keyint=9:min-keyint=9:open-gop=1:log-level=none'},
+    ),
+    'hevc_open_gop.mkv': (
+        'libx265',
+        {'x265-params': 'keyint=9:min-keyint=9:open-gop=1:log-level=none'},
+    ),
+    'vp9.webm': (
+        'libvpx-vp9',
+        {'g': '9', 'deadline': 'good', 'cpu-used': '5', 'auto-alt-ref': '1'},
+    ),
+    'vp8.webm': (
+        'libvpx',
+        {'g': '9', 'deadline': 'good', 'cpu-used': '5', 'auto-alt-ref': '1', 'lag-in-frames': '16'},
+    ),
     'mpeg2.ts': ('mpeg2video', {'g': '8', 'bf': '2'}),
     'mpeg4.avi': ('mpeg4', {'g': '8', 'bf': '0'}),
     'intra.mkv': ('ffv1', {'g': '1'}),
@@ -54,13 +67,21 @@ def test_any_range_equals_that_part_of_the_whole(tmp_path, clip, name):
     assert error.max() < 12
     for start in [*range(40)]:
         stop = min(40, start + 3)
-        np.testing.assert_array_equal(read_frames(path, start, stop), whole[start:stop], f'frame {start}')
+        np.testing.assert_array_equal(
+            read_frames(path, start, stop), whole[start:stop], f'frame {start}'
+        )
     np.testing.assert_array_equal(read_frames(path, 30), whole[30:])
 
 
 def test_sample_videos(bikes, bunny):
     info = probe(bunny)
-    assert (info.width, info.height, info.fps, info.frames, info.rotation) == (1280, 720, 25, 132, 0)
+    assert (info.width, info.height, info.fps, info.frames, info.rotation) == (
+        1280,
+        720,
+        25,
+        132,
+        0,
+    )
     assert info.codec == 'h264' and info.pix_fmt == 'yuv420p' and info.has_audio
     assert info.duration == pytest.approx(5.28)
     assert count_frames(bunny) == 132 and count_frames(bikes) == 250
@@ -70,14 +91,18 @@ def test_sample_videos(bikes, bunny):
 
 
 def test_decoder_threads_change_nothing(bikes):
-    np.testing.assert_array_equal(read_frames(bikes, 90, 120, threads=2), read_frames(bikes, 90, 120))
+    np.testing.assert_array_equal(
+        read_frames(bikes, 90, 120, threads=2), read_frames(bikes, 90, 120)
+    )
 
 
 def test_variable_frame_rate(tmp_path, clip):
     path = tmp_path / 'vfr.mp4'
     rng = np.random.default_rng(0)
     with av.open(str(path), 'w') as container:
-        stream = container.add_stream('libx264', rate=1000, options={'g': '8', 'bf': '2', 'crf': '10'})
+        stream = container.add_stream(
+            'libx264', rate=1000, options={'g': '8', 'bf': '2', 'crf': '10'}
+        )
         stream.width, stream.height, stream.pix_fmt = 96, 64, 'yuv420p'
         stream.codec_context.time_base = Fraction(1, 1000)
         stamp = 0
@@ -115,7 +140,9 @@ def test_rotation_is_applied(tmp_path, degrees):
 
 
 def grey_90(height, width, pix_fmt):
-    """Limited-range grey, its planes filled directly: swscale at times leaves odd 10-bit pictures partly unwritten."""
+    """Limited-range grey, its planes filled directly: swscale at times leaves odd 10-bit pictures
+    partly unwritten.
+    """
     frame = av.VideoFrame(width, height, pix_fmt)
     dtype, levels = (np.uint16, (373, 512, 512)) if '10' in pix_fmt else (np.uint8, (93, 128, 128))
     for plane, level in zip(frame.planes, levels, strict=True):
@@ -212,9 +239,11 @@ class TestErrors:
 
 @pytest.mark.slow
 def test_reading_a_part_leaks_nothing(tmp_path):
-    """In a process of its own, whose memory nothing else uses. An unfinished reading once took 280 bytes."""
+    """In a process of its own, whose memory nothing else uses. An unfinished reading once took 280
+    bytes.
+    """
     write_video(tmp_path / 'clip.mkv', np.zeros((8, 16, 16), np.uint8), 25, **mask_encoding())
-    code = '''
+    code = """
 import ctypes, gc, resource, sys
 from pathlib import Path
 from lada.video import read_frames
@@ -227,6 +256,8 @@ for count in (3000, 3000):
     for _ in range(count):
         read_frames(sys.argv[1], 1, 3, gray=True)
 print(resident() - before)
-'''
-    done = subprocess.run([sys.executable, '-c', code, str(tmp_path / 'clip.mkv')], capture_output=True, text=True)
+"""
+    done = subprocess.run(
+        [sys.executable, '-c', code, str(tmp_path / 'clip.mkv')], capture_output=True, text=True
+    )
     assert int(done.stdout) < 300_000, done.stderr

@@ -4,7 +4,15 @@ import av
 import numpy as np
 import pytest
 
-from lada.video import VideoError, VideoWriter, clip_encoding, mask_encoding, probe, read_frames, write_video
+from lada.video import (
+    VideoError,
+    VideoWriter,
+    clip_encoding,
+    mask_encoding,
+    probe,
+    read_frames,
+    write_video,
+)
 
 FRAMES = np.full((3, 32, 48, 3), 120, np.uint8)
 
@@ -50,13 +58,17 @@ def test_odd_sizes(tmp_path):
     assert names(tmp_path) == ['odd.mp4']
 
 
-@pytest.mark.parametrize(('name', 'arguments', 'message'), [
-    ('clip.xyz', {}, 'unknown kind'),
-    ('none/clip.mp4', {}, 'cannot write'),
-    ('clip.mp4', {'codec': 'libnone'}, 'cannot write.*libnone'),
-    ('clip.mp4', {'pix_fmt': 'nv99'}, 'cannot write.*nv99'),
-    ('clip.mp4', {'codec': 'ffv1', 'pix_fmt': 'gray'}, 'colour frames'),
-    ('clip.mp4', {'fps': 0}, 'frame rate')])
+@pytest.mark.parametrize(
+    ('name', 'arguments', 'message'),
+    [
+        ('clip.xyz', {}, 'unknown kind'),
+        ('none/clip.mp4', {}, 'cannot write'),
+        ('clip.mp4', {'codec': 'libnone'}, 'cannot write.*libnone'),
+        ('clip.mp4', {'pix_fmt': 'nv99'}, 'cannot write.*nv99'),
+        ('clip.mp4', {'codec': 'ffv1', 'pix_fmt': 'gray'}, 'colour frames'),
+        ('clip.mp4', {'fps': 0}, 'frame rate'),
+    ],
+)
 def test_errors_are_one_line(tmp_path, name, arguments, message):
     with pytest.raises(VideoError, match=message) as caught:
         write_video(tmp_path / name, FRAMES, **{'fps': 25, **arguments})
@@ -65,18 +77,28 @@ def test_errors_are_one_line(tmp_path, name, arguments, message):
 
 
 def test_frames_must_be_alike(tmp_path):
-    with pytest.raises(VideoError, match='different sizes'), VideoWriter(tmp_path / 'clip.mp4', 25) as writer:
+    with (
+        pytest.raises(VideoError, match='different sizes'),
+        VideoWriter(tmp_path / 'clip.mp4', 25) as writer,
+    ):
         writer.write(FRAMES[0])
         writer.write(FRAMES[0, :16])
     for bad in (FRAMES[0].astype(float), FRAMES, FRAMES[0, ..., :2]):
-        with pytest.raises(ValueError, match='uint8'), VideoWriter(tmp_path / 'clip.mp4', 25) as writer:
+        with (
+            pytest.raises(ValueError, match='uint8'),
+            VideoWriter(tmp_path / 'clip.mp4', 25) as writer,
+        ):
             writer.write(bad)
     assert not names(tmp_path)
 
 
 def test_frame_rates(tmp_path):
-    for fps, expected in ((Fraction(30000, 1001), Fraction(30000, 1001)), (29.97002997, Fraction(30000, 1001)),
-                          (23.976, Fraction(23976, 1000)), (12, 12)):
+    for fps, expected in (
+        (Fraction(30000, 1001), Fraction(30000, 1001)),
+        (29.97002997, Fraction(30000, 1001)),
+        (23.976, Fraction(23976, 1000)),
+        (12, 12),
+    ):
         write_video(tmp_path / 'clip.mp4', np.concatenate([FRAMES] * 8), fps)
         assert float(probe(tmp_path / 'clip.mp4').fps) == pytest.approx(float(expected), rel=1e-4)
 
@@ -84,11 +106,21 @@ def test_frame_rates(tmp_path):
 def test_other_pixel_formats(tmp_path):
     colours = np.random.default_rng(0).integers(0, 256, (4, 6, 3), dtype=np.uint8)
     frame = np.kron(colours, np.ones((16, 16, 1), np.uint8))
-    for codec, pix_fmt, suffix in (('libx264', 'yuv422p', '.mp4'), ('libx264', 'yuv420p10le', '.mp4'),
-                                   ('ffv1', 'bgr0', '.mkv'), ('libx264', 'yuv444p', '.mov')):
+    for codec, pix_fmt, suffix in (
+        ('libx264', 'yuv422p', '.mp4'),
+        ('libx264', 'yuv420p10le', '.mp4'),
+        ('ffv1', 'bgr0', '.mkv'),
+        ('libx264', 'yuv444p', '.mov'),
+    ):
         path = tmp_path / f'clip{suffix}'
-        write_video(path, [frame], 25, codec=codec, pix_fmt=pix_fmt,
-                    options={'crf': '1'} if codec == 'libx264' else None)
+        write_video(
+            path,
+            [frame],
+            25,
+            codec=codec,
+            pix_fmt=pix_fmt,
+            options={'crf': '1'} if codec == 'libx264' else None,
+        )
         assert probe(path).pix_fmt == pix_fmt
         error = read_frames(path)[0].astype(int) - frame
         assert np.abs(error[8::16, 8::16]).max() <= 4

@@ -4,7 +4,12 @@ from collections.abc import Sequence
 
 from lada.data.transforms.geometry import zero_pads
 from lada.errors import LadaError
-from lada.mosaic.degradation import GaussianBlur, GaussianNoise, VideoCompression, default_degradation
+from lada.mosaic.degradation import (
+    GaussianBlur,
+    GaussianNoise,
+    VideoCompression,
+    default_degradation,
+)
 from lada.registry import TRANSFORMS
 
 STEPS = {step.__name__: step for step in (VideoCompression, GaussianBlur, GaussianNoise)}
@@ -17,8 +22,8 @@ class DegradeClip:
     A mosaic video that was read from disk stays as it is: it has been through an encoder.
 
     Args:
-        steps: None for :func:`lada.mosaic.degradation.default_degradation`, or one ``dict(type=..., ...)`` a step,
-            with the names and arguments of that module.
+        steps: None for :func:`lada.mosaic.degradation.default_degradation`, or one ``dict(type=...,
+            ...)`` a step, with the names and arguments of that module.
     """
 
     def __init__(self, steps: Sequence[dict] | None = None) -> None:

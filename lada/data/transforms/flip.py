@@ -30,7 +30,8 @@ class FlipClip:
         right_pads = results['pads'][:, 3] * (width / results['crop_shape'][1])
         origin = results['origin'].copy()
         for frame, right in enumerate(right_pads):
-            # The block cut short by the right edge is now the first one: its line lies at or left of the content.
+            # The block cut short by the right edge is now the first one: its line lies at or left
+            # of the content.
             columns = math.ceil((width - right - origin[frame, 1]) / block - 1e-9)
             origin[frame, 1] = width - origin[frame, 1] - columns * block
         results['origin'] = origin

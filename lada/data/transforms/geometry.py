@@ -5,11 +5,12 @@ import numpy as np
 
 
 def resize(frames: np.ndarray, height: int, width: int, *, mask: bool = False) -> np.ndarray:
-    """Resize (T, H, W[, 3]): masks to the nearest pixel, frames up by cubic interpolation, down by averaging.
+    """Resize (T, H, W[, 3]): masks to the nearest pixel, frames up by cubic interpolation, down by
+    averaging.
 
-    Averaging is over whole blocks of pixels as far as both sides divide evenly, and linear interpolation covers what
-    is left, a factor between 0.75 and 1.5: an eighth of the time of OpenCV's area filter at fractional factors. The
-    same array if nothing changes.
+    Averaging is over whole blocks of pixels as far as both sides divide evenly, and linear
+    interpolation covers what is left, a factor between 0.75 and 1.5: an eighth of the time of
+    OpenCV's area filter at fractional factors. The same array if nothing changes.
     """
     old_height, old_width = frames.shape[1:3]
     if (old_height, old_width) == (height, width):
@@ -38,7 +39,8 @@ def _resize_each(frames: np.ndarray, resized: np.ndarray, method: int) -> np.nda
 
 
 def zero_pads(frames: np.ndarray, pads: np.ndarray, crop_shape: tuple[int, int]) -> None:
-    """Blacken in place the padded border of frames resized from ``crop_shape``, to which ``pads`` refer.
+    """Blacken in place the padded border of frames resized from ``crop_shape``, to which ``pads``
+    refer.
 
     A pixel that the padding covers in part counts as padding.
     """
@@ -48,6 +50,6 @@ def zero_pads(frames: np.ndarray, pads: np.ndarray, crop_shape: tuple[int, int])
     scaled = -(-pads * [height, height, width, width] // np.repeat(crop_shape, 2))
     for frame, (top, bottom, left, right) in zip(frames, scaled, strict=True):
         frame[:top] = 0
-        frame[height - bottom:] = 0
+        frame[height - bottom :] = 0
         frame[:, :left] = 0
-        frame[:, width - right:] = 0
+        frame[:, width - right :] = 0

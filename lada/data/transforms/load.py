@@ -15,8 +15,8 @@ class LoadClip:
     """Read the frame range of a clip and of its mask.
 
     Args:
-        rendered_mosaic: read the stored mosaic video too, where the metadata names one: it becomes ``inputs``, and
-            its mask, where there is one, takes the place of the clip's mask.
+        rendered_mosaic: read the stored mosaic video too, where the metadata names one: it becomes
+            ``inputs``, and its mask, where there is one, takes the place of the clip's mask.
         cache: None, or the arguments of :class:`~lada.data.cache.FrameCache`.
     """
 
@@ -42,8 +42,10 @@ class LoadClip:
         pads = np.array(meta.pad[slice(*window)])
         height, width = gt.shape[1:3]
         if (pads[:, :2].sum(1) >= height).any() or (pads[:, 2:].sum(1) >= width).any():
-            raise LadaError(f"the metadata's 'pad' leaves nothing of the {width}x{height} frames: {meta.video_path}; "
-                            'create the clip again or delete its files')
+            raise LadaError(
+                f"the metadata's 'pad' leaves nothing of the {width}x{height} frames:"
+                f' {meta.video_path}; create the clip again or delete its files'
+            )
         results.update(gt=gt, mask=mask, pads=pads, crop_shape=(height, width))
         return results
 
@@ -51,5 +53,7 @@ class LoadClip:
 def _check_size(path, frames: np.ndarray, gt: np.ndarray) -> None:
     if frames.shape[1:3] != gt.shape[1:3]:
         sizes = [f'{array.shape[2]}x{array.shape[1]}' for array in (frames, gt)]
-        raise LadaError(f'the frames are {sizes[0]} and those of the clip {sizes[1]}: {path}; create the clip again or '
-                        'delete its files')
+        raise LadaError(
+            f'the frames are {sizes[0]} and those of the clip {sizes[1]}: {path}; create the clip'
+            ' again or delete its files'
+        )

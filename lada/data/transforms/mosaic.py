@@ -12,23 +12,35 @@ from lada.registry import TRANSFORMS
 
 @TRANSFORMS.register_module()
 class DrawMosaic:
-    """Make ``inputs`` from ``gt``, unless a stored mosaic was loaded; ``mask`` becomes the pixels of drawn blocks.
+    """Make ``inputs`` from ``gt``, unless a stored mosaic was loaded; ``mask`` becomes the pixels
+    of drawn blocks.
 
-    Behind :class:`ResizeClip` the blocks are those of the clip's own pixels, drawn at the size of the input.
+    Behind :class:`ResizeClip` the blocks are those of the clip's own pixels, drawn at the size of
+    the input.
 
     Args:
         stored_look: draw the look that the metadata holds instead of a random one.
-        size_scale, mod_probs, rect_ratio_range, feather_prob, feather_scale: see :func:`lada.mosaic.random_look`,
-            whose defaults stand for None.
+        size_scale, mod_probs, rect_ratio_range, feather_prob, feather_scale: see
+            :func:`lada.mosaic.random_look`, whose defaults stand for None.
     """
 
     def __init__(
-            self, stored_look: bool = False, size_scale: Sequence[float] | None = None,
-            mod_probs: Mapping[str, float] | None = None, rect_ratio_range: Sequence[float] | None = None,
-            feather_prob: float | None = None, feather_scale: Sequence[float] | None = None) -> None:
+        self,
+        stored_look: bool = False,
+        size_scale: Sequence[float] | None = None,
+        mod_probs: Mapping[str, float] | None = None,
+        rect_ratio_range: Sequence[float] | None = None,
+        feather_prob: float | None = None,
+        feather_scale: Sequence[float] | None = None,
+    ) -> None:
         self.stored_look = stored_look
-        options = {'size_scale': size_scale, 'mod_probs': mod_probs, 'rect_ratio_range': rect_ratio_range,
-                   'feather_prob': feather_prob, 'feather_scale': feather_scale}
+        options = {
+            'size_scale': size_scale,
+            'mod_probs': mod_probs,
+            'rect_ratio_range': rect_ratio_range,
+            'feather_prob': feather_prob,
+            'feather_scale': feather_scale,
+        }
         self.options = {name: value for name, value in options.items() if value is not None}
 
     def __call__(self, results: dict) -> dict:
@@ -38,10 +50,14 @@ class DrawMosaic:
             if not self.stored_look:
                 look = random_look(results['rng'], meta.block_size, **self.options)
             elif look is None:
-                raise LadaError("the metadata holds neither a mosaic video nor a 'mosaic' look; use "
-                                'random_mosaic_params=True')
+                raise LadaError(
+                    "the metadata holds neither a mosaic video nor a 'mosaic' look; use "
+                    'random_mosaic_params=True'
+                )
             frames, masks = results.pop('unresized', (results['gt'], results['mask']))
-            results['inputs'], mask = draw_mosaic(frames, masks, look, pads, onto=results.pop('onto', None))
+            results['inputs'], mask = draw_mosaic(
+                frames, masks, look, pads, onto=results.pop('onto', None)
+            )
             results['mask'] = resize(mask, *results['gt'].shape[1:3], mask=True)
             zero_pads(results['inputs'], pads, results['crop_shape'])
         ratios = np.divide(results['gt'].shape[1:3], results['crop_shape'])

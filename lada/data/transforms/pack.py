@@ -10,16 +10,28 @@ from lada.registry import TRANSFORMS
 
 @TRANSFORMS.register_module()
 class PackClip:
-    """Return the sample: ``inputs`` (T, 3, H, W) uint8 tensor and ``data_samples``, a :class:`DataSample`."""
+    """Return the sample: ``inputs`` (T, 3, H, W) uint8 tensor and ``data_samples``, a
+    :class:`DataSample`.
+    """
 
     def __call__(self, results: dict) -> dict:
         meta = results['meta']
         sample = DataSample(
-            gt_img=_channels_first(results['gt']), mosaic_mask=torch.from_numpy(results['mask']),
+            gt_img=_channels_first(results['gt']),
+            mosaic_mask=torch.from_numpy(results['mask']),
             metainfo={
-                'gt_path': str(meta.video_path), 'key': meta.stem, 'fps': meta.fps, 'clip_start': results['start'],
-                'img_channel_order': 'rgb', 'img_color_type': 'color', 'gt_channel_order': 'rgb',
-                'gt_color_type': 'color', 'mosaic_block': results['block'], 'mosaic_origin': results['origin']})
+                'gt_path': str(meta.video_path),
+                'key': meta.stem,
+                'fps': meta.fps,
+                'clip_start': results['start'],
+                'img_channel_order': 'rgb',
+                'img_color_type': 'color',
+                'gt_channel_order': 'rgb',
+                'gt_color_type': 'color',
+                'mosaic_block': results['block'],
+                'mosaic_origin': results['origin'],
+            },
+        )
         return {'inputs': _channels_first(results['inputs']), 'data_samples': sample}
 
 

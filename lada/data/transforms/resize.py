@@ -7,10 +7,12 @@ from lada.registry import TRANSFORMS
 
 @TRANSFORMS.register_module()
 class ResizeClip:
-    """Resize ``inputs`` to ``size`` and ``gt`` and ``mask`` to ``size * scale``; the padding becomes exact zeros.
+    """Resize ``inputs`` to ``size`` and ``gt`` and ``mask`` to ``size * scale``; the padding
+    becomes exact zeros.
 
     Args:
-        size: pixels of both sides, or (height, width). Clips are square as a rule; others are stretched.
+        size: pixels of both sides, or (height, width). Clips are square as a rule; others are
+            stretched.
         scale: how many times larger the ground truth is than the input.
     """
 
@@ -29,12 +31,17 @@ class ResizeClip:
             results['inputs'] = resize(results['inputs'], *small)
         else:
             results['unresized'] = gt, mask
-            results['onto'] = (results['gt'], results['mask']) if small == large else (
-                resize(gt, *small), resize(mask, *small, mask=True))
+            results['onto'] = (
+                (results['gt'], results['mask'])
+                if small == large
+                else (resize(gt, *small), resize(mask, *small, mask=True))
+            )
         for key in {'inputs', 'gt', 'mask'} & results.keys():
             zero_pads(results[key], results['pads'], results['crop_shape'])
         ratios = [new / old for new, old in zip(large, results['crop_shape'], strict=True)]
         if results.get('block') is not None:
-            results['block'] = tuple(side * ratio for side, ratio in zip(results['block'], ratios, strict=True))
+            results['block'] = tuple(
+                side * ratio for side, ratio in zip(results['block'], ratios, strict=True)
+            )
             results['origin'] = results['origin'] * ratios
         return results

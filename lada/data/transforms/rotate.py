@@ -20,7 +20,8 @@ class _Maps(NamedTuple):
 
 @TRANSFORMS.register_module()
 class RotateClip:
-    """Turn the whole clip about its centre with probability ``prob``, by one of ``degrees``; corners become black.
+    """Turn the whole clip about its centre with probability ``prob``, by one of ``degrees``;
+    corners become black.
 
     The grid of the mosaic is no longer upright then: ``origin`` becomes None.
     """
@@ -35,7 +36,11 @@ class RotateClip:
             return results
         angle = self.degrees[rng.integers(len(self.degrees))]
         maps = _maps(*results['inputs'].shape[1:3], angle)
-        larger = maps if results['gt'].shape == results['inputs'].shape else _maps(*results['gt'].shape[1:3], angle)
+        larger = (
+            maps
+            if results['gt'].shape == results['inputs'].shape
+            else _maps(*results['gt'].shape[1:3], angle)
+        )
         results['inputs'] = _turn(results['inputs'], maps.whole, maps.fraction)
         results['gt'] = _turn(results['gt'], larger.whole, larger.fraction)
         results['mask'] = _turn(results['mask'], larger.nearest)
@@ -45,7 +50,9 @@ class RotateClip:
 
 @lru_cache(maxsize=8)
 def _maps(height: int, width: int, degrees: float) -> _Maps:
-    """Return where each pixel comes from, in OpenCV's fixed-point form, made once for all frames."""
+    """Return where each pixel comes from, in OpenCV's fixed-point form, made once for all
+    frames.
+    """
     matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), -degrees, 1)
     columns, rows = np.arange(width), np.arange(height)[:, None]
     x, y = (across * columns + down * rows + shift for across, down, shift in matrix)

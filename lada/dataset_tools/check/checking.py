@@ -45,9 +45,9 @@ class ClipCheck:
 def check_dataset(root: Path, workers: int = 1) -> tuple[int, list[Problem]]:
     """Check all clips of a dataset; returns how many there are, and the problems, sorted by clip.
 
-    Every file must be there and decode to its end, frame counts and sizes of video, mask and metadata must agree,
-    masks must not be empty, no two clips may show the same frames, and no file may lack its metadata. Raises LadaError
-    if there is no dataset or if it is empty.
+    Every file must be there and decode to its end, frame counts and sizes of video, mask and
+    metadata must agree, masks must not be empty, no two clips may show the same frames, and no file
+    may lack its metadata. Raises LadaError if there is no dataset or if it is empty.
     """
     problems, sound, owned = _look(root)
     total = len(problems) + len(sound)
@@ -60,9 +60,14 @@ def check_dataset(root: Path, workers: int = 1) -> tuple[int, list[Problem]]:
             if check.problem is not None:
                 problems.append(Problem(stem, *check.problem))
             elif first.setdefault(check.digest, stem) != stem:
-                problems.append(Problem(stem, 'duplicate', f'the same frames as {first[check.digest]}'))
-    problems += [Problem(Path(path).stem, 'orphan', f'{path} belongs to no metadata', path)
-                 for path in _files(root) if path not in owned]
+                problems.append(
+                    Problem(stem, 'duplicate', f'the same frames as {first[check.digest]}')
+                )
+    problems += [
+        Problem(Path(path).stem, 'orphan', f'{path} belongs to no metadata', path)
+        for path in _files(root)
+        if path not in owned
+    ]
     return total, sorted(problems, key=lambda p: (p.clip, p.kind))
 
 
@@ -75,59 +80,106 @@ def check_clip(metadata: Path, root: Path, watch: Watch) -> ClipCheck:
     digest = hashlib.sha256()
     masked, frames, size = False, 0, None
     try:
-        for frame, mask in zip_longest(iter_frames(clip.video_path), iter_frames(clip.mask_path, gray=True)):
+        for frame, mask in zip_longest(
+            iter_frames(clip.video_path), iter_frames(clip.mask_path, gray=True)
+        ):
             watch.frames_done(1)
             if frame is None or mask is None:
                 which = 'mask' if mask is None else 'video'
-                return ClipCheck(('frames', f'its {which} ends after {counted(frames, "frame")}, before the '
-                                            f'{"video" if mask is None else "mask"}'))
+                return ClipCheck(
+                    (
+                        'frames',
+                        (
+                            f'its {which} ends after {counted(frames, "frame")}, before the '
+                            f'{"video" if mask is None else "mask"}'
+                        ),
+                    )
+                )
             if frame.shape[:2] != mask.shape or (size is not None and size != mask.shape):
-                return ClipCheck(('size', f'frame {frames} is {_size(frame.shape)}, its mask {_size(mask.shape)}, the '
-                                          f'first {_size(size or frame.shape)}'))
+                return ClipCheck(
+                    (
+                        'size',
+                        (
+                            f'frame {frames} is {_size(frame.shape)}, its mask {_size(mask.shape)},'
+                            f' the first {_size(size or frame.shape)}'
+                        ),
+                    )
+                )
             size = mask.shape
             masked = masked or bool((mask > 127).any())
             digest.update(frame.tobytes())
             frames += 1
-        for path, what in ((clip.mosaic_video_path, 'mosaic video'), (clip.mosaic_mask_path, 'mask of the mosaic')):
+        for path, what in (
+            (clip.mosaic_video_path, 'mosaic video'),
+            (clip.mosaic_mask_path, 'mask of the mosaic'),
+        ):
             problem = _compare_mosaic(path, what, frames, size) if path is not None else None
             if problem is not None:
                 return ClipCheck(problem)
     except LadaError as error:
         return ClipCheck(('undecodable', _sentence(error)))
     if frames != clip.frames_count or size is None:
-        return ClipCheck(('frames', f'its metadata says {counted(clip.frames_count, "frame")}, its video has {frames}'))
+        return ClipCheck(
+            (
+                'frames',
+                f'its metadata says {counted(clip.frames_count, "frame")}, its video has {frames}',
+            )
+        )
     if not _fits(clip, size):
-        return ClipCheck(('size', f'its frames are {_size(size)}, its metadata says {_size(clip.scene_shape)}'))
-    if any(top + bottom >= size[0] or left + right >= size[1] for top, bottom, left, right in clip.pad):
+        return ClipCheck(
+            ('size', f'its frames are {_size(size)}, its metadata says {_size(clip.scene_shape)}')
+        )
+    if any(
+        top + bottom >= size[0] or left + right >= size[1] for top, bottom, left, right in clip.pad
+    ):
         return ClipCheck(('size', f'its padding leaves nothing of its {_size(size)} frames'))
     if not masked:
         return ClipCheck(('mask', 'its mask is empty in all frames'))
     return ClipCheck(None, digest.hexdigest())
 
 
-def _compare_mosaic(path: Path, what: str, frames: int, size: tuple[int, int] | None) -> tuple[str, str] | None:
+def _compare_mosaic(
+    path: Path, what: str, frames: int, size: tuple[int, int] | None
+) -> tuple[str, str] | None:
     """Decode a pre-rendered file; returns the problem with it, if any."""
     count = 0
     for frame in iter_frames(path, gray=True):
         if frame.shape != size:
-            return 'size', f'frame {count} of its {what} is {_size(frame.shape)}, its video {_size(size or (0, 0))}'
+            return (
+                'size',
+                (
+                    f'frame {count} of its {what} is {_size(frame.shape)}, its video'
+                    f' {_size(size or (0, 0))}'
+                ),
+            )
         count += 1
-    return None if count == frames else ('frames', f'its {what} has {counted(count, "frame")}, its video {frames}')
+    return (
+        None
+        if count == frames
+        else ('frames', f'its {what} has {counted(count, "frame")}, its video {frames}')
+    )
 
 
 def _fits(clip: ClipMetadata, size: tuple[int, int]) -> bool:
-    """Tell whether frames have the size the metadata names. Public Lada counts the padding in, this toolkit does not,
-    and a codec may round an odd side up."""
+    """Tell whether frames have the size the metadata names. Public Lada counts the padding in, this
+    toolkit does not, and a codec may round an odd side up.
+    """
     height, width = clip.scene_shape
-    padded = {(height + top + bottom, width + left + right) for top, bottom, left, right in clip.pad}
-    return any(0 <= size[0] - h <= 1 and 0 <= size[1] - w <= 1 for h, w in padded | {(height, width)})
+    padded = {
+        (height + top + bottom, width + left + right) for top, bottom, left, right in clip.pad
+    }
+    return any(
+        0 <= size[0] - h <= 1 and 0 <= size[1] - w <= 1 for h, w in padded | {(height, width)}
+    )
 
 
 def quarantine(root: Path, problems: list[Problem]) -> int:
-    """Move the files of bad clips below ``root/quarantine``, at the same relative paths; returns how many were moved.
+    """Move the files of bad clips below ``root/quarantine``, at the same relative paths; returns
+    how many were moved.
 
-    Files that a sound clip uses stay. Nothing is overwritten: a name that is taken gets a number. What goes where is
-    logged before it goes, for :func:`restore`; after a kill, checking again moves the rest.
+    Files that a sound clip uses stay. Nothing is overwritten: a name that is taken gets a number.
+    What goes where is logged before it goes, for :func:`restore`; after a kill, checking again
+    moves the rest.
     """
     moves = []
     with only_run(root):
@@ -140,7 +192,9 @@ def quarantine(root: Path, problems: list[Problem]) -> int:
         for stem, metadata in sound:
             if stem not in bad:
                 needed |= {file.path for file in reader.read(os.path.dirname(metadata), stem).files}
-        listed = [f'{folder}/{stem}.json' for folder in metadata_folders(root) for stem in sorted(bad)]
+        listed = [
+            f'{folder}/{stem}.json' for folder in metadata_folders(root) for stem in sorted(bad)
+        ]
         listed += [path for path in _files(root) if path in orphans or Path(path).stem in bad]
         for path in listed:
             if path not in needed and os.path.lexists(root / path):
@@ -160,21 +214,32 @@ def restore(root: Path) -> int:
     """
     log = root / QUARANTINE_FOLDER / QUARANTINE_LOG
     if not log.is_file():
-        raise LadaError(f'nothing to restore: {printable(root)} has no {QUARANTINE_FOLDER}/{QUARANTINE_LOG}')
+        raise LadaError(
+            f'nothing to restore: {printable(root)} has no {QUARANTINE_FOLDER}/{QUARANTINE_LOG}'
+        )
     with only_run(root):
         _refuse_unfinished_split(root)
         try:
-            moves = [(str(path), str(target)) for path, target in map(json.loads, log.read_text().splitlines())]
+            moves = [
+                (str(path), str(target))
+                for path, target in map(json.loads, log.read_text().splitlines())
+            ]
         except (ValueError, TypeError):
-            raise LadaError(f'a damaged log: {printable(log)}; move the files back by hand') from None
+            raise LadaError(
+                f'a damaged log: {printable(log)}; move the files back by hand'
+            ) from None
         moves = [(path, target) for path, target in moves if os.path.lexists(root / target)]
         taken = Counter(path for path, _ in moves)
         for path in taken:
             if os.path.lexists(root / path):
-                raise LadaError(f'cannot restore: {printable(root / path)} is there again; move it away first')
+                raise LadaError(
+                    f'cannot restore: {printable(root / path)} is there again; move it away first'
+                )
             if taken[path] > 1:
-                raise LadaError(f'cannot restore: {printable(path)} is in quarantine {taken[path]} times; remove '
-                                f'all but one below {printable(root / QUARANTINE_FOLDER)}')
+                raise LadaError(
+                    f'cannot restore: {printable(path)} is in quarantine {taken[path]} times;'
+                    f' remove all but one below {printable(root / QUARANTINE_FOLDER)}'
+                )
         for path, target in moves:
             (root / path).parent.mkdir(parents=True, exist_ok=True)
             (root / target).rename(root / path)
@@ -187,8 +252,10 @@ def restore(root: Path) -> int:
 
 def _refuse_unfinished_split(root: Path) -> None:
     if (root / SPLIT_FOLDER).exists():
-        raise LadaError(f'a split of {printable(root)} is unfinished, its files are on the move: run that split again, '
-                        'or take it back with --undo, then fix')
+        raise LadaError(
+            f'a split of {printable(root)} is unfinished, its files are on the move: run that split'
+            ' again, or take it back with --undo, then fix'
+        )
 
 
 def _log_moves(root: Path, moves: list[tuple[str, str]]) -> None:
@@ -202,7 +269,10 @@ def _log_moves(root: Path, moves: list[tuple[str, str]]) -> None:
 
 def as_table(problems: list[Problem]) -> Iterator[str]:
     """Yield the lines of a table of problems."""
-    rows = [('clip', 'problem', 'detail'), *((printable(p.clip), p.kind, printable(p.detail)) for p in problems)]
+    rows = [
+        ('clip', 'problem', 'detail'),
+        *((printable(p.clip), p.kind, printable(p.detail)) for p in problems),
+    ]
     widths = [max(len(row[i]) for row in rows) for i in range(2)]
     for row in rows:
         yield f'{row[0]:{widths[0]}}  {row[1]:{widths[1]}}  {row[2]}'
@@ -213,13 +283,17 @@ def as_json(root: Path, total: int, problems: list[Problem]) -> dict:
 
 
 def _look(root: Path) -> tuple[list[Problem], list[tuple[str, str]], set[str]]:
-    """Return problems seen without decoding, (stem, metadata) of the other clips, and the files that have metadata."""
+    """Return problems seen without decoding, (stem, metadata) of the other clips, and the files
+    that have metadata.
+    """
     problems, sound, owned = [], [], set()
     reader = DatasetReader(root)
     for folder in metadata_folders(root):
         for stem in reader.stems(folder):
-            owned |= {f'{folder.removesuffix("_meta")}{ending}/{stem}{suffix}'
-                      for ending, suffix in (('_img', '.mp4'), ('_mask', '.mkv'))}
+            owned |= {
+                f'{folder.removesuffix("_meta")}{ending}/{stem}{suffix}'
+                for ending, suffix in (('_img', '.mp4'), ('_mask', '.mkv'))
+            }
             try:
                 owned |= {file.path for file in reader.read(folder, stem).files}
                 sound.append((stem, f'{folder}/{stem}.json'))
@@ -233,8 +307,11 @@ def _files(root: Path) -> list[str]:
     found = []
     for folder in sorted(os.listdir(root)):
         if folder.endswith(FILE_FOLDER_ENDINGS) and (root / folder).is_dir():
-            found += [f'{folder}/{name}' for name in sorted(os.listdir(root / folder))
-                      if (root / folder / name).is_file()]
+            found += [
+                f'{folder}/{name}'
+                for name in sorted(os.listdir(root / folder))
+                if (root / folder / name).is_file()
+            ]
     return found
 
 

@@ -1,4 +1,6 @@
-"""Finding clips of a validation set that training has seen: by source, by content, by what frames look like."""
+"""Finding clips of a validation set that training has seen: by source, by content, by what frames
+look like.
+"""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -30,8 +32,8 @@ LABEL_LETTERS = 36
 class Leak:
     """A training clip and a validation clip that have something in common.
 
-    ``reason`` is ``source`` (the same file, by name or hash), ``content`` (the same video) or ``frames`` (frames that
-    look the same: ``train_frame`` and ``val_frame`` are the closest pair).
+    ``reason`` is ``source`` (the same file, by name or hash), ``content`` (the same video) or
+    ``frames`` (frames that look the same: ``train_frame`` and ``val_frame`` are the closest pair).
     """
 
     reason: str
@@ -42,13 +44,18 @@ class Leak:
     val_frame: int = 0
 
 
-def find_leaks(train_root: Path, val_root: Path, workers: int = 1) -> tuple[list[Leak], dict[str, int]]:
-    """Return the pairs of clips that share something, one reason a pair, and the numbers of clips on both sides.
+def find_leaks(
+    train_root: Path, val_root: Path, workers: int = 1
+) -> tuple[list[Leak], dict[str, int]]:
+    """Return the pairs of clips that share something, one reason a pair, and the numbers of clips
+    on both sides.
 
     Raises LadaError if a side is missing, empty, or holds clips that cannot be read.
     """
     if train_root.resolve() == val_root.resolve():
-        raise LadaError(f'training and validation are the same folder: {printable(train_root)}; give two roots')
+        raise LadaError(
+            f'training and validation are the same folder: {printable(train_root)}; give two roots'
+        )
     train, val = _inventory(train_root), _inventory(val_root)
     leaks = {(leak.train, leak.val): leak for leak in _shared_sources(train, val)}
     for leak in _shared_content(train, val):
@@ -64,8 +71,10 @@ def _inventory(root: Path) -> Inventory:
     inventory = take_inventory(root)
     if inventory.problems:
         stem, problem = inventory.problems[0]
-        raise LadaError(f'{counted(len(inventory.problems), "clip")} of {printable(root)} cannot be read: '
-                        f'{printable(stem)}: {problem}; run check-dataset.py {printable(root)} first')
+        raise LadaError(
+            f'{counted(len(inventory.problems), "clip")} of {printable(root)} cannot be read: '
+            f'{printable(stem)}: {problem}; run check-dataset.py {printable(root)} first'
+        )
     if not inventory.clips:
         raise LadaError(f'an empty dataset: {printable(root)} holds no clips')
     return inventory
@@ -94,7 +103,9 @@ def _video(clip: Clip) -> str:
 
 def _shared_content(train: Inventory, val: Inventory) -> Iterator[Leak]:
     """Compare the videos' files; only those of equal size are read."""
-    sizes = {clip.files[1].size for clip in val.clips} & {clip.files[1].size for clip in train.clips}
+    sizes = {clip.files[1].size for clip in val.clips} & {
+        clip.files[1].size for clip in train.clips
+    }
     hashes = defaultdict(list)
     for clip in train.clips:
         if clip.files[1].size in sizes:
@@ -106,7 +117,9 @@ def _shared_content(train: Inventory, val: Inventory) -> Iterator[Leak]:
 
 
 class _Hashes(NamedTuple):
-    """Hashes of a dataset's frames, and for each the number of its clip, of its frame, and of its view."""
+    """Hashes of a dataset's frames, and for each the number of its clip, of its frame, and of its
+    view.
+    """
 
     values: np.ndarray
     clips: np.ndarray
@@ -114,9 +127,11 @@ class _Hashes(NamedTuple):
     views: np.ndarray
 
 
-def hash_frames(path: Path, views: tuple[int, ...], count: int | None,
-                watch: Watch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return hashes of a clip's frames, their frames and views: of all frames, or of ``count`` spread evenly.
+def hash_frames(
+    path: Path, views: tuple[int, ...], count: int | None, watch: Watch
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return hashes of a clip's frames, their frames and views: of all frames, or of ``count``
+    spread evenly.
 
     Of frames that look the same the first counts. Runs in a worker.
     """
@@ -129,32 +144,50 @@ def hash_frames(path: Path, views: tuple[int, ...], count: int | None,
     kept = list(looks.values())
     if count is not None and len(kept) > count:
         kept = [kept[i] for i in np.linspace(0, len(kept) - 1, count).round().astype(int)]
-    return (np.array([value for _, hashes in kept for value in hashes], np.uint64),
-            np.repeat(np.array([number for number, _ in kept], np.int64), len(views)),
-            np.tile(np.array(views, np.int8), len(kept)))
+    return (
+        np.array([value for _, hashes in kept for value in hashes], np.uint64),
+        np.repeat(np.array([number for number, _ in kept], np.int64), len(views)),
+        np.tile(np.array(views, np.int8), len(kept)),
+    )
 
 
 def _shared_looks(train: Inventory, val: Inventory, run: Callable) -> Iterator[Leak]:
-    base, queries = _all_hashes(train, TRAIN_VIEWS, None, run), _all_hashes(val, VAL_VIEWS, QUERY_FRAMES, run)
+    base, queries = (
+        _all_hashes(train, TRAIN_VIEWS, None, run),
+        _all_hashes(val, VAL_VIEWS, QUERY_FRAMES, run),
+    )
     query, other, distance = near_matches(queries.values, base.values)
     best: dict[tuple[int, int], tuple[int, int, int]] = {}
     for q, b, bits in zip(query.tolist(), other.tolist(), distance.tolist(), strict=True):
         pair = int(base.clips[b]), int(queries.clips[q])
         best[pair] = min(best.get(pair, (99, 0, 0)), (bits, b, q))
     for (t, v), (bits, b, q) in sorted(best.items()):
-        clips, frames = (train.clips[t], val.clips[v]), (int(base.frames[b]), int(queries.frames[q]))
+        clips, frames = (
+            (train.clips[t], val.clips[v]),
+            (int(base.frames[b]), int(queries.frames[q])),
+        )
         views = int(base.views[b]), int(queries.views[q])
-        first, second = (read_frames(side.root / _video(clip), frame, frame + 1)[0]
-                         for side, clip, frame in zip((train, val), clips, frames, strict=True))
+        first, second = (
+            read_frames(side.root / _video(clip), frame, frame + 1)[0]
+            for side, clip, frame in zip((train, val), clips, frames, strict=True)
+        )
         if similarity(first, second, *views) >= LEAST_SIMILARITY:
             mirrored, cropped = VIEWS[views[0] ^ views[1]]
-            detail = f'frames {frames[0]} and {frames[1]} differ in {counted(bits, "bit")} of 63' + (
-                ', one mirrored' if mirrored else '') + (', one cropped' if cropped else '')
+            detail = (
+                f'frames {frames[0]} and {frames[1]} differ in {counted(bits, "bit")} of 63'
+                + (', one mirrored' if mirrored else '')
+                + (', one cropped' if cropped else '')
+            )
             yield Leak('frames', clips[0].stem, clips[1].stem, detail, *frames)
 
 
-def _all_hashes(side: Inventory, views: tuple[int, ...], count: int | None, run: Callable) -> _Hashes:
-    clips, columns = [np.empty(0, np.int64)], [(np.empty(0, np.uint64), np.empty(0, np.int64), np.empty(0, np.int8))]
+def _all_hashes(
+    side: Inventory, views: tuple[int, ...], count: int | None, run: Callable
+) -> _Hashes:
+    clips, columns = (
+        [np.empty(0, np.int64)],
+        [(np.empty(0, np.uint64), np.empty(0, np.int64), np.empty(0, np.int8))],
+    )
     jobs = [(hash_frames, side.root / _video(clip), views, count) for clip in side.clips]
     for number, found in enumerate(run(jobs, f'looking at {side.root.name}')):
         columns.append(found)
@@ -166,11 +199,15 @@ def _all_hashes(side: Inventory, views: tuple[int, ...], count: int | None, run:
 def as_table(leaks: list[Leak]) -> Iterator[str]:
     """Yield the lines of a table of leaks."""
     rows = [('reason', 'training clip', 'validation clip', 'detail')]
-    rows += [(leak.reason, printable(leak.train), printable(leak.val), printable(leak.detail))
-             for leak in leaks[:TABLE_ROWS]]
+    rows += [
+        (leak.reason, printable(leak.train), printable(leak.val), printable(leak.detail))
+        for leak in leaks[:TABLE_ROWS]
+    ]
     widths = [max(len(row[i]) for row in rows) for i in range(3)]
     for row in rows:
-        yield '  '.join([*(f'{text:{width}}' for text, width in zip(row[:3], widths, strict=True)), row[3]])
+        yield '  '.join(
+            [*(f'{text:{width}}' for text, width in zip(row[:3], widths, strict=True)), row[3]]
+        )
     if len(leaks) > TABLE_ROWS:
         yield f'and {counted(len(leaks) - TABLE_ROWS, "more pair")}; --json lists them all'
 
@@ -180,20 +217,28 @@ def as_json(leaks: list[Leak], counts: dict[str, int]) -> dict:
 
 
 def contact_sheet(leaks: list[Leak], train_root: Path, val_root: Path) -> bytes:
-    """Return a PNG with one row per pair, at most SHEET_ROWS: the training frame left, the validation frame right."""
-    sides = [{clip.stem: clip for clip in take_inventory(root).clips} for root in (train_root, val_root)]
+    """Return a PNG with one row per pair, at most SHEET_ROWS: the training frame left, the
+    validation frame right.
+    """
+    sides = [
+        {clip.stem: clip for clip in take_inventory(root).clips} for root in (train_root, val_root)
+    ]
     rows = []
     for leak in leaks[:SHEET_ROWS]:
         row = np.full((SHEET_SIDE + SHEET_LABEL, 2 * SHEET_SIDE, 3), 255, np.uint8)
-        for column, (side, root, clips, stem, number) in enumerate((
+        for column, (side, root, clips, stem, number) in enumerate(
+            (
                 ('training', train_root, sides[0], leak.train, leak.train_frame),
-                ('validation', val_root, sides[1], leak.val, leak.val_frame))):
+                ('validation', val_root, sides[1], leak.val, leak.val_frame),
+            )
+        ):
             frame = read_frames(root / _video(clips[stem]), number, number + 1)[0]
             scale = SHEET_SIDE / max(frame.shape[:2])
             height, width = (max(1, round(length * scale)) for length in frame.shape[:2])
             left = column * SHEET_SIDE
-            row[SHEET_LABEL:SHEET_LABEL + height, left:left + width] = cv2.resize(
-                frame, (width, height), interpolation=cv2.INTER_AREA)
+            row[SHEET_LABEL : SHEET_LABEL + height, left : left + width] = cv2.resize(
+                frame, (width, height), interpolation=cv2.INTER_AREA
+            )
             _write(row, f'{side}: {_shortened(stem, LABEL_LETTERS - len(side))}', left + 2, 13)
         _write(row, _shortened(f'{leak.reason}: {leak.detail}', 2 * LABEL_LETTERS), 2, 29)
         rows.append(row)
@@ -203,8 +248,14 @@ def contact_sheet(leaks: list[Leak], train_root: Path, val_root: Path) -> bytes:
 
 def _write(picture: np.ndarray, text: str, x: int, y: int) -> None:
     ascii_text = text.encode('ascii', 'replace').decode()
-    cv2.putText(picture, ascii_text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, 0.36, (0, 0, 0), 1, cv2.LINE_AA)
+    cv2.putText(
+        picture, ascii_text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, 0.36, (0, 0, 0), 1, cv2.LINE_AA
+    )
 
 
 def _shortened(text: str, letters: int) -> str:
-    return text if len(text) <= letters else f'{text[:letters // 2 - 2]}...{text[-(letters - letters // 2 - 1):]}'
+    return (
+        text
+        if len(text) <= letters
+        else f'{text[: letters // 2 - 2]}...{text[-(letters - letters // 2 - 1) :]}'
+    )

@@ -14,7 +14,8 @@ GAP, LABEL_HEIGHT = 4, 18
 
 
 def contact_sheet(dataset: MosaicVideoDataset, count: int, epoch: int = 0) -> np.ndarray:
-    """Return the middle frames of ``count`` samples, spread over the dataset, one row a clip: input, truth, mask.
+    """Return the middle frames of ``count`` samples, spread over the dataset, one row a clip:
+    input, truth, mask.
 
     (H, W, 3) uint8 RGB; each row is labelled with the clip's stem and frame number.
     """
@@ -25,7 +26,9 @@ def contact_sheet(dataset: MosaicVideoDataset, count: int, epoch: int = 0) -> np
     return np.concatenate(rows)
 
 
-def write_contact_sheet(path: Path, dataset: MosaicVideoDataset, count: int, epoch: int = 0) -> None:
+def write_contact_sheet(
+    path: Path, dataset: MosaicVideoDataset, count: int, epoch: int = 0
+) -> None:
     """Write :func:`contact_sheet` as a PNG file."""
     sheet = cv2.cvtColor(contact_sheet(dataset, count, epoch), cv2.COLOR_RGB2BGR)
     write_atomically(path, cv2.imencode('.png', sheet)[1].tobytes())
@@ -43,6 +46,8 @@ def _rows(sample: dict) -> Iterator[np.ndarray]:
     pictures = np.concatenate([seen, gap, truth, gap, mask], axis=1)
     label = np.full((LABEL_HEIGHT, pictures.shape[1], 3), 255, np.uint8)
     text = f'{data.key}, frame {data.clip_start + middle}'.encode('ascii', 'replace').decode()
-    cv2.putText(label, text, (4, LABEL_HEIGHT - 5), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (0, 0, 0), 1, cv2.LINE_AA)
+    cv2.putText(
+        label, text, (4, LABEL_HEIGHT - 5), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (0, 0, 0), 1, cv2.LINE_AA
+    )
     yield label
     yield pictures

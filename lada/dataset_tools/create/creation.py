@@ -1,4 +1,6 @@
-"""Creating a dataset of clips from videos: one process per source, stopped and continued at will."""
+"""Creating a dataset of clips from videos: one process per source, stopped and continued at
+will.
+"""
 
 import shutil
 from collections import Counter
@@ -56,39 +58,67 @@ class SourceResult:
         """Describe the result on one line."""
         if self.error is not None:
             return f'{printable(self.source.path)}: nothing, {self.error}'
-        line = f'{printable(self.source.path)}: {counted(self.clips, "clip")} of {counted(self.frames, "frame")} ' \
-               f'in {counted(self.shots, "shot")}'
-        return line + ''.join(f'; {n} dropped: {reason}' for reason, n in sorted(self.dropped.items()))
+        line = (
+            f'{printable(self.source.path)}: {counted(self.clips, "clip")} of'
+            f' {counted(self.frames, "frame")} in {counted(self.shots, "shot")}'
+        )
+        return line + ''.join(
+            f'; {n} dropped: {reason}' for reason, n in sorted(self.dropped.items())
+        )
 
 
-def create_dataset(inputs: list[Path], root: Path, settings: CreationSettings, workers: int = 1, dry_run: bool = False,
-                   say: Callable[[str], None] = print, shard: Shard = WHOLE) -> list[SourceResult]:
-    """Cut the videos among ``inputs`` into clips below ``root``; returns what became of each unfinished source.
+def create_dataset(
+    inputs: list[Path],
+    root: Path,
+    settings: CreationSettings,
+    workers: int = 1,
+    dry_run: bool = False,
+    say: Callable[[str], None] = print,
+    shard: Shard = WHOLE,
+) -> list[SourceResult]:
+    """Cut the videos among ``inputs`` into clips below ``root``; returns what became of each
+    unfinished source.
 
-    Finished sources are listed in an index in ``root`` and skipped, finished clips of others are kept, so a run that
-    was stopped at any point costs at most the clips being written. With a ``shard`` only its part of the sorted
-    inputs is worked on; any number of shards may fill one root at the same time. A source that cannot be used is
-    reported and does not stop the rest. Raises LadaError when an input does not exist or nothing could be created.
+    Finished sources are listed in an index in ``root`` and skipped, finished clips of others are
+    kept, so a run that was stopped at any point costs at most the clips being written. With a
+    ``shard`` only its part of the sorted inputs is worked on; any number of shards may fill one
+    root at the same time. A source that cannot be used is reported and does not stop the rest.
+    Raises LadaError when an input does not exist or nothing could be created.
     """
     paths = find_videos(inputs)
     if not 0 <= shard.index < shard.count:
-        raise LadaError(f'no shard {shard.index} of {shard.count}; use 0 <= --shard-index < --num-shards')
+        raise LadaError(
+            f'no shard {shard.index} of {shard.count}; use 0 <= --shard-index < --num-shards'
+        )
     if settings.boxes_file is not None:
         load_tracks(settings.boxes_file)
     if settings.mask_dir is not None and not settings.mask_dir.is_dir():
-        raise LadaError(f'no such folder of masks: {printable(settings.mask_dir)}; check --mask-dir')
+        raise LadaError(
+            f'no such folder of masks: {printable(settings.mask_dir)}; check --mask-dir'
+        )
     if not dry_run:
         with _staging(root, shard) as staging:
             return _create(paths, root, settings, workers, staging, say, shard)
     return _create(paths, root, settings, workers, None, say, shard)
 
 
-def _create(paths: list[Path], root: Path, settings: CreationSettings, workers: int, staging: Path | None,
-            say: Callable[[str], None], shard: Shard) -> list[SourceResult]:
+def _create(
+    paths: list[Path],
+    root: Path,
+    settings: CreationSettings,
+    workers: int,
+    staging: Path | None,
+    say: Callable[[str], None],
+    shard: Shard,
+) -> list[SourceResult]:
     index = SourceIndex.open(root, shard)
     results: list[SourceResult] = []
-    shared_names = () if shard.count == 1 else (n for n, k in Counter(path.name for path in paths).items() if k > 1)
-    paths = paths[shard.index::shard.count]
+    shared_names = (
+        ()
+        if shard.count == 1
+        else (n for n, k in Counter(path.name for path in paths).items() if k > 1)
+    )
+    paths = paths[shard.index :: shard.count]
     if shard.count > 1:
         say(f'shard {shard.index} of {shard.count}: {counted(len(paths), "file")}')
         if not paths:
@@ -110,15 +140,21 @@ def _create(paths: list[Path], root: Path, settings: CreationSettings, workers: 
                 _drop_duplicates(result, seen, None if staging is None else root)
             say(result.line())
             if result.error is None and staging is not None:
-                index.add(result.source, clips=result.clips, dropped=result.dropped, looks=result.looks)
+                index.add(
+                    result.source, clips=result.clips, dropped=result.dropped, looks=result.looks
+                )
     _summarise(results, len(skipped), say)
     if not skipped and not any(r.clips for r in results):
-        raise LadaError(f'no clip could be created from {counted(len(paths), "file")}; {results[0].line()}')
+        raise LadaError(
+            f'no clip could be created from {counted(len(paths), "file")}; {results[0].line()}'
+        )
     return results
 
 
 def _drop_duplicates(result: SourceResult, seen: LookIndex, root: Path | None) -> None:
-    """Remove clips that look like ones before them. Sources arrive in order, so that the outcome is always the same."""
+    """Remove clips that look like ones before them. Sources arrive in order, so that the outcome is
+    always the same.
+    """
     for look in result.looks:
         original = seen.match(result.source.sha256, look)
         if original is None:
@@ -130,9 +166,17 @@ def _drop_duplicates(result: SourceResult, seen: LookIndex, root: Path | None) -
         result.drop(look.stem, 'duplicate of another clip')
 
 
-def _hash_sources(paths: list[Path], index: SourceIndex, run, results: list[SourceResult], say: Callable[[str], None],
-                  shared_names: Iterable[str]) -> list[Source]:
-    """Return the sources among ``paths``; unreadable ones and duplicates are added to ``results``."""
+def _hash_sources(
+    paths: list[Path],
+    index: SourceIndex,
+    run,
+    results: list[SourceResult],
+    say: Callable[[str], None],
+    shared_names: Iterable[str],
+) -> list[Source]:
+    """Return the sources among ``paths``; unreadable ones and duplicates are added to
+    ``results``.
+    """
     known = {path: index.sha256_of(path) for path in paths}
     unknown = [path for path in paths if known[path] is None]
     jobs = [(hash_source, path) for path in unknown]
@@ -161,9 +205,12 @@ def hash_source(path: Path, watch: Watch) -> tuple[str | None, str | None]:
         return None, f'cannot be read: {error.strerror}'
 
 
-def work_on_source(source: Source, root: Path, settings: CreationSettings, staging: Path | None,
-                   watch: Watch) -> SourceResult:
-    """Survey a source and, given ``staging``, cut the clips that are still missing (runs in a worker)."""
+def work_on_source(
+    source: Source, root: Path, settings: CreationSettings, staging: Path | None, watch: Watch
+) -> SourceResult:
+    """Survey a source and, given ``staging``, cut the clips that are still missing (runs in a
+    worker).
+    """
     result = SourceResult(source)
     try:
         found = survey(source, settings, watch.frames_done)
@@ -171,9 +218,15 @@ def work_on_source(source: Source, root: Path, settings: CreationSettings, stagi
         result.clips, result.shots = len(clips), len(found.shots)
         result.lengths = {clip.stem(source): clip.shot.stop - clip.shot.start for clip in clips}
         result.frames = sum(result.lengths.values())
-        result.looks = [Look(clip.stem(source), clip.within, *clip.looks_like) for clip in clips if clip.looks_like]
+        result.looks = [
+            Look(clip.stem(source), clip.within, *clip.looks_like)
+            for clip in clips
+            if clip.looks_like
+        ]
         if staging is not None:
-            missing = [clip for clip in clips if not metadata_path(root, clip.stem(source)).exists()]
+            missing = [
+                clip for clip in clips if not metadata_path(root, clip.stem(source)).exists()
+            ]
             for _ in cut_clips(source, found, missing, settings, root, staging, watch.frames_done):
                 result.written += 1
                 watch.clip_done()
@@ -188,9 +241,12 @@ def work_on_source(source: Source, root: Path, settings: CreationSettings, stagi
 
 def _summarise(results: list[SourceResult], skipped: int, say: Callable[[str], None]) -> None:
     kept = [r for r in results if r.clips]
-    say(f'{counted(sum(r.clips for r in kept), "clip")} of {counted(sum(r.frames for r in kept), "frame")} '
-        f'from {len(kept)} of {counted(len(results) + skipped, "source")}'
-        + (f', {skipped} of them finished before' if skipped else ''))
+    say(
+        f'{counted(sum(r.clips for r in kept), "clip")} of'
+        f' {counted(sum(r.frames for r in kept), "frame")} from {len(kept)} of'
+        f' {counted(len(results) + skipped, "source")}'
+        + (f', {skipped} of them finished before' if skipped else '')
+    )
     reasons = sum((r.dropped for r in results), Counter())
     for reason, number in sorted(reasons.items()):
         say(f'dropped {number}: {reason}')
@@ -201,7 +257,9 @@ def _summarise(results: list[SourceResult], skipped: int, say: Callable[[str], N
 
 @contextmanager
 def _staging(root: Path, shard: Shard) -> Iterator[Path]:
-    """Yield an empty folder for unfinished files in ``root``, which only this process and other shards work on."""
+    """Yield an empty folder for unfinished files in ``root``, which only this process and other
+    shards work on.
+    """
     existed = root.exists()
     root.mkdir(parents=True, exist_ok=True)
     staging = root / shard.name(STAGING_FOLDER)

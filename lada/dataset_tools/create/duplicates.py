@@ -10,7 +10,9 @@ BANDS, BAND_BITS = 4, 16
 
 
 class Look(NamedTuple):
-    """What a clip looks like: its shot, and the perceptual hashes of a frame at its start and one in its middle."""
+    """What a clip looks like: its shot, and the perceptual hashes of a frame at its start and one
+    in its middle.
+    """
 
     stem: str
     shot: int
@@ -22,8 +24,9 @@ class Look(NamedTuple):
 class LookIndex:
     """The looks of all clips kept so far.
 
-    Two clips look the same if both hashes differ in at most ``MAX_DISTANCE`` bits. They are found by a band of 16 bits
-    that is equal in either hash, which misses none where one of the hashes differs in at most three bits.
+    Two clips look the same if both hashes differ in at most ``MAX_DISTANCE`` bits. They are found
+    by a band of 16 bits that is equal in either hash, which misses none where one of the hashes
+    differs in at most three bits.
     """
 
     def __init__(self) -> None:
@@ -31,11 +34,16 @@ class LookIndex:
         self._bands: dict[tuple[int, int, int], list[int]] = defaultdict(list)
 
     def match(self, source: str, look: Look) -> str | None:
-        """Return the stem of a clip of another shot or source (named by its hash) that looks the same, or None."""
+        """Return the stem of a clip of another shot or source (named by its hash) that looks the
+        same, or None.
+        """
         for number in {number for band in _bands(look) for number in self._bands.get(band, ())}:
             other_source, other = self._looks[number]
-            if (other_source, other.shot) != (source, look.shot) and _close(other.first, look.first) \
-                    and _close(other.middle, look.middle):
+            if (
+                (other_source, other.shot) != (source, look.shot)
+                and _close(other.first, look.first)
+                and _close(other.middle, look.middle)
+            ):
                 return other.stem
         return None
 

@@ -1,4 +1,6 @@
-"""Which clips a source video gives: one look through its frames, then a pure function of what was seen."""
+"""Which clips a source video gives: one look through its frames, then a pure function of what was
+seen.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -36,8 +38,9 @@ class CreationSettings:
     min_light: float = 16.0
     """Mean luma, 0 to 255."""
     min_change: float = 0.1
-    """Mean absolute difference of luma between two frames, in grey levels, below which the picture stands still; a clip
-    is frozen if it does so most of the time."""
+    """Mean absolute difference of luma between two frames, in grey levels, below which the picture
+    stands still; a clip is frozen if it does so most of the time.
+    """
     max_blur: float = 0.7
     """0 to 1, see :func:`lada.dataset_tools.create.statistics.blurriness`."""
     drop_duplicates: bool = True
@@ -46,27 +49,40 @@ class CreationSettings:
     def __post_init__(self):
         if self.mask_dir is not None and self.boxes_file is not None:
             raise LadaError('regions are given twice; use either --mask-dir or --boxes-file')
-        if min(self.min_resolution, self.min_light, self.min_change) < 0 or not 0 <= self.max_blur <= 1:
-            raise LadaError('not a threshold: --min-resolution, --min-light and --min-change are at least 0, '
-                            '--max-blur is 0 to 1')
+        if (
+            min(self.min_resolution, self.min_light, self.min_change) < 0
+            or not 0 <= self.max_blur <= 1
+        ):
+            raise LadaError(
+                'not a threshold: --min-resolution, --min-light and --min-change are at least 0, '
+                '--max-blur is 0 to 1'
+            )
         if not 1 <= self.min_frames <= self.max_frames:
-            raise LadaError(f'not a range of frames: {self.min_frames} to {self.max_frames}; '
-                            'use 1 <= --min-frames <= --max-frames')
+            raise LadaError(
+                f'not a range of frames: {self.min_frames} to {self.max_frames}; '
+                'use 1 <= --min-frames <= --max-frames'
+            )
         if self.clips_per_shot < 1:
             raise LadaError(f'not a number of clips per shot: {self.clips_per_shot}; use 1 or more')
         if not 0 < self.size_range[0] <= self.size_range[1] <= 0.7:
-            raise LadaError(f'not a range of region sizes: {self.size_range[0]} to {self.size_range[1]}; '
-                            'use fractions of the short side with 0 < low <= high <= 0.7')
+            raise LadaError(
+                f'not a range of region sizes: {self.size_range[0]} to {self.size_range[1]}; '
+                'use fractions of the short side with 0 < low <= high <= 0.7'
+            )
 
 
 class PlannedClip(NamedTuple):
-    """A clip to cut: its number within the source, its frames, and which of the shot's regions it shows."""
+    """A clip to cut: its number within the source, its frames, and which of the shot's regions it
+    shows.
+    """
 
     number: int
     shot: Shot
     region: int
     looks_like: tuple[int, int] | None = None
-    """Perceptual hashes of the frames at the start and in the middle of its stretch; None where a frame is flat."""
+    """Perceptual hashes of the frames at the start and in the middle of its stretch; None where a
+    frame is flat.
+    """
     within: int = 0
     """First frame of the whole shot."""
 
@@ -84,32 +100,46 @@ class Survey:
     statistics: FrameStatistics
     mask_path: Path | None = None
     boxes: np.ndarray | None = None
-    """(T, 4) top, left, bottom, right of the given mask in each frame; all zero where it is empty."""
+    """(T, 4) top, left, bottom, right of the given mask in each frame; all zero where it is empty.
+    """
     areas: np.ndarray | None = None
     """(T,) pixels of the given mask."""
     tracks: list[BoxTrack] | None = None
     """Boxes that were given; None where none were."""
 
 
-def survey(source: Source, settings: CreationSettings, seen: Callable[[int], None] = lambda frames: None) -> Survey:
-    """Look through all frames of a source, one at a time. ``seen`` is told how many more frames were looked at.
+def survey(
+    source: Source, settings: CreationSettings, seen: Callable[[int], None] = lambda frames: None
+) -> Survey:
+    """Look through all frames of a source, one at a time. ``seen`` is told how many more frames
+    were looked at.
 
-    Raises LadaError (VideoError) for a file that cannot be read to its end or whose mask video does not fit.
+    Raises LadaError (VideoError) for a file that cannot be read to its end or whose mask video does
+    not fit.
     """
     fps = probe(source.path).fps
     mask_path = find_mask(settings.mask_dir, source.path) if settings.mask_dir is not None else None
     masks = iter_frames(mask_path, gray=True) if mask_path else None
-    tracks = None if settings.boxes_file is None else load_tracks(settings.boxes_file).get(source.path.name, [])
+    tracks = (
+        None
+        if settings.boxes_file is None
+        else load_tracks(settings.boxes_file).get(source.path.name, [])
+    )
     finder, statistics, shape, boxes, areas = ShotFinder(), FrameStatistics(), None, [], []
     for frame in iter_frames(source.path):
         if shape is None:
             shape = frame.shape[:2]
             if min(shape) < settings.min_resolution:
-                raise LadaError(f'{shape[1]}x{shape[0]} is smaller than {settings.min_resolution} (--min-resolution)')
+                raise LadaError(
+                    f'{shape[1]}x{shape[0]} is smaller than {settings.min_resolution}'
+                    ' (--min-resolution)'
+                )
         elif frame.shape[:2] != shape:
             raise LadaError(
-                f'the frame size changes within the video: {printable(source.path)}, from {shape[1]}x{shape[0]} '
-                f'to {frame.shape[1]}x{frame.shape[0]} at frame {finder.frames}; re-encode it to one size')
+                f'the frame size changes within the video: {printable(source.path)}, from'
+                f' {shape[1]}x{shape[0]} to {frame.shape[1]}x{frame.shape[0]} at frame'
+                f' {finder.frames}; re-encode it to one size'
+            )
         if masks is not None and mask_path is not None:
             mask = _checked_mask(next(masks, None), shape, mask_path, finder.frames)
             box, area = mask_box(mask)
@@ -120,15 +150,25 @@ def survey(source: Source, settings: CreationSettings, seen: Callable[[int], Non
         statistics.add(frame, small)
         seen(1)
     if shape is None:
-        raise LadaError(f'no frames in the video: {printable(source.path)}; remove or replace the file')
+        raise LadaError(
+            f'no frames in the video: {printable(source.path)}; remove or replace the file'
+        )
     if masks is None:
         if tracks is not None:
-            tracks = [clipped for track in tracks if (clipped := track.within(shape, finder.frames)) is not None]
+            tracks = [
+                clipped
+                for track in tracks
+                if (clipped := track.within(shape, finder.frames)) is not None
+            ]
         return Survey(shape, fps, finder.shots(), statistics, tracks=tracks)
     if next(masks, None) is not None:
-        raise LadaError(f'the mask video is longer than the video: {printable(mask_path)}, more than '
-                        f'{finder.frames} frames; make one mask frame per video frame')
-    return Survey(shape, fps, finder.shots(), statistics, mask_path, np.array(boxes), np.array(areas))
+        raise LadaError(
+            f'the mask video is longer than the video: {printable(mask_path)}, more than '
+            f'{finder.frames} frames; make one mask frame per video frame'
+        )
+    return Survey(
+        shape, fps, finder.shots(), statistics, mask_path, np.array(boxes), np.array(areas)
+    )
 
 
 def plan_clips(found: Survey, settings: CreationSettings) -> tuple[list[PlannedClip], Counter]:
@@ -149,12 +189,16 @@ def plan_clips(found: Survey, settings: CreationSettings) -> tuple[list[PlannedC
                     dropped[fault] += len(regions)
                     continue
                 pair = found.statistics.hash_pair(*piece)
-                clips += [PlannedClip(len(clips) + i, piece, region, pair, shot.start)
-                          for i, region in enumerate(regions)]
+                clips += [
+                    PlannedClip(len(clips) + i, piece, region, pair, shot.start)
+                    for i, region in enumerate(regions)
+                ]
     return clips, dropped
 
 
-def _stretches(shot: Shot, found: Survey, settings: CreationSettings) -> Iterator[tuple[Shot, Sequence[int]]]:
+def _stretches(
+    shot: Shot, found: Survey, settings: CreationSettings
+) -> Iterator[tuple[Shot, Sequence[int]]]:
     """Yield stretches of a shot and the numbers of the regions to show in each."""
     if found.areas is not None:
         yield from ((run, [0]) for run in masked_runs(shot, found.areas))
@@ -180,20 +224,24 @@ def _fault(piece: Shot, statistics: FrameStatistics, settings: CreationSettings)
 
 def masked_runs(shot: Shot, areas: np.ndarray) -> Iterator[Shot]:
     """Yield the longest stretches of a shot in which every frame has a mask."""
-    present = areas[shot.start:shot.stop] > 0
+    present = areas[shot.start : shot.stop] > 0
     edges = np.flatnonzero(np.diff(np.concatenate([[False], present, [False]]).astype(np.int8)))
     for start, stop in zip(edges[::2], edges[1::2], strict=True):
         yield Shot(shot.start + int(start), shot.start + int(stop))
 
 
 def find_mask(mask_dir: Path, video: Path) -> Path:
-    """Return the mask video of ``video``: the file of the same stem in ``mask_dir``. Raises LadaError."""
+    """Return the mask video of ``video``: the file of the same stem in ``mask_dir``. Raises
+    LadaError.
+    """
     for suffix in chain(['.mkv', video.suffix], sorted(VIDEO_SUFFIXES)):
         path = mask_dir / f'{video.stem}{suffix}'
         if path.is_file():
             return path
-    raise LadaError(f'no mask video: {printable(video.stem)}.* is missing in {printable(mask_dir)}; '
-                    'add it or leave --mask-dir away')
+    raise LadaError(
+        f'no mask video: {printable(video.stem)}.* is missing in {printable(mask_dir)}; '
+        'add it or leave --mask-dir away'
+    )
 
 
 def mask_box(mask: np.ndarray) -> tuple[tuple[int, int, int, int], int]:
@@ -202,14 +250,22 @@ def mask_box(mask: np.ndarray) -> tuple[tuple[int, int, int, int], int]:
     rows, columns = np.flatnonzero(on.any(axis=1)), np.flatnonzero(on.any(axis=0))
     if not len(rows):
         return (0, 0, 0, 0), 0
-    return (int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1), int(np.count_nonzero(on))
+    return (int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1), int(
+        np.count_nonzero(on)
+    )
 
 
-def _checked_mask(mask: np.ndarray | None, shape: tuple[int, int], path: Path, number: int) -> np.ndarray:
+def _checked_mask(
+    mask: np.ndarray | None, shape: tuple[int, int], path: Path, number: int
+) -> np.ndarray:
     if mask is None:
-        raise LadaError(f'the mask video ends early: {printable(path)} has {number} frames; '
-                        'make one mask frame per video frame')
+        raise LadaError(
+            f'the mask video ends early: {printable(path)} has {number} frames; '
+            'make one mask frame per video frame'
+        )
     if mask.shape != shape:
-        raise LadaError(f'the mask video has another size: {printable(path)} is {mask.shape[1]}x{mask.shape[0]}, '
-                        f'the video {shape[1]}x{shape[0]}; make both the same')
+        raise LadaError(
+            f'the mask video has another size: {printable(path)} is'
+            f' {mask.shape[1]}x{mask.shape[0]}, the video {shape[1]}x{shape[0]}; make both the same'
+        )
     return mask

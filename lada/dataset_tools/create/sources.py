@@ -11,9 +11,28 @@ from typing import NamedTuple
 from lada.dataset_tools.layout import printable
 from lada.errors import LadaError
 
-VIDEO_SUFFIXES = frozenset({
-    '.3gp', '.asf', '.avi', '.flv', '.m2ts', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.mts', '.mxf', '.ogv',
-    '.ts', '.vob', '.webm', '.wmv'})
+VIDEO_SUFFIXES = frozenset(
+    {
+        '.3gp',
+        '.asf',
+        '.avi',
+        '.flv',
+        '.m2ts',
+        '.m4v',
+        '.mkv',
+        '.mov',
+        '.mp4',
+        '.mpeg',
+        '.mpg',
+        '.mts',
+        '.mxf',
+        '.ogv',
+        '.ts',
+        '.vob',
+        '.webm',
+        '.wmv',
+    }
+)
 INDEX_NAME = 'creation-index.jsonl'
 
 
@@ -25,7 +44,9 @@ class Shard(NamedTuple):
 
     def name(self, stem: str, suffix: str = '') -> str:
         """Return a file name of this shard's own; plain where there is one shard only."""
-        return f'{stem}{suffix}' if self.count == 1 else f'{stem}-{self.index}-of-{self.count}{suffix}'
+        return (
+            f'{stem}{suffix}' if self.count == 1 else f'{stem}-{self.index}-of-{self.count}{suffix}'
+        )
 
 
 WHOLE = Shard()
@@ -41,7 +62,8 @@ class Source:
 
 
 def find_videos(inputs: Iterable[Path]) -> list[Path]:
-    """Return the files among ``inputs`` and the video files below the folders among them, sorted, each once.
+    """Return the files among ``inputs`` and the video files below the folders among them, sorted,
+    each once.
 
     Raises LadaError for a path that does not exist or a call that finds nothing.
     """
@@ -49,21 +71,34 @@ def find_videos(inputs: Iterable[Path]) -> list[Path]:
     inputs = [Path(p) for p in inputs]
     for path in inputs:
         if path.is_dir():
-            below = sorted(p for p in path.rglob('*') if p.suffix.lower() in VIDEO_SUFFIXES and p.is_file()
-                           and not any(part.startswith('.') for part in p.relative_to(path).parts))
+            below = sorted(
+                p
+                for p in path.rglob('*')
+                if p.suffix.lower() in VIDEO_SUFFIXES
+                and p.is_file()
+                and not any(part.startswith('.') for part in p.relative_to(path).parts)
+            )
             found.update(dict.fromkeys(below))
         elif path.is_file():
             found[path] = None
         else:
-            raise LadaError(f'no such file or folder: {printable(path)}; give a video file or a folder of videos')
+            raise LadaError(
+                f'no such file or folder: {printable(path)}; give a video file or a folder of'
+                ' videos'
+            )
     if not found:
         listed = ', '.join(printable(p) for p in inputs)
-        raise LadaError(f'no video files found: {listed}; known are the suffixes {" ".join(sorted(VIDEO_SUFFIXES))}')
+        raise LadaError(
+            f'no video files found: {listed}; known are the suffixes'
+            f' {" ".join(sorted(VIDEO_SUFFIXES))}'
+        )
     return sorted(found)
 
 
 def size_of(path: Path) -> int:
-    """Return a file's bytes for an estimate of the work; 0 where it is gone, which reading it will report."""
+    """Return a file's bytes for an estimate of the work; 0 where it is gone, which reading it will
+    report.
+    """
     try:
         return path.stat().st_size
     except OSError:
@@ -81,13 +116,15 @@ def file_sha256(path: Path, stopped: Callable[[], bool] = lambda: False) -> str:
     return digest.hexdigest()
 
 
-def name_sources(hashed: Iterable[tuple[Path, str]], known: dict[str, str],
-                 shared_names: Iterable[str] = ()) -> tuple[list[Source], list[tuple[Path, Path]]]:
+def name_sources(
+    hashed: Iterable[tuple[Path, str]], known: dict[str, str], shared_names: Iterable[str] = ()
+) -> tuple[list[Source], list[tuple[Path, Path]]]:
     """Give every source the name its clips carry: the file's name.
 
-    A further file of the same name but other content gets a piece of its hash into the name; so does every file named
-    in ``shared_names``, names that several shards may meet. ``known`` maps the hashes
-    of sources of earlier runs to their names. Returns the sources, and pairs (path, path of the same content).
+    A further file of the same name but other content gets a piece of its hash into the name; so
+    does every file named in ``shared_names``, names that several shards may meet. ``known`` maps
+    the hashes of sources of earlier runs to their names. Returns the sources, and pairs (path, path
+    of the same content).
     """
     taken = {name: sha256 for sha256, name in known.items()}
     shared_names = set(shared_names)
@@ -99,7 +136,9 @@ def name_sources(hashed: Iterable[tuple[Path, str]], known: dict[str, str],
             continue
         # A backslash would be read as a folder in the metadata's paths.
         name = known.get(sha256, path.name.replace('\\', '_'))
-        if taken.setdefault(name, sha256) != sha256 or (name in shared_names and sha256 not in known):
+        if taken.setdefault(name, sha256) != sha256 or (
+            name in shared_names and sha256 not in known
+        ):
             name = f'{path.stem}~{sha256[:8]}{path.suffix}'
             taken[name] = sha256
         sources[sha256] = Source(path, name, sha256)
@@ -142,7 +181,9 @@ class SourceIndex:
     def add(self, source: Source, **facts: object) -> None:
         """Append a finished source durably."""
         path, size, mtime = _stamp(source.path)
-        entry = dict(name=source.name, sha256=source.sha256, path=path, size=size, mtime_ns=mtime, **facts)
+        entry = dict(
+            name=source.name, sha256=source.sha256, path=path, size=size, mtime_ns=mtime, **facts
+        )
         # The leading newline ends a line that a kill may have cut short.
         with open(self.path, 'ab') as file:
             torn = file.tell() > 0 and not self._ends_with_newline()

@@ -21,7 +21,9 @@ class FrameStatistics:
     light: list[float] = field(default_factory=list)
     """Mean luma, 0 to 255."""
     change: list[float] = field(default_factory=list)
-    """Mean absolute difference of luma from the frame before, in grey levels, on the thumbnail; 0 for the first."""
+    """Mean absolute difference of luma from the frame before, in grey levels, on the thumbnail; 0
+    for the first.
+    """
     blur: list[float] = field(default_factory=list)
     hashes: list[int | None] = field(default_factory=list)
     """None for a frame too flat to be told from others."""
@@ -34,7 +36,9 @@ class FrameStatistics:
             self.blur.append(blurriness(frame))
             self.hashes.append(next(iter(view_hashes(thumbnail)), None))
         self.light.append(float(gray.mean()))
-        self.change.append(0.0 if self._before is None else float(cv2.absdiff(gray, self._before).mean()))
+        self.change.append(
+            0.0 if self._before is None else float(cv2.absdiff(gray, self._before).mean())
+        )
         self._before = gray
 
     def light_of(self, start: int, stop: int) -> float:
@@ -43,17 +47,21 @@ class FrameStatistics:
 
     def frozen_of(self, start: int, stop: int, least_change: float) -> float:
         """Return which share of the frames after ``start`` hardly differs from the frame before."""
-        changes = self.change[start + 1:stop]
+        changes = self.change[start + 1 : stop]
         return float(np.mean(np.array(changes) < least_change)) if changes else 0.0
 
     def blur_of(self, start: int, stop: int) -> float:
-        """Return the median blur of the frames measured in the range, 0 where it is too short to hold one."""
-        measured = self.blur[-(-start // EVERY):-(-stop // EVERY)]
+        """Return the median blur of the frames measured in the range, 0 where it is too short to
+        hold one.
+        """
+        measured = self.blur[-(-start // EVERY) : -(-stop // EVERY)]
         return float(np.median(measured)) if measured else 0.0
 
     def hash_pair(self, start: int, stop: int) -> tuple[int, int] | None:
-        """Return the hashes of the first measured frame and of the one in the middle, or None where one is flat."""
-        measured = self.hashes[-(-start // EVERY):-(-stop // EVERY)]
+        """Return the hashes of the first measured frame and of the one in the middle, or None where
+        one is flat.
+        """
+        measured = self.hashes[-(-start // EVERY) : -(-stop // EVERY)]
         if not measured:
             return None
         first, middle = measured[0], measured[len(measured) // 2]
@@ -63,9 +71,9 @@ class FrameStatistics:
 def blurriness(frame: np.ndarray) -> float:
     """Return 0 for a sharp frame to 1 for one that blurring changes little, whatever its contrast.
 
-    The share of the differences between neighbours that survives a moving average of nine pixels, the larger of the
-    horizontal and the vertical one (F. Crete et al., "The blur effect: perception and estimation with a new
-    no-reference perceptual blur metric", 2007).
+    The share of the differences between neighbours that survives a moving average of nine pixels,
+    the larger of the horizontal and the vertical one (F. Crete et al., "The blur effect: perception
+    and estimation with a new no-reference perceptual blur metric", 2007).
     """
     gray = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
     scale = SHARPNESS_SIDE / max(gray.shape)

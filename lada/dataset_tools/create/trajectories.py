@@ -12,8 +12,9 @@ REACH = 1.45
 class MovingRegion:
     """An ellipse or a polygon whose place, angle and outline change smoothly with time.
 
-    The centre follows a phase-modulated sine along each axis and so stays inside the frame; radii swell by some
-    percent. ``diameter`` is the diameter in pixels of a circle of about the same area.
+    The centre follows a phase-modulated sine along each axis and so stays inside the frame; radii
+    swell by some percent. ``diameter`` is the diameter in pixels of a circle of about the same
+    area.
     """
 
     def __init__(self, rng: np.random.Generator, frame_shape: tuple[int, int], diameter: float):
@@ -31,9 +32,14 @@ class MovingRegion:
         if rng.random() < 0.5:
             count, aspect = ELLIPSE_POINTS, rng.uniform(1.0, 1.5)
             angles = np.arange(count) * (2 * np.pi / count)
-            unit = np.stack([np.cos(angles) * np.sqrt(aspect), np.sin(angles) / np.sqrt(aspect)], axis=1)
+            unit = np.stack(
+                [np.cos(angles) * np.sqrt(aspect), np.sin(angles) / np.sqrt(aspect)], axis=1
+            )
             # All points of an ellipse swell together, so that it stays one.
-            self._swell = np.full(count, rng.uniform(1.0, 3.0)), np.full(count, rng.uniform(0, 2 * np.pi))
+            self._swell = (
+                np.full(count, rng.uniform(1.0, 3.0)),
+                np.full(count, rng.uniform(0, 2 * np.pi)),
+            )
         else:
             count = int(rng.integers(5, 10))
             angles = (np.arange(count) + rng.uniform(-0.25, 0.25, count)) * (2 * np.pi / count)
@@ -61,7 +67,9 @@ def polygon_area(points: np.ndarray) -> float:
 
 
 def fill_outline(points: np.ndarray, shape: tuple[int, int], offset: tuple[int, int]) -> np.ndarray:
-    """Return the mask (H, W) uint8, 0 or 255, of an outline in a window whose top-left corner is ``offset`` (y, x)."""
+    """Return the mask (H, W) uint8, 0 or 255, of an outline in a window whose top-left corner is
+    ``offset`` (y, x).
+    """
     mask = np.zeros(shape, np.uint8)
     local = (points - np.array(offset[::-1])) * (1 << SUBPIXEL_BITS)
     cv2.fillPoly(mask, [np.round(local).astype(np.int32)], 255, shift=SUBPIXEL_BITS)

@@ -7,27 +7,35 @@ SMALLEST_SIDE = 128
 SIDE_STEP = 8
 """Windows are a multiple of this many pixels, which every codec and subsampling divides."""
 MARGIN = 0.04
-"""Free border, as a fraction of the window's side, that the region keeps wherever the frame allows."""
+"""Free border, as a fraction of the window's side, that the region keeps wherever the frame allows.
+"""
 
 
-def window_side(extents: np.ndarray, area: float, coverage: float, frame_shape: tuple[int, int]) -> int:
+def window_side(
+    extents: np.ndarray, area: float, coverage: float, frame_shape: tuple[int, int]
+) -> int:
     """Return the side in pixels of a square window.
 
-    The region, ``area`` pixels large on average, covers about ``coverage`` of the window; its largest extent (of the
-    (T, 4) boxes top, left, bottom, right) fits with its margin. The window is not larger than the frame's longer side.
+    The region, ``area`` pixels large on average, covers about ``coverage`` of the window; its
+    largest extent (of the (T, 4) boxes top, left, bottom, right) fits with its margin. The window
+    is not larger than the frame's longer side.
     """
     largest = float(np.max(extents[:, 2:] - extents[:, :2]))
-    side = max(np.sqrt(area / coverage), largest * (1 + 2.5 * MARGIN), min(SMALLEST_SIDE, min(frame_shape)))
+    side = max(
+        np.sqrt(area / coverage), largest * (1 + 2.5 * MARGIN), min(SMALLEST_SIDE, min(frame_shape))
+    )
     side = min(side, max(frame_shape))
     return int(np.ceil(side / SIDE_STEP)) * SIDE_STEP
 
 
-def follow(boxes: np.ndarray, side: int, frame_shape: tuple[int, int], fps: float,
-           rng: np.random.Generator) -> np.ndarray:
-    """Return the window's top-left corners (T, 2), y and x, for a region with boxes (T, 4) top, left, bottom, right.
+def follow(
+    boxes: np.ndarray, side: int, frame_shape: tuple[int, int], fps: float, rng: np.random.Generator
+) -> np.ndarray:
+    """Return the window's top-left corners (T, 2), y and x, for a region with boxes (T, 4) top,
+    left, bottom, right.
 
-    The window follows a smoothed path of the region and wanders around it, so that the region moves within the crop,
-    but never leaves it; near the frame's edge the window stops.
+    The window follows a smoothed path of the region and wanders around it, so that the region moves
+    within the crop, but never leaves it; near the frame's edge the window stops.
     """
     size = np.minimum(side, frame_shape)
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2
@@ -48,7 +56,9 @@ def square_padding(shape: tuple[int, int], side: int) -> tuple[int, int, int, in
 
 
 def _smooth(values: np.ndarray, radius: int) -> np.ndarray:
-    """Return the centred moving average of (T, 2) values over ``2 * radius + 1`` samples, ends repeated."""
+    """Return the centred moving average of (T, 2) values over ``2 * radius + 1`` samples, ends
+    repeated.
+    """
     padded = np.pad(values, ((radius + 1, radius), (0, 0)), mode='edge')
     sums = np.cumsum(padded, axis=0)
     width = 2 * radius + 1

@@ -22,11 +22,18 @@ def check_arguments(arguments: SplitArguments) -> None:
     if arguments.val_size is not None and arguments.val_size < 1:
         raise LadaError(f'--val-size {arguments.val_size} is no number of clips: use 1 or more')
     if arguments.val_ratio is not None and not 0 < arguments.val_ratio < 1:
-        raise LadaError(f'--val-ratio {arguments.val_ratio:g} is no share: use a number between 0 and 1')
+        raise LadaError(
+            f'--val-ratio {arguments.val_ratio:g} is no share: use a number between 0 and 1'
+        )
     if arguments.mode == 'symlink' and arguments.remove:
-        raise LadaError('--mode symlink needs the files it links to: leave --remove-from-train away or use --mode move')
+        raise LadaError(
+            '--mode symlink needs the files it links to: leave --remove-from-train away or use'
+            ' --mode move'
+        )
     if arguments.mode == 'move' and not arguments.remove:
-        raise LadaError('--mode move takes clips out of the training set: leave --keep-in-train away')
+        raise LadaError(
+            '--mode move takes clips out of the training set: leave --keep-in-train away'
+        )
 
 
 def check_roots(train_root: Path, val_root: Path) -> None:
@@ -35,49 +42,78 @@ def check_roots(train_root: Path, val_root: Path) -> None:
         raise LadaError(f'no such dataset: {printable(train_root)}; give the root of a dataset')
     a, b = train_root.resolve(), val_root.resolve()
     if a == b:
-        raise LadaError(f'the validation root is the dataset itself: {printable(val_root)}; use another --val-root')
+        raise LadaError(
+            f'the validation root is the dataset itself: {printable(val_root)}; use another'
+            ' --val-root'
+        )
     if a in b.parents or b in a.parents:
-        raise LadaError(f'one root lies inside the other: {printable(train_root)} and {printable(val_root)}; use a '
-                        '--val-root beside the dataset')
+        raise LadaError(
+            f'one root lies inside the other: {printable(train_root)} and {printable(val_root)};'
+            ' use a --val-root beside the dataset'
+        )
     if os.path.lexists(val_root) and not val_root.is_dir():
-        raise LadaError(f'the validation root is no folder: {printable(val_root)}; use another --val-root')
+        raise LadaError(
+            f'the validation root is no folder: {printable(val_root)}; use another --val-root'
+        )
 
 
 def check_side(manifest: Manifest, root: Path) -> None:
     """Raise LadaError unless a manifest was read from a training root."""
     if manifest.side == 'val':
-        raise LadaError(f'{printable(root)} is the validation side of a split; give the training root')
+        raise LadaError(
+            f'{printable(root)} is the validation side of a split; give the training root'
+        )
 
 
 def check_val_root(manifest: Manifest, train_root: Path, val_root: Path) -> None:
     """Raise LadaError unless a recorded split is one into ``val_root``."""
     recorded = (train_root.resolve() / manifest.val_root).resolve()
     if recorded != val_root.resolve():
-        raise LadaError(f'another validation root: {printable(train_root)} was split into {printable(recorded)}; use '
-                        'that as --val-root, or take the split back with --undo')
+        raise LadaError(
+            f'another validation root: {printable(train_root)} was split into'
+            f' {printable(recorded)}; use that as --val-root, or take the split back with --undo'
+        )
 
 
 def check_target(plan: SplitPlan) -> None:
-    """Raise LadaError if the validation root cannot take the files, or if one of them would be overwritten."""
+    """Raise LadaError if the validation root cannot take the files, or if one of them would be
+    overwritten.
+    """
     arguments, val_root = plan.arguments, plan.val_root
     for e in plan.moved:
         for file in e.files:
             if os.path.lexists(val_root / file.path):
-                raise LadaError(f'the validation root holds clips already: {printable(val_root / file.path)} would be '
-                                'overwritten; move it away or use another --val-root')
-            if (arguments.remove or arguments.mode == 'hardlink') and os.path.islink(plan.train_root / file.path):
-                raise LadaError(f'a symbolic link: {printable(plan.train_root / file.path)} may not work in another '
-                                'folder; use --mode copy or symlink, both with --keep-in-train')
+                raise LadaError(
+                    f'the validation root holds clips already: {printable(val_root / file.path)}'
+                    ' would be overwritten; move it away or use another --val-root'
+                )
+            if (arguments.remove or arguments.mode == 'hardlink') and os.path.islink(
+                plan.train_root / file.path
+            ):
+                raise LadaError(
+                    f'a symbolic link: {printable(plan.train_root / file.path)} may not work in'
+                    ' another folder; use --mode copy or symlink, both with --keep-in-train'
+                )
     if os.path.lexists(val_root / SPLIT_FOLDER):
-        raise LadaError(f'another split into {printable(val_root)} is unfinished: {SPLIT_FOLDER} is there; finish '
-                        'that one, or use another --val-root')
+        raise LadaError(
+            f'another split into {printable(val_root)} is unfinished: {SPLIT_FOLDER} is there;'
+            ' finish that one, or use another --val-root'
+        )
     same = same_file_system(plan.train_root, val_root)
     if arguments.mode == 'hardlink' and not same:
-        raise LadaError(f'hard links cannot cross file systems: {printable(val_root)}; use --mode copy or symlink')
-    for what, root in (('the dataset', plan.train_root), ('the validation root', nearest_existing(val_root))):
+        raise LadaError(
+            f'hard links cannot cross file systems: {printable(val_root)}; use --mode copy or'
+            ' symlink'
+        )
+    for what, root in (
+        ('the dataset', plan.train_root),
+        ('the validation root', nearest_existing(val_root)),
+    ):
         if not os.access(root, os.W_OK | os.X_OK):
-            raise LadaError(f'cannot write to {what}: {printable(root)}; make it writable'
-                            + (' or use another --val-root' if root != plan.train_root else ''))
+            raise LadaError(
+                f'cannot write to {what}: {printable(root)}; make it writable'
+                + (' or use another --val-root' if root != plan.train_root else '')
+            )
     _check_space(plan, same)
 
 
@@ -86,18 +122,29 @@ def _check_space(plan: SplitPlan, same: bool) -> None:
     mode, files = plan.arguments.mode, [file for e in plan.moved for file in e.files]
     makes = files if mode in ('copy', 'symlink') or (mode == 'move' and not same) else []
     sizes = [0 if mode == 'symlink' else file.size for file in makes]
-    record = sum(RECORD_BYTES + sum(len(f.path) + RECORD_BYTES for f in e.files) for e in plan.manifest.entries)
-    for root, new, records in ((plan.val_root, sizes, 3 if same else 1), (plan.train_root, [], 3 if same else 2)):
+    record = sum(
+        RECORD_BYTES + sum(len(f.path) + RECORD_BYTES for f in e.files)
+        for e in plan.manifest.entries
+    )
+    for root, new, records in (
+        (plan.val_root, sizes, 3 if same else 1),
+        (plan.train_root, [], 3 if same else 2),
+    ):
         disk = os.statvfs(nearest_existing(root))
         block, free = disk.f_frsize, disk.f_bavail * disk.f_frsize
         needed = sum(-(-size // block) * block for size in new) + records * record
         if needed * FREE_SPACE_MARGIN > free:
-            raise LadaError(f'not enough space: {printable(root)} needs {human_bytes(needed)}, {human_bytes(free)} '
-                            'are free; free some' + (', use --mode hardlink' if new and same else '')
-                            + (', or use another --val-root' if new else ''))
+            raise LadaError(
+                f'not enough space: {printable(root)} needs {human_bytes(needed)},'
+                f' {human_bytes(free)} are free; free some'
+                + (', use --mode hardlink' if new and same else '')
+                + (', or use another --val-root' if new else '')
+            )
         if disk.f_files > 0 and len(new) > disk.f_favail:
-            raise LadaError(f'not enough space: {printable(root)} needs {len(new):,} files, its file system has room '
-                            f'for {disk.f_favail:,} more (inodes); use another --val-root')
+            raise LadaError(
+                f'not enough space: {printable(root)} needs {len(new):,} files, its file system has'
+                f' room for {disk.f_favail:,} more (inodes); use another --val-root'
+            )
 
 
 def as_options(arguments: SplitArguments) -> str:
@@ -106,7 +153,11 @@ def as_options(arguments: SplitArguments) -> str:
     for option in fields(arguments):
         value, name = getattr(arguments, option.name), f'--{option.name.replace("_", "-")}'
         if option.name == 'remove':
-            words += [] if arguments.mode == 'move' else ['--remove-from-train' if value else '--keep-in-train']
+            words += (
+                []
+                if arguments.mode == 'move'
+                else ['--remove-from-train' if value else '--keep-in-train']
+            )
         elif option.name == 'stratify':
             words += [] if value else ['--no-stratify']
         elif option.name == 'hash':

@@ -1,4 +1,6 @@
-"""The record of a split: which clip is on which side, and how that came about. JSON, one line per clip."""
+"""The record of a split: which clip is on which side, and how that came about. JSON, one line per
+clip.
+"""
 
 import json
 import os
@@ -51,10 +53,12 @@ class Entry:
 
 @dataclass
 class Manifest:
-    """All clips that have a side, sorted by stem; the same in both roots but for the side that the root is.
+    """All clips that have a side, sorted by stem; the same in both roots but for the side that the
+    root is.
 
-    ``runs`` holds, per run, the arguments, the version of the tool, and the folders it made (relative to the validation
-    root). Roots are remembered relative to each other, so that both may be moved together.
+    ``runs`` holds, per run, the arguments, the version of the tool, and the folders it made
+    (relative to the validation root). Roots are remembered relative to each other, so that both may
+    be moved together.
     """
 
     val_root: str
@@ -66,7 +70,13 @@ class Manifest:
 
     def add_run(self, arguments: SplitArguments, made_folders: list[str]) -> None:
         """Record a further run."""
-        self.runs.append({'arguments': asdict(arguments), 'tool': f'lada {__version__}', 'made_folders': made_folders})
+        self.runs.append(
+            {
+                'arguments': asdict(arguments),
+                'tool': f'lada {__version__}',
+                'made_folders': made_folders,
+            }
+        )
 
     @property
     def last_run(self) -> int:
@@ -95,16 +105,26 @@ class Manifest:
         return Manifest(self.val_root, self.runs[:-1], kept)
 
     def write(self, path: Path, temporary: Path, side: Side = 'train') -> None:
-        """Write the copy for ``side``'s root, whole or not at all; ``temporary`` is on the same file system."""
-        header = {'lada_split': FORMAT, 'side': side, 'val_root': self.val_root, 'train_clips': 0, 'val_clips': 0,
-                  'runs': self.runs}
+        """Write the copy for ``side``'s root, whole or not at all; ``temporary`` is on the same
+        file system.
+        """
+        header = {
+            'lada_split': FORMAT,
+            'side': side,
+            'val_root': self.val_root,
+            'train_clips': 0,
+            'val_clips': 0,
+            'runs': self.runs,
+        }
         for entry in self.entries:
             header[f'{entry.side}_clips'] += 1
         encode = json.JSONEncoder(separators=(',', ':')).encode
         with naming(path), open(temporary, 'w', encoding='ascii') as file:
             file.write(encode(header) + '\n')
             for e in sorted(self.entries, key=lambda entry: entry.stem):
-                file.write(encode([e.stem, e.group, e.name, e.source, e.side, e.run, e.files]) + '\n')
+                file.write(
+                    encode([e.stem, e.group, e.name, e.source, e.side, e.run, e.files]) + '\n'
+                )
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
@@ -127,6 +147,9 @@ class Manifest:
                 raise ValueError('clips are missing')
             SplitArguments(**manifest.runs[-1]['arguments'])
         except (ValueError, KeyError, TypeError, IndexError) as error:
-            raise LadaError(f'a damaged record of a split: {printable(path)} ({error}); restore it from the other '
-                            "root's copy (its first line names the side), or remove both to split afresh") from None
+            raise LadaError(
+                f'a damaged record of a split: {printable(path)} ({error}); restore it from the'
+                " other root's copy (its first line names the side), or remove both to split"
+                ' afresh'
+            ) from None
         return manifest

@@ -1,4 +1,6 @@
-"""Which groups of clips become the validation set: random, stratified, as close to the count as whole groups allow."""
+"""Which groups of clips become the validation set: random, stratified, as close to the count as
+whole groups allow.
+"""
 
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Sequence
@@ -9,10 +11,11 @@ from lada.dataset_tools.split.manifest import Entry
 
 
 def group_by_source(clips: Iterable[Clip | Entry]) -> list[list[int]]:
-    """Return the clips' numbers in groups that share a source, directly or through others, in order of first clips.
+    """Return the clips' numbers in groups that share a source, directly or through others, in order
+    of first clips.
 
-    Clips share a source when its content hash or its file name is the same: a re-encoded file of the same name shows
-    the same pictures as its original.
+    Clips share a source when its content hash or its file name is the same: a re-encoded file of
+    the same name shows the same pictures as its original.
     """
     parent: list[int] = []
 
@@ -34,19 +37,27 @@ def group_by_source(clips: Iterable[Clip | Entry]) -> list[list[int]]:
     return list(groups.values())
 
 
-def draw_order(groups: Sequence[Sequence[int]], labels: Sequence[str], kinds: Sequence[Hashable] | None,
-               seed: int) -> list[int]:
+def draw_order(
+    groups: Sequence[Sequence[int]],
+    labels: Sequence[str],
+    kinds: Sequence[Hashable] | None,
+    seed: int,
+) -> list[int]:
     """Return the numbers of the groups in the random order in which they are taken.
 
-    With ``kinds``, one per clip, the first groups of the order hold every kind in about its share: groups of one most
-    frequent kind are spread evenly over the order. The order depends on the seed and the groups' labels alone.
+    With ``kinds``, one per clip, the first groups of the order hold every kind in about its share:
+    groups of one most frequent kind are spread evenly over the order. The order depends on the seed
+    and the groups' labels alone.
     """
     rng = keyed_rng('split', seed)
     shuffled = sorted(range(len(groups)), key=lambda g: labels[g])
     shuffled = [shuffled[i] for i in rng.permutation(len(shuffled))]
     if kinds is None:
         return shuffled
-    main = {g: max(sorted(Counter(kinds[i] for i in groups[g]).items()), key=lambda item: item[1])[0] for g in shuffled}
+    main = {
+        g: max(sorted(Counter(kinds[i] for i in groups[g]).items()), key=lambda item: item[1])[0]
+        for g in shuffled
+    }
     total = Counter()
     for g in shuffled:
         total[main[g]] += len(groups[g])
@@ -60,10 +71,11 @@ def draw_order(groups: Sequence[Sequence[int]], labels: Sequence[str], kinds: Se
 
 
 def choose(sizes: Sequence[int], order: Sequence[int], want: int, low: int, high: int) -> list[int]:
-    """Return the numbers of groups whose sizes add up as closely to ``want`` as possible, within ``low`` to ``high``.
+    """Return the numbers of groups whose sizes add up as closely to ``want`` as possible, within
+    ``low`` to ``high``.
 
-    Of all such choices one is returned that is close to taking groups in ``order``. Of two sums equally close the
-    smaller is met. Raises ValueError if no sum lies in the range.
+    Of all such choices one is returned that is close to taking groups in ``order``. Of two sums
+    equally close the smaller is met. Raises ValueError if no sum lies in the range.
     """
     by_size: dict[int, list[int]] = defaultdict(list)
     wished: Counter = Counter()
@@ -84,7 +96,9 @@ def choose(sizes: Sequence[int], order: Sequence[int], want: int, low: int, high
 
 
 def _reachable_sums(counts: dict[int, int], limit: int) -> list[int]:
-    """Return, as sets of bits, the sums up to ``limit`` that the first 0, 1, 2, … kinds of sizes reach."""
+    """Return, as sets of bits, the sums up to ``limit`` that the first 0, 1, 2, … kinds of sizes
+    reach.
+    """
     keep = (1 << limit + 1) - 1
     sums = [1]
     for size, count in counts.items():
@@ -100,13 +114,17 @@ def _reachable_sums(counts: dict[int, int], limit: int) -> list[int]:
 
 
 def _counts_to_groups(classes, by_size, wished, reachable, rest) -> list[int]:
-    """Walk back from a reachable sum, taking of each size a number as close as possible to the wished one."""
+    """Walk back from a reachable sum, taking of each size a number as close as possible to the
+    wished one.
+    """
     chosen: list[int] = []
     for position in range(len(classes) - 1, -1, -1):
         size = classes[position]
         most = min(len(by_size[size]), rest // size)
-        count = min((n for n in range(most + 1) if reachable[position] >> (rest - n * size) & 1),
-                    key=lambda n: (abs(n - wished[size]), n))
+        count = min(
+            (n for n in range(most + 1) if reachable[position] >> (rest - n * size) & 1),
+            key=lambda n: (abs(n - wished[size]), n),
+        )
         chosen += by_size[size][:count]
         rest -= count * size
     return chosen

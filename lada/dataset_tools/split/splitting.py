@@ -1,7 +1,9 @@
-"""Splitting a dataset all or nothing: every call finishes, or can be finished, or can be taken back.
+"""Splitting a dataset all or nothing: every call finishes, or can be finished, or can be taken
+back.
 
-While a split runs, a journal in the training root holds all of its plan; what has been done of it is what the file
-system says. The manifests appear in both roots when all files are in their places, then the journal goes.
+While a split runs, a journal in the training root holds all of its plan; what has been done of it
+is what the file system says. The manifests appear in both roots when all files are in their places,
+then the journal goes.
 """
 
 import os
@@ -32,20 +34,32 @@ from lada.errors import LadaError
 Say = Callable[[str], None]
 
 
-def split_dataset(train_root: Path, val_root: Path, arguments: SplitArguments, *, dry_run: bool = False,
-                  confirm: Callable[[], bool] = lambda: True, say: Say = print,
-                  planned: Callable[[SplitPlan], None] = lambda plan: None) -> bool:
-    """Split a dataset, or finish a split that was interrupted. Returns whether both sides now are as asked for.
+def split_dataset(
+    train_root: Path,
+    val_root: Path,
+    arguments: SplitArguments,
+    *,
+    dry_run: bool = False,
+    confirm: Callable[[], bool] = lambda: True,
+    say: Say = print,
+    planned: Callable[[SplitPlan], None] = lambda plan: None,
+) -> bool:
+    """Split a dataset, or finish a split that was interrupted. Returns whether both sides now are
+    as asked for.
 
-    What will be done is said in lines that do not depend on ``dry_run``, ``planned`` gets the plan, then ``confirm`` is
-    asked. Raises LadaError; nothing is lost then, and the message says how to go on.
+    What will be done is said in lines that do not depend on ``dry_run``, ``planned`` gets the plan,
+    then ``confirm`` is asked. Raises LadaError; nothing is lost then, and the message says how to
+    go on.
     """
     check_roots(train_root, val_root)
     check_arguments(arguments)
     with only_run(train_root):
         journal = _Journal(train_root)
         if journal.undo.exists():
-            raise LadaError(f'an undo of a split was interrupted: {printable(train_root)}; finish it with --undo')
+            raise LadaError(
+                f'an undo of a split was interrupted: {printable(train_root)}; finish it with'
+                ' --undo'
+            )
         if journal.plan.exists():
             return _finish_interrupted(journal, val_root, arguments, dry_run, confirm, say)
         previous = None
@@ -55,10 +69,15 @@ def split_dataset(train_root: Path, val_root: Path, arguments: SplitArguments, *
             check_val_root(previous, train_root, val_root)
             _check_there(previous, train_root, val_root)
         elif arguments.extend:
-            raise LadaError(f'nothing to extend: {printable(train_root)} has not been split; leave --extend away')
+            raise LadaError(
+                f'nothing to extend: {printable(train_root)} has not been split; leave --extend'
+                ' away'
+            )
         elif (val_root / MANIFEST_NAME).exists():
-            raise LadaError(f'the validation root belongs to another split: {printable(val_root)} holds a '
-                            f'{MANIFEST_NAME}; use another --val-root')
+            raise LadaError(
+                f'the validation root belongs to another split: {printable(val_root)} holds a '
+                f'{MANIFEST_NAME}; use another --val-root'
+            )
         if not dry_run:
             journal.clean()
         with _bar('reading clips', unit='clip') as bar:
@@ -80,14 +99,25 @@ def split_dataset(train_root: Path, val_root: Path, arguments: SplitArguments, *
         return True
 
 
-def undo_split(train_root: Path, val_root: Path | None = None, *, dry_run: bool = False,
-               confirm: Callable[[], bool] = lambda: True, say: Say = print) -> bool:
-    """Take the last run of a split back, finished or not; or finish doing so. Returns whether it is taken back."""
+def undo_split(
+    train_root: Path,
+    val_root: Path | None = None,
+    *,
+    dry_run: bool = False,
+    confirm: Callable[[], bool] = lambda: True,
+    say: Say = print,
+) -> bool:
+    """Take the last run of a split back, finished or not; or finish doing so. Returns whether it is
+    taken back.
+    """
     if not train_root.is_dir():
         raise LadaError(f'no such dataset: {printable(train_root)}; give the root that was split')
     with only_run(train_root):
         journal = _Journal(train_root)
-        path = next((p for p in (journal.undo, journal.plan, train_root / MANIFEST_NAME) if p.exists()), None)
+        path = next(
+            (p for p in (journal.undo, journal.plan, train_root / MANIFEST_NAME) if p.exists()),
+            None,
+        )
         if path is None:
             if not dry_run:
                 journal.clean()
@@ -100,8 +130,11 @@ def undo_split(train_root: Path, val_root: Path | None = None, *, dry_run: bool 
         moved = manifest.moved()
         transfer = _transfer(manifest, train_root, val_root)
         transfer.check_back(file for e in moved for file in e.files)
-        say(f'take back: {counted(len(moved), "clip")}, {counted(sum(len(e.files) for e in moved), "file")}, from '
-            f'{printable(val_root)} to {printable(train_root)}')
+        say(
+            f'take back: {counted(len(moved), "clip")},'
+            f' {counted(sum(len(e.files) for e in moved), "file")}, from {printable(val_root)} to'
+            f' {printable(train_root)}'
+        )
         if dry_run:
             return True
         if not confirm():
@@ -123,13 +156,21 @@ def undo_split(train_root: Path, val_root: Path | None = None, *, dry_run: bool 
         return True
 
 
-def _finish_interrupted(journal: '_Journal', val_root: Path, arguments: SplitArguments, dry_run: bool,
-                        confirm: Callable[[], bool], say: Say) -> bool:
+def _finish_interrupted(
+    journal: '_Journal',
+    val_root: Path,
+    arguments: SplitArguments,
+    dry_run: bool,
+    confirm: Callable[[], bool],
+    say: Say,
+) -> bool:
     manifest = Manifest.read(journal.plan)
     check_val_root(manifest, journal.train_root, val_root)
     if manifest.last_arguments != arguments:
-        raise LadaError(f'another split was interrupted: {printable(journal.train_root)}; finish it with '
-                        f'{as_options(manifest.last_arguments)}, or take it back with --undo')
+        raise LadaError(
+            f'another split was interrupted: {printable(journal.train_root)}; finish it with '
+            f'{as_options(manifest.last_arguments)}, or take it back with --undo'
+        )
     say(f'finishing an interrupted split: {counted(len(manifest.moved()), "clip")} for validation')
     if dry_run:
         return True
@@ -202,8 +243,10 @@ class _Journal:
             self.folder.mkdir(exist_ok=True)
             manifest.write(path, self.folder / 'journal')
         except OSError as error:
-            raise LadaError(f'cannot write the journal: {printable(self.folder)} ({error.strerror}); the dataset must '
-                            'be writable') from error
+            raise LadaError(
+                f'cannot write the journal: {printable(self.folder)} ({error.strerror}); the'
+                ' dataset must be writable'
+            ) from error
 
 
 def _scratch(root: Path) -> Path:
@@ -220,16 +263,22 @@ def _write_manifests(manifest: Manifest, train_root: Path, val_root: Path) -> No
 
 def _transfer(manifest: Manifest, train_root: Path, val_root: Path) -> Transfer:
     arguments = manifest.last_arguments
-    return Transfer(train_root, val_root, arguments.mode, arguments.remove, val_root / SPLIT_FOLDER / 'file')
+    return Transfer(
+        train_root, val_root, arguments.mode, arguments.remove, val_root / SPLIT_FOLDER / 'file'
+    )
 
 
 def _folders(manifest: Manifest, val_root: Path) -> list[Path]:
     """Return the folders that the last run makes, parents first."""
-    return [Path(os.path.normpath(val_root / folder)) for folder in manifest.runs[-1]['made_folders']]
+    return [
+        Path(os.path.normpath(val_root / folder)) for folder in manifest.runs[-1]['made_folders']
+    ]
 
 
 def _try_folders(journal: _Journal, manifest: Manifest, val_root: Path) -> None:
-    """Make the folders of the validation set; where that fails, forget the split without leaving a trace."""
+    """Make the folders of the validation set; where that fails, forget the split without leaving a
+    trace.
+    """
     folders = _folders(manifest, val_root)
     try:
         for folder in folders:
@@ -239,8 +288,10 @@ def _try_folders(journal: _Journal, manifest: Manifest, val_root: Path) -> None:
         for folder in reversed(folders):
             _remove_if_empty(folder)
         journal.clean()
-        raise LadaError(f'cannot write to the validation root: {printable(val_root)} ({error.strerror}); make it '
-                        'writable or use another --val-root') from error
+        raise LadaError(
+            f'cannot write to the validation root: {printable(val_root)} ({error.strerror}); make'
+            ' it writable or use another --val-root'
+        ) from error
 
 
 def _remove_if_empty(path: Path) -> None:
@@ -256,8 +307,10 @@ def _check_there(manifest: Manifest, train_root: Path, val_root: Path) -> None:
     gone = [e for e in val if not os.path.lexists(val_root / e.files[0].path)]
     if gone and len(gone) == len(val):
         raise LadaError(
-            f'all {counted(len(val), "validation clip")} are gone from {printable(val_root)}; put them back, or use '
-            f'--undo if they were copies, or delete {printable(train_root / MANIFEST_NAME)} to split afresh')
+            f'all {counted(len(val), "validation clip")} are gone from {printable(val_root)}; put'
+            ' them back, or use --undo if they were copies, or delete'
+            f' {printable(train_root / MANIFEST_NAME)} to split afresh'
+        )
 
 
 def _refuse_returned(previous: Manifest, inventory: Inventory) -> None:
@@ -267,23 +320,37 @@ def _refuse_returned(previous: Manifest, inventory: Inventory) -> None:
     again = [e.stem for e in previous.entries if e.side == 'val' and left[e.run] and e.stem in here]
     if again:
         raise LadaError(
-            f'{counted(len(again), "validation clip")} came back into the training set, for example '
-            f'{printable(again[0])}, and training would see them; move them out of {printable(inventory.root)}')
+            f'{counted(len(again), "validation clip")} came back into the training set, for example'
+            f' {printable(again[0])}, and training would see them; move them out of'
+            f' {printable(inventory.root)}'
+        )
 
 
-def _anything_new(previous: Manifest, inventory: Inventory, arguments: SplitArguments, say: Say) -> bool:
-    """Tell whether a run on a finished split has something to do. Raises LadaError where it asks for another split."""
+def _anything_new(
+    previous: Manifest, inventory: Inventory, arguments: SplitArguments, say: Say
+) -> bool:
+    """Tell whether a run on a finished split has something to do. Raises LadaError where it asks
+    for another split.
+    """
     _refuse_returned(previous, inventory)
     known = {e.stem for e in previous.entries}
     new = sum(clip.stem not in known for clip in inventory.clips)
-    if not arguments.extend and arguments not in [SplitArguments(**run['arguments']) for run in previous.runs]:
-        raise LadaError(f'split already: {printable(inventory.root)}, with {as_options(previous.last_arguments)}; take '
-                        'that back with --undo, or give new clips a side with --extend')
+    if not arguments.extend and arguments not in [
+        SplitArguments(**run['arguments']) for run in previous.runs
+    ]:
+        raise LadaError(
+            f'split already: {printable(inventory.root)}, with'
+            f' {as_options(previous.last_arguments)}; take that back with --undo, or give new clips'
+            ' a side with --extend'
+        )
     if arguments.extend and new:
         return True
     val = sum(e.side == 'val' for e in previous.entries)
-    say(f'split already: {counted(len(known) - val, "training clip")}, {counted(val, "validation clip")}; nothing to do'
-        + (f'. {counted(new, "new clip")} without a side: use --extend' if new else ''))
+    say(
+        f'split already: {counted(len(known) - val, "training clip")},'
+        f' {counted(val, "validation clip")}; nothing to do'
+        + (f'. {counted(new, "new clip")} without a side: use --extend' if new else '')
+    )
     return False
 
 
@@ -293,10 +360,14 @@ def _explained(what: str, advice: str) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(f'nothing is lost: {advice.removeprefix("put it right and ")}') from None
+        raise KeyboardInterrupt(
+            f'nothing is lost: {advice.removeprefix("put it right and ")}'
+        ) from None
     except OSError as error:
         where = printable(error.filename or '')
-        raise LadaError(f'{what} stopped: {error.strerror}: {where}; nothing is lost: {advice}') from error
+        raise LadaError(
+            f'{what} stopped: {error.strerror}: {where}; nothing is lost: {advice}'
+        ) from error
 
 
 def _bar(label: str, **options) -> tqdm:

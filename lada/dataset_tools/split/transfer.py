@@ -1,6 +1,8 @@
-"""Moving the files of a split from one root to the other and back, each step such that it can be repeated.
+"""Moving the files of a split from one root to the other and back, each step such that it can be
+repeated.
 
-A file is at its old place, at its new place or, complete, at both; never at neither, and never half at one of them.
+A file is at its old place, at its new place or, complete, at both; never at neither, and never half
+at one of them.
 """
 
 import errno
@@ -21,7 +23,9 @@ BLOCK = 1 << 20
 
 
 class Transfer:
-    """Takes files from ``train_root`` to ``val_root`` or back; ``temporary`` is a file name below the latter."""
+    """Takes files from ``train_root`` to ``val_root`` or back; ``temporary`` is a file name below
+    the latter.
+    """
 
     def __init__(self, train_root: Path, val_root: Path, mode: Mode, remove: bool, temporary: Path):
         self._train, self._val = str(train_root), str(val_root)
@@ -40,8 +44,10 @@ class Transfer:
         if not there or not self.renames:
             self._check_source(source, file, gone_is_fine=there)
         elif os.path.lexists(source):
-            raise LadaError(f'a file at both places: {printable(file.path)} appeared in {printable(self._val)} while '
-                            'splitting; move one of them away, then run the same command again')
+            raise LadaError(
+                f'a file at both places: {printable(file.path)} appeared in {printable(self._val)}'
+                ' while splitting; move one of them away, then run the same command again'
+            )
         if there:
             sha256 = _hash(target)
         elif self.renames:
@@ -73,7 +79,9 @@ class Transfer:
         source, target = self._paths(file)
         if self._remove and not self.renames and os.path.lexists(source):
             if not os.path.lexists(target):
-                raise LadaError(f'{printable(target)} disappeared while splitting; put it back or use --undo')
+                raise LadaError(
+                    f'{printable(target)} disappeared while splitting; put it back or use --undo'
+                )
             if not _same(source, target):
                 raise LadaError(_changed(source))
             os.unlink(source)
@@ -84,18 +92,26 @@ class Transfer:
             source, target = self._paths(file)
             here, there = os.path.lexists(source), os.path.lexists(target)
             if not here and not there:
-                raise LadaError(f'cannot undo: {printable(file.path)} is neither in {printable(self._train)} nor in '
-                                f'{printable(self._val)}; put it back first, from quarantine with check-dataset.py '
-                                '--fix restore, or as an empty file if it is gone for good')
+                raise LadaError(
+                    f'cannot undo: {printable(file.path)} is neither in {printable(self._train)}'
+                    f' nor in {printable(self._val)}; put it back first, from quarantine with'
+                    ' check-dataset.py --fix restore, or as an empty file if it is gone for good'
+                )
             if here and there and not _same(source, target):
-                raise LadaError(f'cannot undo: {printable(file.path)} is different in {printable(self._train)} and '
-                                f'{printable(self._val)}; move one of them away first')
+                raise LadaError(
+                    f'cannot undo: {printable(file.path)} is different in {printable(self._train)}'
+                    f' and {printable(self._val)}; move one of them away first'
+                )
             if there and not here and os.path.islink(target) and not os.path.exists(target):
-                raise LadaError(f'cannot undo: {printable(source)}, which {printable(target)} links to, is gone; '
-                                'put it back first')
+                raise LadaError(
+                    f'cannot undo: {printable(source)}, which {printable(target)} links to, is'
+                    ' gone; put it back first'
+                )
 
     def back(self, file: ClipFile) -> None:
-        """Bring a file back to the training set, unless it is there, and remove it from the validation set."""
+        """Bring a file back to the training set, unless it is there, and remove it from the
+        validation set.
+        """
         source, target = self._paths(file)
         if not os.path.lexists(target):
             return
@@ -120,21 +136,29 @@ class Transfer:
         except FileNotFoundError:
             if gone_is_fine:
                 return
-            raise LadaError(f'{printable(source)} disappeared while splitting; put it back and run the same command '
-                            'again, or use --undo') from None
+            raise LadaError(
+                f'{printable(source)} disappeared while splitting; put it back and run the same'
+                ' command again, or use --undo'
+            ) from None
         if size != file.size:
             raise LadaError(_changed(source))
 
-    def _copy(self, source: str, target: str, temporary: str | None = None, durable: bool = False) -> str:
+    def _copy(
+        self, source: str, target: str, temporary: str | None = None, durable: bool = False
+    ) -> str:
         temporary = temporary or self._temporary
         digest = hashlib.sha256()
-        with open(source, 'rb', buffering=0) as reader, open(temporary, 'wb', buffering=0) as writer, naming(target):
+        with (
+            open(source, 'rb', buffering=0) as reader,
+            open(temporary, 'wb', buffering=0) as writer,
+            naming(target),
+        ):
             before = os.fstat(reader.fileno())
             while block := reader.read(BLOCK):
                 digest.update(block)
                 view = memoryview(block)
                 while view:
-                    view = view[writer.write(view):]
+                    view = view[writer.write(view) :]
             after = os.fstat(reader.fileno())
             if durable:
                 os.fsync(writer.fileno())
@@ -146,7 +170,9 @@ class Transfer:
         return digest.hexdigest()
 
     def _link_text(self, source: str, target: str) -> str:
-        """Return the relative path that a link at ``target`` needs, so that both roots can be moved together."""
+        """Return the relative path that a link at ``target`` needs, so that both roots can be moved
+        together.
+        """
         (there, name), here = os.path.split(source), os.path.dirname(target)
         for folder in (there, here):
             if folder not in self._real_folders:
@@ -157,11 +183,15 @@ class Transfer:
 def same_file_system(train_root: Path, val_root: Path) -> bool:
     """Tell whether files can be renamed and hard-linked from one root to the other."""
     nearest = nearest_existing(val_root)
-    return os.stat(train_root).st_dev == os.stat(nearest).st_dev and _mount(train_root) == _mount(nearest)
+    return os.stat(train_root).st_dev == os.stat(nearest).st_dev and _mount(train_root) == _mount(
+        nearest
+    )
 
 
 def _mount(folder: Path) -> str | None:
-    """Return the number of the mount a folder is in, where Linux tells: one disk may be mounted at several places."""
+    """Return the number of the mount a folder is in, where Linux tells: one disk may be mounted at
+    several places.
+    """
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         with open(f'/proc/self/fdinfo/{descriptor}') as file:
@@ -195,5 +225,7 @@ def _same(a: str, b: str) -> bool:
 
 
 def _changed(path: str) -> str:
-    return (f'{printable(path)} changed while splitting; use --undo and split again when nothing writes to the dataset '
-            'any more')
+    return (
+        f'{printable(path)} changed while splitting; use --undo and split again when nothing writes'
+        ' to the dataset any more'
+    )

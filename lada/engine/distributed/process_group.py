@@ -1,7 +1,8 @@
 """Joining and leaving the process group, with any launcher, with and without a GPU.
 
-A Runner leaves an initialised group alone. Joining before it is built lets all ranks agree on where to start, and works
-without CUDA, where ``mmengine.dist.init_dist`` does not (it calls ``torch.cuda.set_device`` whatever the backend).
+A Runner leaves an initialised group alone. Joining before it is built lets all ranks agree on where
+to start, and works without CUDA, where ``mmengine.dist.init_dist`` does not (it calls
+``torch.cuda.set_device`` whatever the backend).
 """
 
 import gc
@@ -18,7 +19,13 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
-from mmengine.dist import all_gather_object, barrier, broadcast_object_list, get_rank, get_world_size
+from mmengine.dist import (
+    all_gather_object,
+    barrier,
+    broadcast_object_list,
+    get_rank,
+    get_world_size,
+)
 
 from lada.errors import LadaError
 
@@ -39,20 +46,26 @@ def default_backend() -> str:
 
 def check_launcher(launcher: str) -> None:
     """Raise :class:`LadaError` when the environment lacks what ``launcher`` promises."""
-    names = ('RANK', 'WORLD_SIZE', 'LOCAL_RANK') if launcher == 'pytorch' else _SCHEDULER_VARIABLES.get(launcher, ())
+    names = (
+        ('RANK', 'WORLD_SIZE', 'LOCAL_RANK')
+        if launcher == 'pytorch'
+        else _SCHEDULER_VARIABLES.get(launcher, ())
+    )
     missing = [name for name in names if name not in os.environ]
     if missing:
         starter = {'pytorch': 'torchrun', 'slurm': 'srun', 'mpi': 'mpirun'}[launcher]
-        raise LadaError(f'--launcher {launcher}: {", ".join(missing)} not set in the environment; '
-                        f'start the script with {starter}, or leave --launcher out for one process')
+        raise LadaError(
+            f'--launcher {launcher}: {", ".join(missing)} not set in the environment; '
+            f'start the script with {starter}, or leave --launcher out for one process'
+        )
 
 
 @contextmanager
 def process_group(launcher: str, backend: str, timeout: float = DEFAULT_TIMEOUT) -> Iterator[None]:
     """Be a member of the job's process group; with ``launcher='none'`` do nothing.
 
-    The group is left also when an error passes through: a thread of a group that lives until the interpreter ends may
-    abort the process, whose exit status would then be that of SIGABRT.
+    The group is left also when an error passes through: a thread of a group that lives until the
+    interpreter ends may abort the process, whose exit status would then be that of SIGABRT.
     """
     if launcher == 'none' or dist.is_initialized():
         yield
@@ -68,8 +81,10 @@ def process_group(launcher: str, backend: str, timeout: float = DEFAULT_TIMEOUT)
     try:
         _join(backend, timedelta(seconds=timeout))
     except (dist.DistError, ValueError) as error:
-        raise LadaError(f'--launcher {launcher}: joining the other processes at {os.environ.get("MASTER_ADDR")}:'
-                        f'{os.environ.get("MASTER_PORT")} failed ({error})') from error
+        raise LadaError(
+            f'--launcher {launcher}: joining the other processes at'
+            f' {os.environ.get("MASTER_ADDR")}:{os.environ.get("MASTER_PORT")} failed ({error})'
+        ) from error
     try:
         yield
         # The store that the others' watchdogs use may live in this process.
@@ -90,8 +105,8 @@ def _join(backend: str, timeout: timedelta) -> None:
     if os.environ.get('GROUP_WORLD_SIZE') != '1' or 'TORCHELASTIC_RESTART_COUNT' not in os.environ:
         dist.init_process_group(backend, timeout=timeout)
         return
-    # torchrun may keep one store over all restarts, in which addresses of ended processes would be found. (Agents on
-    # several machines need not agree on the count of restarts.)
+    # torchrun may keep one store over all restarts, in which addresses of ended processes would be
+    # found. (Agents on several machines need not agree on the count of restarts.)
     store, rank, world_size = next(dist.rendezvous('env://', timeout=timeout))
     store.set_timeout(timeout)
     store = dist.PrefixStore(f'lada/start/{os.environ["TORCHELASTIC_RESTART_COUNT"]}', store)
@@ -106,9 +121,13 @@ def _copy_scheduler_variables(launcher: str) -> None:
         return
     if launcher == 'slurm' and int(world_size) > 1:
         os.environ['MASTER_ADDR'] = _first_slurm_host()
-    elif launcher == 'mpi' and os.environ.get('OMPI_COMM_WORLD_LOCAL_SIZE', world_size) != world_size:
-        raise LadaError('--launcher mpi: the job runs on several machines and MASTER_ADDR is not set; name the machine '
-                        'of rank 0, for example mpirun -x MASTER_ADDR=node1')
+    elif (
+        launcher == 'mpi' and os.environ.get('OMPI_COMM_WORLD_LOCAL_SIZE', world_size) != world_size
+    ):
+        raise LadaError(
+            '--launcher mpi: the job runs on several machines and MASTER_ADDR is not set; name the'
+            ' machine of rank 0, for example mpirun -x MASTER_ADDR=node1'
+        )
     else:
         os.environ['MASTER_ADDR'] = '127.0.0.1'
 
@@ -116,15 +135,21 @@ def _copy_scheduler_variables(launcher: str) -> None:
 def _first_slurm_host() -> str:
     nodes = os.environ.get('SLURM_JOB_NODELIST') or os.environ.get('SLURM_NODELIST', '')
     try:
-        hosts = subprocess.run(['scontrol', 'show', 'hostnames', nodes], capture_output=True, text=True, check=True)
+        hosts = subprocess.run(
+            ['scontrol', 'show', 'hostnames', nodes], capture_output=True, text=True, check=True
+        )
         return hosts.stdout.split()[0]
     except (OSError, subprocess.CalledProcessError, IndexError) as error:
-        raise LadaError(f'--launcher slurm: scontrol does not tell the hosts of {nodes!r} ({error}); set MASTER_ADDR '
-                        'to the machine of rank 0') from error
+        raise LadaError(
+            f'--launcher slurm: scontrol does not tell the hosts of {nodes!r} ({error}); set'
+            ' MASTER_ADDR to the machine of rank 0'
+        ) from error
 
 
 def was_restarted() -> bool:
-    """Return, on every rank alike, whether the elastic launcher has started this job's processes again."""
+    """Return, on every rank alike, whether the elastic launcher has started this job's processes
+    again.
+    """
     # A machine that joins later counts from 0 again.
     return max(all_gather_object(int(os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)))) > 0
 
@@ -163,8 +188,10 @@ def check_shared_storage(folder: Path, patience: float = 20) -> None:
         (folder / token).unlink(missing_ok=True)
     blind = [f'rank {rank} on {host}' for seen, rank, host in answers if not seen]
     if blind:
-        raise LadaError(f'work directory {folder}: {", ".join(blind)} cannot see what rank 0 writes there; choose a '
-                        'folder on storage that every machine shares (--work-dir)')
+        raise LadaError(
+            f'work directory {folder}: {", ".join(blind)} cannot see what rank 0 writes there;'
+            ' choose a folder on storage that every machine shares (--work-dir)'
+        )
 
 
 def _write_token(folder: Path) -> str:

@@ -30,11 +30,13 @@ class _Peer:
 
 
 class Watchdog:
-    """Tells the other ranks that this one lives and what it does, and watches that they do the same.
+    """Tells the other ranks that this one lives and what it does, and watches that they do the
+    same.
 
-    Ranks meet in the job's key-value store (``MASTER_ADDR``, ``MASTER_PORT``), over a connection of their own: a main
-    thread blocked in a collective holds up nothing here. Silence is counted in looks, not in seconds of a clock, so
-    that a job which a scheduler suspends as a whole is not ended when it goes on.
+    Ranks meet in the job's key-value store (``MASTER_ADDR``, ``MASTER_PORT``), over a connection of
+    their own: a main thread blocked in a collective holds up nothing here. Silence is counted in
+    looks, not in seconds of a clock, so that a job which a scheduler suspends as a whole is not
+    ended when it goes on.
 
     Args:
         interval: seconds between two looks.
@@ -45,14 +47,23 @@ class Watchdog:
     def __init__(self, interval: float, dead_after: float, hung_after: float):
         self.interval, self.dead_after, self.hung_after = interval, dead_after, hung_after
         self.rank = get_rank()
-        names = all_gather_object(f'rank {self.rank} ({socket.gethostname()}, process {os.getpid()})')
+        names = all_gather_object(
+            f'rank {self.rank} ({socket.gethostname()}, process {os.getpid()})'
+        )
         self.peers = [_Peer(name) for name in names]
         self._me = _Peer(names[self.rank])
         prefix = [uuid.uuid4().hex]
         broadcast_object_list(prefix)
-        self._store = dist.PrefixStore(f'lada/watchdog/{prefix[0]}', dist.TCPStore(
-            os.environ['MASTER_ADDR'], int(os.environ['MASTER_PORT']), is_master=False, wait_for_workers=False,
-            timeout=timedelta(seconds=dead_after)))
+        self._store = dist.PrefixStore(
+            f'lada/watchdog/{prefix[0]}',
+            dist.TCPStore(
+                os.environ['MASTER_ADDR'],
+                int(os.environ['MASTER_PORT']),
+                is_master=False,
+                wait_for_workers=False,
+                timeout=timedelta(seconds=dead_after),
+            ),
+        )
         self._keys = [f'{rank}' for rank in range(len(names))]
         self._still = 0
         self._lock = threading.Lock()
@@ -77,8 +88,8 @@ class Watchdog:
 
         Args:
             error: what ended this rank's work.
-            may_be_a_consequence: ``error`` may come from another rank's end, so that it is worth waiting for
-                that rank's fate to show.
+            may_be_a_consequence: ``error`` may come from another rank's end, so that it is worth
+                waiting for that rank's fate to show.
         """
         end = time.monotonic() + 6 * self.interval
         while may_be_a_consequence and time.monotonic() < end:
@@ -141,7 +152,10 @@ class Watchdog:
 
     def _store_lost(self, lost: RuntimeError) -> str:
         reason = str(lost).splitlines()[0]
-        return f'the job\'s store, kept by its launcher or by {self.peers[0].name}, is out of reach ({reason})'
+        return (
+            f"the job's store, kept by its launcher or by {self.peers[0].name}, is out of reach"
+            f' ({reason})'
+        )
 
 
 def _fate(peer: _Peer) -> str:

@@ -30,16 +30,22 @@ class BadNumbersHook(Hook):
             return
         names, self._names = self._names, []
         hub = runner.message_hub
-        if not any(getattr(wrapper, 'skipped', False) for wrapper in single_wrappers(runner.optim_wrapper)):
+        if not any(
+            getattr(wrapper, 'skipped', False) for wrapper in single_wrappers(runner.optim_wrapper)
+        ):
             if hub.runtime_info.get(SKIPPED_IN_A_ROW):
                 hub.update_info(SKIPPED_IN_A_ROW, 0)
             return
         in_a_row = hub.runtime_info.get(SKIPPED_IN_A_ROW, 0) + 1
         hub.update_info(SKIPPED_IN_A_ROW, in_a_row)
         names = ', '.join(gather(names))
-        runner.logger.warning(f'Iteration {runner.iter + 1}: loss or gradient is not finite, update skipped ({names})')
+        runner.logger.warning(
+            f'Iteration {runner.iter + 1}: loss or gradient is not finite, update skipped ({names})'
+        )
         if in_a_row >= self.max_consecutive:
             last = hub.runtime_info.get('last_ckpt')
-            raise LadaError(f'{in_a_row} updates in a row had a non-finite loss or gradient, last with {names}; lower '
-                            'the learning rate or look at these clips, then '
-                            + (f'resume from {last}' if last else 'start again'))
+            raise LadaError(
+                f'{in_a_row} updates in a row had a non-finite loss or gradient, last with {names};'
+                ' lower the learning rate or look at these clips, then '
+                + (f'resume from {last}' if last else 'start again')
+            )

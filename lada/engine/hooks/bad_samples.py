@@ -16,14 +16,15 @@ FEW_DRAWS = 1000
 
 @HOOKS.register_module()
 class BadSamplesHook(Hook):
-    """Count the draws whose clip could not be read and was replaced by another (``MosaicVideoDataset``).
+    """Count the draws whose clip could not be read and was replaced by another
+    (``MosaicVideoDataset``).
 
-    Each such clip is named once in the log. Counts are summed over all ranks, are in every checkpoint, and all ranks
-    stop alike.
+    Each such clip is named once in the log. Counts are summed over all ranks, are in every
+    checkpoint, and all ranks stop alike.
 
     Args:
-        max_bad_fraction: more bad draws than this fraction of all draws so far stop the run; a run that has made less
-            than 1,000 draws is judged as if it had made 1,000.
+        max_bad_fraction: more bad draws than this fraction of all draws so far stop the run; a run
+            that has made less than 1,000 draws is judged as if it had made 1,000.
     """
 
     def __init__(self, max_bad_fraction: float = 0.01):
@@ -42,12 +43,16 @@ class BadSamplesHook(Hook):
         for name, reason in gather(bad):
             if name not in clips:
                 clips.append(name)
-                runner.logger.warning(f'Clip {name} cannot be used and is replaced by another ({reason})')
+                runner.logger.warning(
+                    f'Clip {name} cannot be used and is replaced by another ({reason})'
+                )
         total = state['count'] + int(count)
         hub.update_info(BAD_SAMPLES, dict(count=total, clips=clips))
         draws = hub.runtime_info[SAMPLES_CONSUMED]
         if total > self.max_bad_fraction * max(draws, FEW_DRAWS):
             raise LadaError(
-                f'{total} of {draws} draws met a clip that cannot be used, more than max_bad_fraction='
-                f'{self.max_bad_fraction} allows: {", ".join(clips)}; repair or delete these clips '
-                '(scripts/dataset_creation/check-dataset.py), then run the same command again')
+                f'{total} of {draws} draws met a clip that cannot be used, more than'
+                f' max_bad_fraction={self.max_bad_fraction} allows: {", ".join(clips)}; repair or'
+                ' delete these clips (scripts/dataset_creation/check-dataset.py), then run the'
+                ' same command again'
+            )

@@ -6,7 +6,9 @@ from mmengine.dist import all_gather_object
 
 
 def metadata_of(data_batch: dict | None, key: str) -> list[Any]:
-    """Return one metadata value of each clip in a batch of either collate function, ``None`` where it has none."""
+    """Return one metadata value of each clip in a batch of either collate function, ``None`` where
+    it has none.
+    """
     samples = (data_batch or {}).get('data_samples') or []
     if not isinstance(samples, (list, tuple)):  # a stacked batch
         values = samples.metainfo.get(key)

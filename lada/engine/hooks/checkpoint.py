@@ -1,4 +1,6 @@
-"""Checkpoints on a schedule, written in the background in an order that a power cut cannot break."""
+"""Checkpoints on a schedule, written in the background in an order that a power cut cannot
+break.
+"""
 
 import os.path as osp
 from pathlib import Path
@@ -20,12 +22,14 @@ KEPT, EXPIRED = 'keep_ckpt_ids', 'expired_ckpt_ids'
 class CheckpointHook(_CheckpointHook):
     """MMEngine's hook with durable writes that do not hold up training.
 
-    The state is serialised in memory at the iteration's end and written by a thread, one checkpoint at a time: the
-    checkpoint first, then ``last_checkpoint``, and only then are the oldest ones deleted. A failed write ends the run
-    at the next iteration. Arguments are MMEngine's; checkpoints are local files.
+    The state is serialised in memory at the iteration's end and written by a thread, one checkpoint
+    at a time: the checkpoint first, then ``last_checkpoint``, and only then are the oldest ones
+    deleted. A failed write ends the run at the next iteration. Arguments are MMEngine's;
+    checkpoints are local files.
 
-    A checkpoint waits for the end of a gradient accumulation, whose gradients it could not hold. One that is followed
-    by a validation is saved again after it, so that a resumed run neither repeats the validation nor lacks its scores.
+    A checkpoint waits for the end of a gradient accumulation, whose gradients it could not hold.
+    One that is followed by a validation is saved again after it, so that a resumed run neither
+    repeats the validation nor lacks its scores.
     """
 
     def __init__(self, *args, **kwargs):
@@ -36,7 +40,10 @@ class CheckpointHook(_CheckpointHook):
         self._expired: list[int] = []
 
     def before_train(self, runner) -> None:
-        if runner.resumed_from is not None and runner.resumed_from.resolve().parent != self._folder(runner).resolve():
+        if (
+            runner.resumed_from is not None
+            and runner.resumed_from.resolve().parent != self._folder(runner).resolve()
+        ):
             # Those names stand for checkpoints elsewhere.
             runner.message_hub.update_info(KEPT, [])
             runner.message_hub.update_info(EXPIRED, [])
@@ -54,8 +61,9 @@ class CheckpointHook(_CheckpointHook):
         if self.by_epoch:
             return
         self._due |= self.every_n_train_iters(runner, self.interval, self.save_begin)
-        if ((self._due and update_is_complete(runner.optim_wrapper))
-                or (self.save_last and self.is_last_train_iter(runner))):
+        if (self._due and update_is_complete(runner.optim_wrapper)) or (
+            self.save_last and self.is_last_train_iter(runner)
+        ):
             runner.logger.info(f'Saving checkpoint at {runner.iter + 1} iterations')
             self._save_checkpoint(runner)
 
@@ -64,7 +72,9 @@ class CheckpointHook(_CheckpointHook):
         self._saved_iter = None
         super().after_val_epoch(runner, metrics)
         if saved_with == runner.iter and self._saved_iter is None:
-            self._save_checkpoint_with_step(runner, runner.iter, dict(epoch=runner.epoch, iter=runner.iter))
+            self._save_checkpoint_with_step(
+                runner, runner.iter, dict(epoch=runner.epoch, iter=runner.iter)
+            )
         self._saved_iter = self._saved_iter or saved_with
 
     def after_train(self, runner) -> None:
@@ -72,7 +82,9 @@ class CheckpointHook(_CheckpointHook):
         super().after_train(runner)
 
     def save_now(self, runner) -> None:
-        """Save the iteration that has just ended, unless the schedule already has, and wait until it is on disk."""
+        """Save the iteration that has just ended, unless the schedule already has, and wait until
+        it is on disk.
+        """
         if self._saved_iter != runner.iter + 1:
             self._save_checkpoint(runner)
         self._writer.wait()
@@ -81,8 +93,8 @@ class CheckpointHook(_CheckpointHook):
         self._due = False
         if self.max_keep_ckpts > 0:
             self._expire(step)
-            # Saved inside the checkpoint, hence updated before it is written. A run killed before the deletion
-            # finds there what it has to delete.
+            # Saved inside the checkpoint, hence updated before it is written. A run killed before
+            # the deletion finds there what it has to delete.
             runner.message_hub.update_info(KEPT, list(self.keep_ckpt_ids))
             runner.message_hub.update_info(EXPIRED, self._expired)
         self.last_ckpt = osp.join(self.out_dir, self.filename_tmpl.format(step))
@@ -90,14 +102,19 @@ class CheckpointHook(_CheckpointHook):
         runner.message_hub.update_info('last_ckpt', self.last_ckpt)
         if not is_main_process():
             return
-        path, hint, expired = Path(self.last_ckpt), Path(runner.work_dir) / LAST_CHECKPOINT, self._paths(self._expired)
+        path, hint, expired = (
+            Path(self.last_ckpt),
+            Path(runner.work_dir) / LAST_CHECKPOINT,
+            self._paths(self._expired),
+        )
         data = runner.snapshot(meta, self.save_optimizer, self.save_param_scheduler)
         self._writer.submit(lambda: _write(path, data, hint, expired))
 
     def _save_best_checkpoint(self, runner, metrics) -> None:
         if not self.save_best:
             return
-        # MMEngine deletes the best one before its successor is written, so it is not told which one that is.
+        # MMEngine deletes the best one before its successor is written, so it is not told which one
+        # that is.
         single = len(self.key_indicators) == 1
         before = dict(only=self.best_ckpt_path) if single else self.best_ckpt_path_dict
         if single:
@@ -119,7 +136,11 @@ class CheckpointHook(_CheckpointHook):
     def _expire(self, step: int) -> None:
         """Note ``step`` as kept, and which steps' checkpoints are no longer wanted then."""
         if step not in self.keep_ckpt_ids:
-            self._expired = [self.keep_ckpt_ids.popleft()] if len(self.keep_ckpt_ids) == self.max_keep_ckpts else []
+            self._expired = (
+                [self.keep_ckpt_ids.popleft()]
+                if len(self.keep_ckpt_ids) == self.max_keep_ckpts
+                else []
+            )
             self.keep_ckpt_ids.append(step)
 
     def _paths(self, steps: list[int]) -> list[Path]:
@@ -138,9 +159,11 @@ def _write(path: Path, data: bytes, hint: Path, expired: list[Path]) -> None:
         write_atomically(hint, str(path).encode())
         _delete(expired)
     except OSError as error:
-        raise LadaError(f'checkpoint {path} could not be written ({error.strerror or error}); make room or choose '
-                        'another --work-dir, then run the same command again: earlier checkpoints are untouched'
-                        ) from error
+        raise LadaError(
+            f'checkpoint {path} could not be written ({error.strerror or error}); make room or'
+            ' choose another --work-dir, then run the same command again: earlier checkpoints are'
+            ' untouched'
+        ) from error
 
 
 def _delete(paths: list[Path]) -> None:

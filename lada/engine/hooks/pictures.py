@@ -25,10 +25,10 @@ TENSORBOARD_FRAMES, TENSORBOARD_SIDE = 10, 112
 class PicturesHook(Hook):
     """Show fixed validation clips (mosaic | restored | ground truth) in TensorBoard and in files.
 
-    In the run's dated folder, ``validation/iter_N`` gets ``clip_K.png``, ``clip_K.mp4`` and, where the evaluator has a
-    :class:`~lada.evaluation.MosaicGain`, ``clips.csv`` and ``evaluation.json`` with every clip's scores, which
-    ``compare-evaluations.py`` reads. TensorBoard gets the strips and animations. A picture that cannot be written does
-    not end the training.
+    In the run's dated folder, ``validation/iter_N`` gets ``clip_K.png``, ``clip_K.mp4`` and, where
+    the evaluator has a :class:`~lada.evaluation.MosaicGain`, ``clips.csv`` and ``evaluation.json``
+    with every clip's scores, which ``compare-evaluations.py`` reads. TensorBoard gets the strips
+    and animations. A picture that cannot be written does not end the training.
 
     Args:
         num_clips: how many clips, the first of rank 0's share.
@@ -40,8 +40,14 @@ class PicturesHook(Hook):
 
     priority = 'NORMAL'
 
-    def __init__(self, num_clips: int = 4, num_frames: int = 2, video_frames: int = 30, max_side: int = 256,
-                 keep: int = 20):
+    def __init__(
+        self,
+        num_clips: int = 4,
+        num_frames: int = 2,
+        video_frames: int = 30,
+        max_side: int = 256,
+        keep: int = 20,
+    ):
         self.num_clips, self.num_frames, self.video_frames = num_clips, num_frames, video_frames
         self.max_side, self.keep = max_side, keep
         self._shown = 0
@@ -61,7 +67,7 @@ class PicturesHook(Hook):
     def after_val_epoch(self, runner, metrics=None) -> None:
         if is_main_process():
             self._try(runner, self._write_scores)
-            for old in sorted(self._folder(runner).parent.glob('iter_*'), key=_step)[:-self.keep]:
+            for old in sorted(self._folder(runner).parent.glob('iter_*'), key=_step)[: -self.keep]:
                 shutil.rmtree(old, ignore_errors=True)
 
     def _try(self, runner, action, *args) -> None:
@@ -76,23 +82,39 @@ class PicturesHook(Hook):
         strip = make_strip(*small, spread(len(small[1]), self.num_frames))
         name = f'clip_{self._shown}'
         save_picture(self._folder(runner) / f'{name}.png', strip)
-        video = side_by_side(*[clip[:self.video_frames] for clip in small])
+        video = side_by_side(*[clip[: self.video_frames] for clip in small])
         fps = sample.get('fps') or 25
-        write_video(self._folder(runner) / f'{name}.mp4', video, fps, options={'crf': '18', 'preset': 'veryfast'})
+        write_video(
+            self._folder(runner) / f'{name}.mp4',
+            video,
+            fps,
+            options={'crf': '18', 'preset': 'veryfast'},
+        )
         backend = runner.visualizer.get_backend('TensorboardVisBackend')
         if backend is not None:
             backend.add_image(f'validation_{name}', strip, runner.iter)
             tiny = [shrink(clip[:TENSORBOARD_FRAMES], TENSORBOARD_SIDE) for clip in clips]
-            _add_animation(backend.experiment, f'validation_{name}_video', side_by_side(*tiny), fps, runner.iter)
+            _add_animation(
+                backend.experiment,
+                f'validation_{name}_video',
+                side_by_side(*tiny),
+                fps,
+                runner.iter,
+            )
 
     def _write_scores(self, runner) -> None:
         for metric in runner.val_loop.evaluator.metrics:
             if isinstance(metric, MosaicGain) and metric.evaluation is not None:
                 evaluation = metric.evaluation
-                evaluation.config, evaluation.data = str(runner.cfg.filename), 'validation while training'
+                evaluation.config, evaluation.data = (
+                    str(runner.cfg.filename),
+                    'validation while training',
+                )
                 evaluation.checkpoints = {'model': f'iteration {runner.iter}'}
                 write_atomically(self._folder(runner) / 'clips.csv', to_csv(evaluation).encode())
-                write_atomically(self._folder(runner) / 'evaluation.json', evaluation.to_json().encode())
+                write_atomically(
+                    self._folder(runner) / 'evaluation.json', evaluation.to_json().encode()
+                )
 
     @staticmethod
     def _folder(runner) -> Path:
@@ -101,8 +123,12 @@ class PicturesHook(Hook):
 
 def _add_animation(writer, tag: str, frames: np.ndarray, fps: float, step: int) -> None:
     """What ``SummaryWriter.add_video`` does, without its need of moviepy."""
-    image = Summary.Image(height=frames.shape[1], width=frames.shape[2], colorspace=3,
-                          encoded_image_string=encode_animation(frames, fps))
+    image = Summary.Image(
+        height=frames.shape[1],
+        width=frames.shape[2],
+        colorspace=3,
+        encoded_image_string=encode_animation(frames, fps),
+    )
     writer.file_writer.add_summary(Summary(value=[Summary.Value(tag=tag, image=image)]), step)
 
 

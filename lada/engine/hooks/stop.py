@@ -16,7 +16,8 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 
 @HOOKS.register_module()
 class StopHook(Hook):
-    """On SIGTERM, SIGINT or SIGUSR1: finish the iteration (all those of a gradient accumulation), save, stop.
+    """On SIGTERM, SIGINT or SIGUSR1: finish the iteration (all those of a gradient accumulation),
+    save, stop.
 
     All ranks stop after the same iteration.
     A second SIGINT ends the process at once. The handlers are in place during training only.
@@ -41,8 +42,10 @@ class StopHook(Hook):
         if not self._agreed() or not update_is_complete(runner.optim_wrapper):
             return
         name = signal.Signals(self._received).name if self._received else 'a signal to another rank'
-        runner.logger.info(f'Stopping after iteration {runner.iter + 1} because of {name}; '
-                           'run the same command to continue')
+        runner.logger.info(
+            f'Stopping after iteration {runner.iter + 1} because of {name}; '
+            'run the same command to continue'
+        )
         for hook in runner.hooks:
             if isinstance(hook, CheckpointHook):
                 hook.save_now(runner)

@@ -14,17 +14,20 @@ from lada.registry import HOOKS
 
 @HOOKS.register_module()
 class ThroughputHook(Hook):
-    """Log speed over all ranks as often as the logger logs, under ``throughput/`` (log, JSON and TensorBoard).
+    """Log speed over all ranks as often as the logger logs, under ``throughput/`` (log, JSON and
+    TensorBoard).
 
-    ``clips_per_s`` over all ranks; ``data_s`` and ``step_s``, an iteration's mean seconds of waiting for data and of
-    everything else but validation, averaged over ranks; ``data_wait_percent``, the share of the former on the rank that
-    waits longest; ``memory_mb``, the largest peak (of PyTorch's allocator on a GPU, of the process on a CPU);
-    ``slowest_rank`` and ``slowest_lag_percent``, by how much its own work exceeds the mean. A rank's own work is the
-    wait for data plus the generator's forward pass: in the backward pass ranks wait for one another. JSON and
-    TensorBoard also get data, step and memory of each rank, as ``throughput/rank_<n>/...``.
+    ``clips_per_s`` over all ranks; ``data_s`` and ``step_s``, an iteration's mean seconds of
+    waiting for data and of everything else but validation, averaged over ranks;
+    ``data_wait_percent``, the share of the former on the rank that waits longest; ``memory_mb``,
+    the largest peak (of PyTorch's allocator on a GPU, of the process on a CPU); ``slowest_rank``
+    and ``slowest_lag_percent``, by how much its own work exceeds the mean. A rank's own work is the
+    wait for data plus the generator's forward pass: in the backward pass ranks wait for one
+    another. JSON and TensorBoard also get data, step and memory of each rank, as
+    ``throughput/rank_<n>/...``.
 
-    The figures cover the iterations between two logs, the one that is being logged excepted. Wall-clock figures differ
-    from run to run, hence the prefix of their own.
+    The figures cover the iterations between two logs, the one that is being logged excepted.
+    Wall-clock figures differ from run to run, hence the prefix of their own.
     """
 
     # After everything else in an iteration, so that logging and checkpoints count.
@@ -36,7 +39,9 @@ class ThroughputHook(Hook):
         self._start_window()
 
     def before_train(self, runner) -> None:
-        self._interval = next((hook.interval for hook in runner.hooks if isinstance(hook, LoggerHook)), self._interval)
+        self._interval = next(
+            (hook.interval for hook in runner.hooks if isinstance(hook, LoggerHook)), self._interval
+        )
         module = runner.model.module if is_model_wrapper(runner.model) else runner.model
         network = getattr(module, 'generator', module)
         network = network.module if is_model_wrapper(network) else network
@@ -59,7 +64,7 @@ class ThroughputHook(Hook):
         self._lap()
 
     def _start_window(self) -> None:
-        self._data_s = self._step_s = 0.
+        self._data_s = self._step_s = 0.0
         self._iterations = 0
         self._marks: list = []
 
@@ -79,8 +84,13 @@ class ThroughputHook(Hook):
         self._marks.append(mark)
 
     def _publish(self, runner) -> None:
-        forward_s = sum(_seconds_between(*pair) for pair in zip(self._marks[::2], self._marks[1::2], strict=True))
-        own = torch.tensor([self._data_s, self._step_s, forward_s, _peak_memory_mb()], dtype=torch.float64)
+        forward_s = sum(
+            _seconds_between(*pair)
+            for pair in zip(self._marks[::2], self._marks[1::2], strict=True)
+        )
+        own = torch.tensor(
+            [self._data_s, self._step_s, forward_s, _peak_memory_mb()], dtype=torch.float64
+        )
         ranks = torch.stack(all_gather(own)).cpu()
         data, step, forward, memory = ranks.unbind(1)
         work = data + forward
@@ -90,16 +100,25 @@ class ThroughputHook(Hook):
             data_s=float(data.mean()) / self._iterations,
             step_s=float(step.mean()) / self._iterations,
             data_wait_percent=100 * float((data / (data + step)).max()),
-            memory_mb=float(memory.max()))
+            memory_mb=float(memory.max()),
+        )
         if get_world_size() > 1:
-            figures |= dict(slowest_rank=int(work.argmax()),
-                            slowest_lag_percent=100 * float(work.max() / work.mean() - 1))
+            figures |= dict(
+                slowest_rank=int(work.argmax()),
+                slowest_lag_percent=100 * float(work.max() / work.mean() - 1),
+            )
         for name, value in figures.items():
             runner.message_hub.update_scalar(f'train/throughput/{name}', value)
         if get_rank() == 0 and get_world_size() > 1:
-            table = {f'throughput/rank_{rank}/{name}': float(value) for rank in range(len(ranks)) for name, value in
-                     dict(data_s=data[rank] / self._iterations, step_s=step[rank] / self._iterations,
-                          memory_mb=memory[rank]).items()}
+            table = {
+                f'throughput/rank_{rank}/{name}': float(value)
+                for rank in range(len(ranks))
+                for name, value in dict(
+                    data_s=data[rank] / self._iterations,
+                    step_s=step[rank] / self._iterations,
+                    memory_mb=memory[rank],
+                ).items()
+            }
             # The reader of logs tells training from validation by `iter`.
             runner.visualizer.add_scalars({**table, 'iter': runner.iter + 1}, step=runner.iter + 1)
 
@@ -113,6 +132,6 @@ def _seconds_between(start, end) -> float:
 
 def _peak_memory_mb() -> float:
     if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated() / 2 ** 20
+        return torch.cuda.max_memory_allocated() / 2**20
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 2 ** (20 if sys.platform == 'darwin' else 10)

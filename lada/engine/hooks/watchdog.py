@@ -16,17 +16,22 @@ class WatchdogHook(Hook):
     Args:
         interval: seconds between two signs of life.
         dead_after: seconds without a sign of life after which a rank counts as dead.
-        hung_after: seconds without progress of any rank after which the job counts as hung. One action (an iteration,
-            waiting for a batch, predicting one validation batch) must not take longer.
+        hung_after: seconds without progress of any rank after which the job counts as hung. One
+            action (an iteration, waiting for a batch, predicting one validation batch) must not
+            take longer.
     """
 
-    # First in each round: other hooks exchange things, and whoever waits for a rank there is not behind.
+    # First in each round: other hooks exchange things, and whoever waits for a rank there is not
+    # behind.
     priority = 'VERY_HIGH'
 
     def __init__(self, interval: float = 2, dead_after: float = 30, hung_after: float = 900):
         if not 0 < 4 * interval <= dead_after <= hung_after:
-            raise LadaError(f'WatchdogHook: interval={interval}, dead_after={dead_after}, hung_after={hung_after}; '
-                            'each is in seconds, dead_after at least 4 intervals and hung_after at least dead_after')
+            raise LadaError(
+                f'WatchdogHook: interval={interval}, dead_after={dead_after},'
+                f' hung_after={hung_after}; each is in seconds, dead_after at least 4 intervals and'
+                ' hung_after at least dead_after'
+            )
         self.settings = dict(interval=interval, dead_after=dead_after, hung_after=hung_after)
         self.watchdog: Watchdog | None = None
 
@@ -49,7 +54,10 @@ class WatchdogHook(Hook):
             self._note(f'iteration {runner.iter + 1}: backward pass and exchange of gradients')
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
-        self._note(f'end of iteration {runner.iter + 1} or waiting for the batch of iteration {runner.iter + 2}')
+        self._note(
+            f'end of iteration {runner.iter + 1} or waiting for the batch of iteration'
+            f' {runner.iter + 2}'
+        )
 
     def before_val_epoch(self, runner) -> None:
         self._note('waiting for the first validation batch')
@@ -68,7 +76,9 @@ class WatchdogHook(Hook):
             self.watchdog.stop()
 
     def explain(self, error: Exception) -> Exception:
-        """Return the error to raise in place of ``error``: one that names the rank whose end caused it, if any."""
+        """Return the error to raise in place of ``error``: one that names the rank whose end caused
+        it, if any.
+        """
         if self.watchdog is None:
             return error
         # Collectives that a dead rank breaks raise RuntimeErrors.

@@ -15,17 +15,19 @@ _MISSING = object()
 
 
 class ClipMetric(BaseMetric):
-    """Mean of :meth:`measure` over clips; the value is the same, bit for bit, for every number of ranks.
+    """Mean of :meth:`measure` over clips; the value is the same, bit for bit, for every number of
+    ranks.
 
-    A clip that the sampler hands to two ranks to fill the last round counts once. Sums are exactly rounded
-    (:func:`math.fsum`), so that the order of clips does not show either.
+    A clip that the sampler hands to two ranks to fill the last round counts once. Sums are exactly
+    rounded (:func:`math.fsum`), so that the order of clips does not show either.
     """
 
     default_prefix = ''  # MMEngine warns about None
 
     @abstractmethod
     def measure(self, sample: dict) -> Any:
-        """Return the values of one clip by name; ``nan`` where one does not apply, which leaves the clip out of it.
+        """Return the values of one clip by name; ``nan`` where one does not apply, which leaves the
+        clip out of it.
 
         Something else where :meth:`compute_metrics` takes it.
         """
@@ -38,24 +40,36 @@ class ClipMetric(BaseMetric):
     def evaluate(self, size: int) -> dict:
         """Return the means over the ``size`` clips of the dataset, on every rank."""
         parts = all_gather_object(self.results)
-        # Rank r holds the positions r, r + W, ...: interleaving restores the dataset's order, padding comes last.
-        gathered = [result for group in zip_longest(*parts, fillvalue=_MISSING) for result in group
-                    if result is not _MISSING]
+        # Rank r holds the positions r, r + W, ...: interleaving restores the dataset's order,
+        # padding comes last.
+        gathered = [
+            result
+            for group in zip_longest(*parts, fillvalue=_MISSING)
+            for result in group
+            if result is not _MISSING
+        ]
         self.results.clear()
         known = {}
         for number, (identity, values) in enumerate(gathered):
             known.setdefault(number if identity is None else identity, values)
         metrics = self.compute_metrics(list(known.values())[:size])
-        return {f'{self.prefix}/{name}' if self.prefix else name: value for name, value in metrics.items()}
+        return {
+            f'{self.prefix}/{name}' if self.prefix else name: value
+            for name, value in metrics.items()
+        }
 
     def compute_metrics(self, results: list[dict[str, float]]) -> dict[str, float]:
         """Average each value over the clips that have it."""
         names = list(dict.fromkeys(name for values in results for name in values))
-        return {name: mean([values[name] for values in results if name in values]) for name in names}
+        return {
+            name: mean([values[name] for values in results if name in values]) for name in names
+        }
 
 
 def mean(values: Sequence[float]) -> float:
-    """Return the exactly rounded mean of the values that are not ``nan``; ``nan`` without any, ``inf`` with one."""
+    """Return the exactly rounded mean of the values that are not ``nan``; ``nan`` without any,
+    ``inf`` with one.
+    """
     values = [value for value in values if not math.isnan(value)]
     if not values:
         return math.nan
@@ -67,8 +81,10 @@ def field(sample: dict, key: str) -> object:
     for place in (sample, sample.get('output') or {}):
         if key in place:
             return place[key]
-    raise LadaError(f'no {key!r} in a predicted sample with {", ".join(sorted(sample))}; check the metric\'s keys and '
-                    'the pipeline')
+    raise LadaError(
+        f"no {key!r} in a predicted sample with {', '.join(sorted(sample))}; check the metric's"
+        ' keys and the pipeline'
+    )
 
 
 def _identity(sample: dict) -> tuple | None:

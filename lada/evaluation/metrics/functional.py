@@ -1,8 +1,9 @@
 """PSNR and SSIM of one picture, with the values MMagic 1.2.0 computes.
 
-SSIM: Z. Wang, A. C. Bovik, H. R. Sheikh, E. P. Simoncelli, "Image quality assessment: from error visibility to
-structural similarity", IEEE Transactions on Image Processing 13(4), 2004: Gaussian window of 11 pixels and sigma
-1.5, K = (0.01, 0.03), averaged over the pixels whose window lies inside the picture, channel by channel.
+SSIM: Z. Wang, A. C. Bovik, H. R. Sheikh, E. P. Simoncelli, "Image quality assessment: from error
+visibility to structural similarity", IEEE Transactions on Image Processing 13(4), 2004: Gaussian
+window of 11 pixels and sigma 1.5, K = (0.01, 0.03), averaged over the pixels whose window lies
+inside the picture, channel by channel.
 """
 
 import cv2
@@ -13,32 +14,46 @@ _C1, _C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 _LUMA = np.array([65.481, 128.553, 24.966])
 
 
-def psnr(a: np.ndarray, b: np.ndarray, crop_border: int = 0, input_order: str = 'HWC',
-         convert_to: str | None = None, mask: np.ndarray | None = None) -> float:
+def psnr(
+    a: np.ndarray,
+    b: np.ndarray,
+    crop_border: int = 0,
+    input_order: str = 'HWC',
+    convert_to: str | None = None,
+    mask: np.ndarray | None = None,
+) -> float:
     """Return the peak signal-to-noise ratio in dB of RGB pictures in [0, 255].
 
-    ``input_order``: 'HWC' or 'CHW'; (H, W) is gray. ``convert_to='Y'``: compare BT.601 luma. ``crop_border``: pixels
-    left out at every edge. ``mask`` (H, W): compare only where it is not 0. Equal pictures give ``inf``, an empty
-    mask ``nan``.
+    ``input_order``: 'HWC' or 'CHW'; (H, W) is gray. ``convert_to='Y'``: compare BT.601 luma.
+    ``crop_border``: pixels left out at every edge. ``mask`` (H, W): compare only where it is not 0.
+    Equal pictures give ``inf``, an empty mask ``nan``.
     """
     total, count = squared_error(a, b, crop_border, input_order, convert_to, mask)
     return psnr_of_mse(total / count) if count else float('nan')
 
 
-def ssim(a: np.ndarray, b: np.ndarray, crop_border: int = 0, input_order: str = 'HWC',
-         convert_to: str | None = None, mask: np.ndarray | None = None) -> float:
+def ssim(
+    a: np.ndarray,
+    b: np.ndarray,
+    crop_border: int = 0,
+    input_order: str = 'HWC',
+    convert_to: str | None = None,
+    mask: np.ndarray | None = None,
+) -> float:
     """Return the structural similarity of RGB pictures in [0, 255]; arguments as :func:`psnr`.
 
-    With ``mask``, the map of local similarities, taken from the whole picture, is averaged over the masked pixels
-    whose window lies inside the picture; ``nan`` when there is none. Raises :class:`ValueError` for pictures smaller
-    than the window.
+    With ``mask``, the map of local similarities, taken from the whole picture, is averaged over the
+    masked pixels whose window lies inside the picture; ``nan`` when there is none. Raises
+    :class:`ValueError` for pictures smaller than the window.
     """
     total, count = summed_similarity(a, b, crop_border, input_order, convert_to, mask)
     return total / count if count else float('nan')
 
 
 def squared_error(a: np.ndarray, b: np.ndarray, *options) -> tuple[float, int]:
-    """Return the sum of squared differences and the number of compared values; ``options`` as :func:`psnr`."""
+    """Return the sum of squared differences and the number of compared values; ``options`` as
+    :func:`psnr`.
+    """
     a, b, mask = _prepare(a, b, *options)
     squares = np.square(a - b)
     squares = squares if mask is None else squares[mask]
@@ -49,7 +64,9 @@ def summed_similarity(a: np.ndarray, b: np.ndarray, *options) -> tuple[float, in
     """Return the sum of the local similarities and their number; ``options`` as :func:`ssim`."""
     a, b, mask = _prepare(a, b, *options)
     if min(a.shape[:2]) < WINDOW:
-        raise ValueError(f'pictures of {a.shape[1]}x{a.shape[0]} are smaller than the window of {WINDOW} pixels')
+        raise ValueError(
+            f'pictures of {a.shape[1]}x{a.shape[0]} are smaller than the window of {WINDOW} pixels'
+        )
     values = similarity(a, b, moments(a), moments(b))
     values = values if mask is None else values[valid(mask)]
     return float(values.sum()), values.size
@@ -71,8 +88,11 @@ def moments(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return mean, _window_mean(image * image) - mean * mean
 
 
-def similarity(a: np.ndarray, b: np.ndarray, of_a: tuple, of_b: tuple, black: float = 0.) -> np.ndarray:
-    """Return the map of local SSIM (H - 10, W - 10, C) of float pictures with their :func:`moments`.
+def similarity(
+    a: np.ndarray, b: np.ndarray, of_a: tuple, of_b: tuple, black: float = 0.0
+) -> np.ndarray:
+    """Return the map of local SSIM (H - 10, W - 10, C) of float pictures with their
+    :func:`moments`.
 
     ``black``: the value that stands for 0. Values around 0 keep single precision exact enough.
     """
@@ -80,8 +100,11 @@ def similarity(a: np.ndarray, b: np.ndarray, of_a: tuple, of_b: tuple, black: fl
     covariance = _window_mean(a * b) - mean_a * mean_b
     if black:
         mean_a, mean_b = mean_a - black, mean_b - black
-    return (2 * mean_a * mean_b + _C1) * (2 * covariance + _C2) / (
-        (mean_a * mean_a + mean_b * mean_b + _C1) * (var_a + var_b + _C2))
+    return (
+        (2 * mean_a * mean_b + _C1)
+        * (2 * covariance + _C2)
+        / ((mean_a * mean_a + mean_b * mean_b + _C1) * (var_a + var_b + _C2))
+    )
 
 
 def valid(mask: np.ndarray) -> np.ndarray:
@@ -122,4 +145,8 @@ def _prepare(a, b, crop_border=0, input_order='HWC', convert_to=None, mask=None)
 
 
 def _crop(image: np.ndarray, border: int) -> np.ndarray:
-    return image[border:image.shape[0] - border, border:image.shape[1] - border] if border else image
+    return (
+        image[border : image.shape[0] - border, border : image.shape[1] - border]
+        if border
+        else image
+    )

@@ -1,4 +1,6 @@
-"""The metrics `PSNR` and `SSIM` of a config's `val_evaluator`, with MMagic's names and arguments."""
+"""The metrics `PSNR` and `SSIM` of a config's `val_evaluator`, with MMagic's names and
+arguments.
+"""
 
 from abc import abstractmethod
 
@@ -16,32 +18,53 @@ class _ImageQuality(ClipMetric):
 
     name: str
 
-    def __init__(self, gt_key: str = 'gt_img', pred_key: str = 'pred_img', collect_device: str = 'cpu',
-                 prefix: str | None = None, crop_border: int = 0, input_order: str = 'CHW',
-                 convert_to: str | None = None, region: str | None = None, mask_key: str = 'mosaic_mask'):
+    def __init__(
+        self,
+        gt_key: str = 'gt_img',
+        pred_key: str = 'pred_img',
+        collect_device: str = 'cpu',
+        prefix: str | None = None,
+        crop_border: int = 0,
+        input_order: str = 'CHW',
+        convert_to: str | None = None,
+        region: str | None = None,
+        mask_key: str = 'mosaic_mask',
+    ):
         super().__init__(collect_device, prefix)
         if region not in (None, 'mosaic'):
-            raise LadaError(f"{type(self).__name__}: unknown region {region!r}; use None or 'mosaic'")
+            raise LadaError(
+                f"{type(self).__name__}: unknown region {region!r}; use None or 'mosaic'"
+            )
         self.gt_key, self.pred_key, self.mask_key = gt_key, pred_key, mask_key
         self.options = (crop_border, 'HWC', convert_to)
         self.input_order = input_order
         self.region = region
 
     def measure(self, sample: dict) -> dict[str, float]:
-        gt, pred = (to_frames(field(sample, key), self.input_order) for key in (self.gt_key, self.pred_key))
+        gt, pred = (
+            to_frames(field(sample, key), self.input_order) for key in (self.gt_key, self.pred_key)
+        )
         if gt.shape != pred.shape:
-            raise LadaError(f'{type(self).__name__}: {self.pred_key} is {pred.shape} and {self.gt_key} {gt.shape} '
-                            '(T, H, W, C); check scale and clip length')
+            raise LadaError(
+                f'{type(self).__name__}: {self.pred_key} is {pred.shape} and {self.gt_key}'
+                f' {gt.shape} (T, H, W, C); check scale and clip length'
+            )
         if self.region is None:
-            values = [self.value(*self.summed(*frames, *self.options)) for frames in zip(pred, gt, strict=True)]
+            values = [
+                self.value(*self.summed(*frames, *self.options))
+                for frames in zip(pred, gt, strict=True)
+            ]
             return {self.name: mean(values)}
         name = f'{self.name}_mosaic'
         if sample.get(self.mask_key) is None:
             return {name: float('nan')}
         masks = to_masks(sample[self.mask_key])
-        sums = [self.summed(*frames, *self.options, mask) for *frames, mask in zip(pred, gt, masks, strict=True)
-                if mask.any()]
-        total, count = (sum(numbers) for numbers in zip(*sums, strict=True)) if sums else (0., 0)
+        sums = [
+            self.summed(*frames, *self.options, mask)
+            for *frames, mask in zip(pred, gt, masks, strict=True)
+            if mask.any()
+        ]
+        total, count = (sum(numbers) for numbers in zip(*sums, strict=True)) if sums else (0.0, 0)
         return {name: self.value(total, count)}
 
     @staticmethod
@@ -59,11 +82,12 @@ class _ImageQuality(ClipMetric):
 class PSNR(_ImageQuality):
     """Peak signal-to-noise ratio in dB, of rounded RGB pictures in [0, 255].
 
-    ``gt_key``, ``pred_key``: data fields, (T, 3, H, W) or (3, H, W), whose layout is ``input_order``. ``crop_border``
-    pixels of every edge are left out; ``convert_to='Y'`` compares BT.601 luma. The value of a clip is the mean over its
-    frames, the result ``PSNR`` the mean over clips; a frame without error makes both infinite, as in MMagic.
-    ``region='mosaic'``: only pixels that ``mask_key`` marks, as ``PSNR_mosaic``; the value of a clip comes from the
-    mean squared error over all its masked pixels, and a clip without any is left out.
+    ``gt_key``, ``pred_key``: data fields, (T, 3, H, W) or (3, H, W), whose layout is
+    ``input_order``. ``crop_border`` pixels of every edge are left out; ``convert_to='Y'`` compares
+    BT.601 luma. The value of a clip is the mean over its frames, the result ``PSNR`` the mean over
+    clips; a frame without error makes both infinite, as in MMagic. ``region='mosaic'``: only pixels
+    that ``mask_key`` marks, as ``PSNR_mosaic``; the value of a clip comes from the mean squared
+    error over all its masked pixels, and a clip without any is left out.
     """
 
     name = 'PSNR'
@@ -78,7 +102,8 @@ class PSNR(_ImageQuality):
 class SSIM(_ImageQuality):
     """Structural similarity of rounded RGB pictures in [0, 255]; arguments as :class:`PSNR`.
 
-    ``region='mosaic'``, as ``SSIM_mosaic``: the mean of the map of local similarities over all masked pixels of a clip.
+    ``region='mosaic'``, as ``SSIM_mosaic``: the mean of the map of local similarities over all
+    masked pixels of a clip.
     """
 
     name = 'SSIM'

@@ -1,4 +1,6 @@
-"""The headline metric, what the model adds in the mosaic, with everything else that an evaluation measures."""
+"""The headline metric, what the model adds in the mosaic, with everything else that an evaluation
+measures.
+"""
 
 from pathlib import Path
 
@@ -17,23 +19,33 @@ _NAMES = {'psnr_mosaic': 'psnr', 'ssim_mosaic': 'ssim', 'psnr': 'frame_psnr', 's
 
 @METRICS.register_module()
 class MosaicGain(ClipMetric):
-    """The gain in dB over the mosaic region, and all scores of :data:`lada.evaluation.scores.SCORES`.
+    """The gain in dB over the mosaic region, and all scores of
+    :data:`lada.evaluation.scores.SCORES`.
 
-    Results, means over clips: ``mosaic/gain`` (PSNR of the model over that of its input), ``mosaic/gain_over_bicubic``,
-    and for each of ``input``, ``bicubic`` and ``model`` ``mosaic/psnr_*``, ``ssim_*``, ``seam_*``, ``warp_*`` and
-    ``flicker_*`` over the region, ``frame_psnr_*`` and ``frame_ssim_*`` over the frame. A clip's PSNR is at most 100
-    dB; a clip without mosaic is left out of what concerns the region. After :meth:`evaluate`, ``evaluation`` holds the
-    values clip by clip.
+    Results, means over clips: ``mosaic/gain`` (PSNR of the model over that of its input),
+    ``mosaic/gain_over_bicubic``, and for each of ``input``, ``bicubic`` and ``model``
+    ``mosaic/psnr_*``, ``ssim_*``, ``seam_*``, ``warp_*`` and ``flicker_*`` over the region,
+    ``frame_psnr_*`` and ``frame_ssim_*`` over the frame. A clip's PSNR is at most 100 dB; a clip
+    without mosaic is left out of what concerns the region. After :meth:`evaluate`, ``evaluation``
+    holds the values clip by clip.
 
     Args:
-        lpips_weights: torchvision's AlexNet weights, to measure ``lpips_*`` too, which costs more than the rest.
+        lpips_weights: torchvision's AlexNet weights, to measure ``lpips_*`` too, which costs more
+            than the rest.
     """
 
     default_prefix = 'mosaic'
 
-    def __init__(self, gt_key: str = 'gt_img', pred_key: str = 'pred_img', input_key: str = 'input',
-                 mask_key: str = 'mosaic_mask', collect_device: str = 'cpu', prefix: str | None = None,
-                 lpips_weights: str | Path | None = None):
+    def __init__(
+        self,
+        gt_key: str = 'gt_img',
+        pred_key: str = 'pred_img',
+        input_key: str = 'input',
+        mask_key: str = 'mosaic_mask',
+        collect_device: str = 'cpu',
+        prefix: str | None = None,
+        lpips_weights: str | Path | None = None,
+    ):
         super().__init__(collect_device, prefix)
         self.pred_key = pred_key
         self._keys = dict(gt_key=gt_key, input_key=input_key, mask_key=mask_key)
@@ -45,8 +57,13 @@ class MosaicGain(ClipMetric):
         return measure_clip(sample, restored, self._perceptual, **self._keys).result
 
     def compute_metrics(self, results: list[ClipResult]) -> dict[str, float]:
-        self.evaluation = evaluation = Evaluation(config='', data='', checkpoints={MODEL: ''}, clips=results)
-        over = [clip.value(MODEL, 'psnr_mosaic') - clip.value(BICUBIC, 'psnr_mosaic') for clip in results]
+        self.evaluation = evaluation = Evaluation(
+            config='', data='', checkpoints={MODEL: ''}, clips=results
+        )
+        over = [
+            clip.value(MODEL, 'psnr_mosaic') - clip.value(BICUBIC, 'psnr_mosaic')
+            for clip in results
+        ]
         values = {'gain': evaluation.total(MODEL, 'gain'), 'gain_over_bicubic': mean(over)}
         for score in dict.fromkeys(['psnr_mosaic', *evaluation.score_names()]):
             for method in (INPUT, BICUBIC, MODEL):

@@ -49,8 +49,11 @@ class ResidualBlocksWithInputConv(nn.Module):
     def __init__(self, in_channels: int, out_channels: int = 64, num_blocks: int = 30):
         super().__init__()
         blocks = ResidualStack(*(ResidualBlockNoBN(out_channels) for _ in range(num_blocks)))
-        self.main = nn.Sequential(nn.Conv2d(in_channels, out_channels, 3, 1, 1),
-                                  nn.LeakyReLU(LEAKY_SLOPE, inplace=True), blocks)
+        self.main = nn.Sequential(
+            nn.Conv2d(in_channels, out_channels, 3, 1, 1),
+            nn.LeakyReLU(LEAKY_SLOPE, inplace=True),
+            blocks,
+        )
         he_normal_(self.main[0])
 
     def forward(self, feat: Tensor) -> Tensor:

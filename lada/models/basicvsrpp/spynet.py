@@ -1,5 +1,6 @@
-"""Optical flow by a pyramid of small networks (Ranjan and Black 2017, "Optical Flow Estimation using a Spatial
-Pyramid Network")."""
+"""Optical flow by a pyramid of small networks (Ranjan and Black 2017, "Optical Flow Estimation
+using a Spatial Pyramid Network").
+"""
 
 from itertools import pairwise
 
@@ -33,12 +34,13 @@ class _ConvLayer(nn.Module):
 
 
 class SPyNetBasicModule(nn.Module):
-    """One level: reference, warped neighbour and upsampled flow (N, 8, H, W) to a residual flow (N, 2, H, W)."""
+    """One level: reference, warped neighbour and upsampled flow (N, 8, H, W) to a residual flow (N,
+    2, H, W).
+    """
 
     def __init__(self):
         super().__init__()
-        self.basic_module = nn.Sequential(*(
-            _ConvLayer(a, b) for a, b in pairwise(LEVEL_CHANNELS)))
+        self.basic_module = nn.Sequential(*(_ConvLayer(a, b) for a, b in pairwise(LEVEL_CHANNELS)))
         zero_(self.basic_module[-1].conv)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -51,15 +53,18 @@ class SPyNetBasicModule(nn.Module):
 class SPyNet(nn.Module):
     """Flow from a reference to a supporting image, in pixels of the input size.
 
-    ``pretrained``: path or ``http(s)`` address of weights (a plain state dict or ``{'state_dict': ...}``), e.g. the
-    published ``spynet_20210409-c6c1bd09.pth``; ``None`` starts from flows of zero. Raises
-    :class:`lada.errors.LadaError` when the file is missing or does not fit.
+    ``pretrained``: path or ``http(s)`` address of weights (a plain state dict or ``{'state_dict':
+    ...}``), e.g. the published ``spynet_20210409-c6c1bd09.pth``; ``None`` starts from flows of
+    zero. Raises :class:`lada.errors.LadaError` when the file is missing or does not fit.
     """
 
     def __init__(self, pretrained: str | None):
         super().__init__()
         if pretrained is not None and not isinstance(pretrained, str):
-            raise TypeError(f'SPyNet: pretrained must be a path, an address or None, not {type(pretrained).__name__}')
+            raise TypeError(
+                'SPyNet: pretrained must be a path, an address or None, not'
+                f' {type(pretrained).__name__}'
+            )
         self.basic_module = nn.ModuleList(SPyNetBasicModule() for _ in range(LEVELS))
         self.register_buffer('mean', torch.tensor(IMAGE_MEAN).view(1, 3, 1, 1))
         self.register_buffer('std', torch.tensor(IMAGE_STD).view(1, 3, 1, 1))
@@ -75,13 +80,19 @@ class SPyNet(nn.Module):
                 flow_up = ref.new_zeros(ref.shape[0], 2, *ref.shape[2:])
                 warped = supp
             else:
-                flow_up = F.interpolate(flow, scale_factor=2, mode='bilinear', align_corners=True) * 2.0
+                flow_up = (
+                    F.interpolate(flow, scale_factor=2, mode='bilinear', align_corners=True) * 2.0
+                )
                 warped = flow_warp(supp, flow_up.permute(0, 2, 3, 1), padding_mode='border')
-            flow = flow_up + self.basic_module[level](channels_last(torch.cat([ref, warped, flow_up], 1)))
+            flow = flow_up + self.basic_module[level](
+                channels_last(torch.cat([ref, warped, flow_up], 1))
+            )
         return flow
 
     def forward(self, ref: Tensor, supp: Tensor) -> Tensor:
-        """Flow (N, 2, H, W) from ``ref`` to ``supp``, both (N, 3, H, W) in [0, 1]; float32 also under autocast."""
+        """Flow (N, 2, H, W) from ``ref`` to ``supp``, both (N, 3, H, W) in [0, 1]; float32 also
+        under autocast.
+        """
         with torch.autocast(ref.device.type, enabled=False):
             if ref.dtype != torch.float64:
                 ref, supp = ref.float(), supp.float()
@@ -91,8 +102,12 @@ class SPyNet(nn.Module):
                 return self.compute_flow(ref, supp)
             ref = F.interpolate(ref, size=padded, mode='bilinear', align_corners=False)
             supp = F.interpolate(supp, size=padded, mode='bilinear', align_corners=False)
-            flow = F.interpolate(self.compute_flow(ref, supp), size=(height, width), mode='bilinear',
-                                 align_corners=False)
+            flow = F.interpolate(
+                self.compute_flow(ref, supp),
+                size=(height, width),
+                mode='bilinear',
+                align_corners=False,
+            )
             ratio = flow.new_tensor([width / padded[1], height / padded[0]]).view(1, 2, 1, 1)
             return flow * ratio
 

@@ -1,10 +1,11 @@
 """Convolutions in a row as one step of the graph.
 
-What plain autograd spends beside the convolutions goes to memory: it keeps every intermediate result and allocates a
-new gradient for each operation. Here a convolution's result is added to, shuffled and activated at once or in place,
-only the inputs of convolutions are kept, and a gradient is scaled and added to in place. Weights are converted once for
-all calls of a chain. Values and gradients are those of the plain operations; under autocast everything runs in its type
-and weight gradients come back in the weight's.
+What plain autograd spends beside the convolutions goes to memory: it keeps every intermediate
+result and allocates a new gradient for each operation. Here a convolution's result is added to,
+shuffled and activated at once or in place, only the inputs of convolutions are kept, and a gradient
+is scaled and added to in place. Weights are converted once for all calls of a chain. Values and
+gradients are those of the plain operations; under autocast everything runs in its type and weight
+gradients come back in the weight's.
 """
 
 from collections.abc import Sequence
@@ -19,10 +20,11 @@ from lada.models.cpu.packed_conv import PackedConv
 
 
 class Link(NamedTuple):
-    """A convolution of odd square kernel and "same" padding, then a pixel shuffle by ``factor``, then LeakyReLU.
+    """A convolution of odd square kernel and "same" padding, then a pixel shuffle by ``factor``,
+    then LeakyReLU.
 
-    With ``factor`` f the output channels of ``weight`` and ``bias`` are sorted by position in the f×f cell first.
-    ``slope`` None leaves the activation out, ``bias`` None the bias.
+    With ``factor`` f the output channels of ``weight`` and ``bias`` are sorted by position in the
+    f×f cell first. ``slope`` None leaves the activation out, ``bias`` None the bias.
     """
 
     weight: Tensor
@@ -40,15 +42,19 @@ class ConvChain:
         self.packed = _Packed(self.parameters)
 
     def __call__(self, x: Tensor, added: Tensor | None = None) -> Tensor:
-        """(N, C, H, W) to (N, C', f·H, f·W), stored channels last. ``added`` joins the first convolution's result."""
+        """(N, C, H, W) to (N, C', f·H, f·W), stored channels last. ``added`` joins the first
+        convolution's result.
+        """
         if torch.compiler.is_compiling():
             return self._plain(x, added)
         return _Chain.apply(x, added, self.steps, self.packed, *self.parameters)
 
-
     def _plain(self, x: Tensor, added: Tensor | None) -> Tensor:
-        # torch.compile fuses plain operations itself, and follows no weights that are packed on the way.
-        for weight, bias, (slope, factor) in zip(self.parameters[::2], self.parameters[1::2], self.steps, strict=True):
+        # torch.compile fuses plain operations itself, and follows no weights that are packed on the
+        # way.
+        for weight, bias, (slope, factor) in zip(
+            self.parameters[::2], self.parameters[1::2], self.steps, strict=True
+        ):
             x = F.conv2d(x, weight, bias, padding=weight.shape[-1] // 2)
             x, added = x if added is None else x + added, None
             x = x if slope is None else F.leaky_relu(x, slope)
@@ -57,7 +63,8 @@ class ConvChain:
 
 
 class ResidualChain:
-    """``x + scale * conv2(relu(conv1(x)))`` again and again; ``parameters``: both weights and biases of each block.
+    """``x + scale * conv2(relu(conv1(x)))`` again and again; ``parameters``: both weights and
+    biases of each block.
 
     They may not change between calls.
     """
@@ -85,8 +92,10 @@ class _Packed:
 
     def get(self, dtype: torch.dtype) -> list[PackedConv]:
         if not self.convs or self.convs[0].weight.dtype != dtype:
-            self.convs = [PackedConv(weight, bias, dtype)
-                          for weight, bias in zip(self.parameters[::2], self.parameters[1::2], strict=True)]
+            self.convs = [
+                PackedConv(weight, bias, dtype)
+                for weight, bias in zip(self.parameters[::2], self.parameters[1::2], strict=True)
+            ]
         return self.convs
 
 
@@ -117,7 +126,9 @@ class _Chain(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, grad):
         count = len(ctx.steps)
-        activations = ctx.saved_tensors[:-count]  # once: a checkpointed segment hands each tensor out a single time
+        activations = ctx.saved_tensors[
+            :-count
+        ]  # once: a checkpointed segment hands each tensor out a single time
         found = []
         grad = _as_rows(grad.to(activations[0].dtype))
         for i in reversed(range(count)):
@@ -128,11 +139,19 @@ class _Chain(torch.autograd.Function):
             if factor > 1:
                 grad = _unshuffle(grad, factor)
             grad_added = grad if i == 0 and ctx.needs_input_grad[1] else None
-            wanted = (i > 0 or ctx.needs_input_grad[0], *ctx.needs_input_grad[4 + 2 * i:6 + 2 * i])
+            wanted = (
+                i > 0 or ctx.needs_input_grad[0],
+                *ctx.needs_input_grad[4 + 2 * i : 6 + 2 * i],
+            )
             grad, *more = _gradients(ctx, i, grad, activations[i], wanted)
             found[:0] = more
-        return (None if grad is None else grad.to(ctx.dtype),
-                None if grad_added is None else grad_added.to(ctx.added_dtype), None, None, *found)
+        return (
+            None if grad is None else grad.to(ctx.dtype),
+            None if grad_added is None else grad_added.to(ctx.added_dtype),
+            None,
+            None,
+            *found,
+        )
 
 
 class _Residual(torch.autograd.Function):
@@ -155,14 +174,16 @@ class _Residual(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, grad):
         saved = ctx.saved_tensors
-        inputs = saved[:len(saved) // 2]
+        inputs = saved[: len(saved) // 2]
         found = []
         grad = _as_rows(grad.to(inputs[0].dtype))
         for i in range(len(inputs) - 2, -1, -2):
             scaled = grad if ctx.scale == 1.0 else grad * ctx.scale
-            wanted = ctx.needs_input_grad[3 + 2 * i:7 + 2 * i]
+            wanted = ctx.needs_input_grad[3 + 2 * i : 7 + 2 * i]
             hidden, *second = _gradients(ctx, i + 1, scaled, inputs[i + 1], (True, *wanted[2:]))
-            torch.ops.aten.threshold_backward.grad_input(hidden, inputs[i + 1], 0, grad_input=hidden)
+            torch.ops.aten.threshold_backward.grad_input(
+                hidden, inputs[i + 1], 0, grad_input=hidden
+            )
             before, *first = _gradients(ctx, i, hidden, inputs[i], (True, *wanted[:2]))
             grad = before.add_(grad)
             found[:0] = (*first, *second)
@@ -171,18 +192,26 @@ class _Residual(torch.autograd.Function):
 
 def _working_type(x: Tensor) -> torch.dtype:
     kind = x.device.type
-    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) and x.dtype != torch.float64 else x.dtype
+    return (
+        torch.get_autocast_dtype(kind)
+        if torch.is_autocast_enabled(kind) and x.dtype != torch.float64
+        else x.dtype
+    )
 
 
 def _gradients(ctx, i: int, grad: Tensor, x: Tensor, wanted: Sequence[bool]) -> list[Tensor | None]:
-    """Gradients of the i-th convolution's input, in its type, and of its weight and bias, in theirs."""
+    """Gradients of the i-th convolution's input, in its type, and of its weight and bias, in
+    theirs.
+    """
     grad_x, *more = ctx.convs[i].gradients(grad, x, wanted)
     return [grad_x, *(None if part is None else part.to(ctx.weight_dtype) for part in more)]
 
 
 def _leaky_backward(grad: Tensor, result: Tensor, slope: float, in_place: bool) -> Tensor:
     if in_place:
-        return torch.ops.aten.leaky_relu_backward.grad_input(grad, result, slope, True, grad_input=grad)
+        return torch.ops.aten.leaky_relu_backward.grad_input(
+            grad, result, slope, True, grad_input=grad
+        )
     return torch.ops.aten.leaky_relu_backward(grad, result, slope, True)
 
 
@@ -195,7 +224,11 @@ def _shuffle(x: Tensor, factor: int) -> Tensor:
 
 def _unshuffle(x: Tensor, factor: int) -> Tensor:
     n, c, h, w = x.shape
-    cells = x.permute(0, 2, 3, 1).reshape(n, h // factor, factor, w // factor, factor, c).transpose(2, 3)
+    cells = (
+        x.permute(0, 2, 3, 1)
+        .reshape(n, h // factor, factor, w // factor, factor, c)
+        .transpose(2, 3)
+    )
     return cells.reshape(n, h // factor, w // factor, -1).permute(0, 3, 1, 2)
 
 

@@ -1,9 +1,9 @@
 """A convolution whose weights are converted once for many calls.
 
-Autocast and oneDNN convert weights in every call, the first to its type, the second to blocks. Here that happens once,
-and an addition or an activation joins the convolution where oneDNN takes it along (64 to 64 channels, 64×64, two
-threads: convolution and ReLU 0.65 to 0.61 ms in float32, 0.36 to 0.31 ms in bfloat16; convolution and addition 0.74 to
-0.66 and 0.37 to 0.32 ms).
+Autocast and oneDNN convert weights in every call, the first to its type, the second to blocks. Here
+that happens once, and an addition or an activation joins the convolution where oneDNN takes it
+along (64 to 64 channels, 64×64, two threads: convolution and ReLU 0.65 to 0.61 ms in float32, 0.36
+to 0.31 ms in bfloat16; convolution and addition 0.74 to 0.66 and 0.37 to 0.32 ms).
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,12 +14,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 _ops = torch.ops.mkldnn
-# With inputs of two bytes a number and more bytes than this, oneDNN computes weight gradients at half its rate.
-WEIGHT_GRADIENT_BYTES = 4 * 2 ** 20
+# With inputs of two bytes a number and more bytes than this, oneDNN computes weight gradients at
+# half its rate.
+WEIGHT_GRADIENT_BYTES = 4 * 2**20
 
 
 class PackedConv:
-    """A convolution of odd square kernel and "same" padding, and its gradients, computed in ``dtype``.
+    """A convolution of odd square kernel and "same" padding, and its gradients, computed in
+    ``dtype``.
 
     It holds the weights as they are when it is made; no gradient is recorded.
     """
@@ -30,8 +32,11 @@ class PackedConv:
         self.pad = weight.shape[-1] // 2
         self.packs: dict[tuple[int, ...], Tensor] = {}
 
-    def __call__(self, x: Tensor, added: Tensor | None = None, slope: float | None = None) -> Tensor:
-        """``leaky_relu(conv(x) + added, slope)`` in new memory; ``slope`` None leaves the activation out.
+    def __call__(
+        self, x: Tensor, added: Tensor | None = None, slope: float | None = None
+    ) -> Tensor:
+        """``leaky_relu(conv(x) + added, slope)`` in new memory; ``slope`` None leaves the
+        activation out.
 
         ``x`` (N, C, H, W) and ``added`` (N, C', H, W) have the type of the weights.
         """
@@ -44,19 +49,36 @@ class PackedConv:
         if added is None:
             kind, values = ('none', []) if slope is None else ('leaky_relu', [slope])
             return _ops._convolution_pointwise(x, weight, self.bias, *geometry, kind, values, '')
-        out = _ops._convolution_pointwise.binary(x, added, weight, self.bias, *geometry, 'add', 1.0, None, [], None)
+        out = _ops._convolution_pointwise.binary(
+            x, added, weight, self.bias, *geometry, 'add', 1.0, None, [], None
+        )
         return out if slope is None else F.leaky_relu_(out, slope)
 
-    def gradients(self, grad: Tensor, x: Tensor, wanted: Sequence[bool]) -> tuple[Tensor | None, ...]:
+    def gradients(
+        self, grad: Tensor, x: Tensor, wanted: Sequence[bool]
+    ) -> tuple[Tensor | None, ...]:
         """The gradients of input, weight and bias from that of the output, as far as ``wanted``."""
-        if not (wanted[1] and x.device.type == 'cpu' and x.element_size() == 2 and x.nbytes > WEIGHT_GRADIENT_BYTES):
+        if not (
+            wanted[1]
+            and x.device.type == 'cpu'
+            and x.element_size() == 2
+            and x.nbytes > WEIGHT_GRADIENT_BYTES
+        ):
             return self._backward(grad, x, wanted, (self.pad, self.pad))
-        grad_x = self._backward(grad, x, (True, False, False), (self.pad, self.pad))[0] if wanted[0] else None
-        strips = [self._backward(part, rows, (False, *wanted[1:]), (0, self.pad))[1:]
-                  for one, image in zip(grad.split(1), x.split(1), strict=True)
-                  for part, rows in self._strips(one, image)]
-        sums = (torch.stack(parts).sum(0, dtype=torch.float32) if parts[0] is not None else None
-                for parts in zip(*strips, strict=True))
+        grad_x = (
+            self._backward(grad, x, (True, False, False), (self.pad, self.pad))[0]
+            if wanted[0]
+            else None
+        )
+        strips = [
+            self._backward(part, rows, (False, *wanted[1:]), (0, self.pad))[1:]
+            for one, image in zip(grad.split(1), x.split(1), strict=True)
+            for part, rows in self._strips(one, image)
+        ]
+        sums = (
+            torch.stack(parts).sum(0, dtype=torch.float32) if parts[0] is not None else None
+            for parts in zip(*strips, strict=True)
+        )
         return grad_x, *sums
 
     @cached_property
@@ -64,13 +86,27 @@ class PackedConv:
         # Every backward pass would convert it to the inputs' layout otherwise.
         return self.weight.contiguous(memory_format=torch.channels_last)
 
-    def _backward(self, grad: Tensor, x: Tensor, wanted: Sequence[bool],
-                  padding: tuple[int, int]) -> tuple[Tensor | None, ...]:
-        return torch.ops.aten.convolution_backward(grad, x, self._weight_as_inputs, [len(self.weight)], [1, 1],
-                                                   padding, [1, 1], False, [0, 0], 1, wanted)
+    def _backward(
+        self, grad: Tensor, x: Tensor, wanted: Sequence[bool], padding: tuple[int, int]
+    ) -> tuple[Tensor | None, ...]:
+        return torch.ops.aten.convolution_backward(
+            grad,
+            x,
+            self._weight_as_inputs,
+            [len(self.weight)],
+            [1, 1],
+            padding,
+            [1, 1],
+            False,
+            [0, 0],
+            1,
+            wanted,
+        )
 
     def _strips(self, grad: Tensor, x: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        """Rows of the output's gradient, and the rows of the input, zeros above and below included, that they meet."""
+        """Rows of the output's gradient, and the rows of the input, zeros above and below included,
+        that they meet.
+        """
         height, pad = x.shape[2], self.pad
         length = max(1, height * WEIGHT_GRADIENT_BYTES // x.nbytes)
         for start in range(0, height, length):
@@ -80,8 +116,14 @@ class PackedConv:
             yield grad[:, :, start:end], rows
 
     def _packs(self, x: Tensor) -> bool:
-        return (x.device.type == 'cpu' and torch.backends.mkldnn.is_available()
-                and (x.dtype == torch.float32 or (x.dtype == torch.bfloat16 and _ops._is_mkldnn_bf16_supported())))
+        return (
+            x.device.type == 'cpu'
+            and torch.backends.mkldnn.is_available()
+            and (
+                x.dtype == torch.float32
+                or (x.dtype == torch.bfloat16 and _ops._is_mkldnn_bf16_supported())
+            )
+        )
 
     def _pack(self, x: Tensor, geometry: tuple) -> Tensor:
         # oneDNN chooses the blocks by the size of the input.

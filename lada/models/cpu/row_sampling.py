@@ -1,8 +1,9 @@
 """Bilinear sampling on a CPU by gathering whole rows of channels.
 
-Stored channels last, the channels of one pixel, or of one group of them, are a row of a table. A sample is the weighted
-sum of four rows, which ``embedding_bag`` fetches and adds up at once, while ``grid_sample`` gathers each number alone:
-1.0 ms and 2.9 ms for the 9·16·64·64 samples of 8 channels of a deformable convolution, two threads.
+Stored channels last, the channels of one pixel, or of one group of them, are a row of a table. A
+sample is the weighted sum of four rows, which ``embedding_bag`` fetches and adds up at once, while
+``grid_sample`` gathers each number alone: 1.0 ms and 2.9 ms for the 9·16·64·64 samples of 8
+channels of a deformable convolution, two threads.
 """
 
 from functools import lru_cache
@@ -12,8 +13,12 @@ from torch import Tensor
 
 
 @lru_cache(maxsize=16)
-def pixel_positions(height: int, width: int, device: torch.device, dtype: torch.dtype, step: int = 1) -> Tensor:
-    """Return the places of pixels that lie ``step`` apart, from 0 on: (H, W, 2), horizontal and vertical."""
+def pixel_positions(
+    height: int, width: int, device: torch.device, dtype: torch.dtype, step: int = 1
+) -> Tensor:
+    """Return the places of pixels that lie ``step`` apart, from 0 on: (H, W, 2), horizontal and
+    vertical.
+    """
     with torch.inference_mode(False), torch.no_grad():
         y, x = (torch.arange(size, dtype=dtype, device=device) * step for size in (height, width))
         return torch.stack(torch.meshgrid(x, y, indexing='xy'), -1)
@@ -22,20 +27,21 @@ def pixel_positions(height: int, width: int, device: torch.device, dtype: torch.
 def padded(x: Tensor, dtype: torch.dtype) -> Tensor:
     """Return ``x`` (N, C, H, W) as tables (N, H + 4, W + 2, C) of ``dtype`` with zeros around it.
 
-    Pixel (0, 0) is at [1, 1]. Samples outside are moved onto the border; their lower and right neighbours exist, too.
+    Pixel (0, 0) is at [1, 1]. Samples outside are moved onto the border; their lower and right
+    neighbours exist, too.
     """
     n, c, h, w = x.shape
     tables = torch.zeros(n, h + 4, w + 2, c, dtype=dtype, device=x.device)
-    tables[:, 1:h + 1, 1:w + 1] = x.permute(0, 2, 3, 1)
+    tables[:, 1 : h + 1, 1 : w + 1] = x.permute(0, 2, 3, 1)
     return tables
 
 
 def sample_rows(table: Tensor, places: Tensor, factor: Tensor | None = None) -> Tensor:
     """Sample one of the :func:`padded` tables; returns (P, G, K, C/G).
 
-    ``places``: (P, 2, G, K), in the table's pixels horizontal and vertical, overwritten, for P positions, G groups of
-    channels and K samples of each group. ``factor``: (P, G, K), what to multiply the samples by. Samples outside the
-    image are zero.
+    ``places``: (P, 2, G, K), in the table's pixels horizontal and vertical, overwritten, for P
+    positions, G groups of channels and K samples of each group. ``factor``: (P, G, K), what to
+    multiply the samples by. Samples outside the image are zero.
     """
     height, width, channels = table.shape
     positions, _, groups, count = places.shape
@@ -53,8 +59,12 @@ def sample_rows(table: Tensor, places: Tensor, factor: Tensor | None = None) -> 
     high = (1 if factor is None else factor) - low
     low_right, high_right = low * to_right, high * to_right
     weights = torch.stack((high - high_right, high_right, low - low_right, low_right), -1)
-    samples = torch.embedding_bag(table.view(-1, channels // groups), rows.view(-1),
-                                  _starts(first.numel(), table.device), per_sample_weights=weights.view(-1))[0]
+    samples = torch.embedding_bag(
+        table.view(-1, channels // groups),
+        rows.view(-1),
+        _starts(first.numel(), table.device),
+        per_sample_weights=weights.view(-1),
+    )[0]
     return samples.view(positions, groups, count, -1)
 
 

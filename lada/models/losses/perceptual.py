@@ -1,5 +1,6 @@
-"""Distances between the features of a classification network (Johnson et al. 2016, "Perceptual Losses for Real-Time
-Style Transfer and Super-Resolution")."""
+"""Distances between the features of a classification network (Johnson et al. 2016, "Perceptual
+Losses for Real-Time Style Transfer and Super-Resolution").
+"""
 
 import re
 from collections.abc import Mapping
@@ -22,21 +23,28 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 class PerceptualVGG(nn.Module):
     """The first layers of a VGG network (Simonyan & Zisserman 2015); frozen, never trained.
 
-    ``layer_name_list``: numbers of the layers in torchvision's ``vgg.features`` whose output is asked for.
-    ``use_input_norm``: normalise pictures in [0, 1] as VGG was trained. ``pretrained``: ``torchvision://<vgg_type>``,
-    or path or address of a torchvision state dict.
+    ``layer_name_list``: numbers of the layers in torchvision's ``vgg.features`` whose output is
+    asked for. ``use_input_norm``: normalise pictures in [0, 1] as VGG was trained. ``pretrained``:
+    ``torchvision://<vgg_type>``, or path or address of a torchvision state dict.
     """
 
-    def __init__(self, layer_name_list: list[str], vgg_type: str = 'vgg19', use_input_norm: bool = True,
-                 pretrained: str = 'torchvision://vgg19'):
+    def __init__(
+        self,
+        layer_name_list: list[str],
+        vgg_type: str = 'vgg19',
+        use_input_norm: bool = True,
+        pretrained: str = 'torchvision://vgg19',
+    ):
         super().__init__()
         self.layer_name_list = list(layer_name_list)
         self.use_input_norm = use_input_norm
         features = _features(vgg_type)
         count = max(map(int, self.layer_name_list)) + 1
         if count > len(features):
-            raise LadaError(f'PerceptualLoss: {vgg_type} has no layer {count - 1}; its layers are 0 to '
-                            f'{len(features) - 1}')
+            raise LadaError(
+                f'PerceptualLoss: {vgg_type} has no layer {count - 1}; its layers are 0 to '
+                f'{len(features) - 1}'
+            )
         self.vgg_layers = features[:count]
         for layer in self.vgg_layers:
             if isinstance(layer, nn.ReLU):
@@ -63,32 +71,49 @@ class PerceptualVGG(nn.Module):
 class PerceptualLoss(nn.Module):
     """How far apart two pictures are to a VGG network, under MMagic's arguments.
 
-    ``layer_weights``: weight by layer (see :class:`PerceptualVGG`); ``layer_weights_style``: likewise for the style
-    loss, which compares Gram matrices (Gatys et al. 2016), ``layer_weights`` unless given. ``perceptual_weight`` and
-    ``style_weight`` scale the two; a weight of 0 switches one off. ``norm_img``: pictures are in [-1, 1] instead of
-    [0, 1]. ``criterion``: ``l1`` or ``mse``.
+    ``layer_weights``: weight by layer (see :class:`PerceptualVGG`); ``layer_weights_style``:
+    likewise for the style loss, which compares Gram matrices (Gatys et al. 2016), ``layer_weights``
+    unless given. ``perceptual_weight`` and ``style_weight`` scale the two; a weight of 0 switches
+    one off. ``norm_img``: pictures are in [-1, 1] instead of [0, 1]. ``criterion``: ``l1`` or
+    ``mse``.
     """
 
-    def __init__(self, layer_weights: Mapping[str, float], layer_weights_style: Mapping[str, float] | None = None,
-                 vgg_type: str = 'vgg19', use_input_norm: bool = True, perceptual_weight: float = 1.0,
-                 style_weight: float = 1.0, norm_img: bool = True, pretrained: str = 'torchvision://vgg19',
-                 criterion: str = 'l1'):
+    def __init__(
+        self,
+        layer_weights: Mapping[str, float],
+        layer_weights_style: Mapping[str, float] | None = None,
+        vgg_type: str = 'vgg19',
+        use_input_norm: bool = True,
+        perceptual_weight: float = 1.0,
+        style_weight: float = 1.0,
+        norm_img: bool = True,
+        pretrained: str = 'torchvision://vgg19',
+        criterion: str = 'l1',
+    ):
         super().__init__()
         if criterion.lower() not in CRITERIA:
-            raise ValueError(f'PerceptualLoss: unknown criterion {criterion!r}; choose one of {", ".join(CRITERIA)}')
+            raise ValueError(
+                f'PerceptualLoss: unknown criterion {criterion!r}; choose one of'
+                f' {", ".join(CRITERIA)}'
+            )
         self.criterion = CRITERIA[criterion.lower()]
         self.norm_img = norm_img
         self.perceptual_weight, self.style_weight = perceptual_weight, style_weight
         self.layer_weights = dict(layer_weights)
         self.layer_weights_style = dict(layer_weights_style or layer_weights)
         self.vgg = PerceptualVGG(list(self.layer_weights), vgg_type, use_input_norm, pretrained)
-        # A second network under MMagic's name, where the layers differ, keeps the keys of checkpoints the same.
+        # A second network under MMagic's name, where the layers differ, keeps the keys of
+        # checkpoints the same.
         self.vgg_style = None
         if self.layer_weights_style != self.layer_weights:
-            self.vgg_style = PerceptualVGG(list(self.layer_weights_style), vgg_type, use_input_norm, pretrained)
+            self.vgg_style = PerceptualVGG(
+                list(self.layer_weights_style), vgg_type, use_input_norm, pretrained
+            )
 
     def forward(self, x: Tensor, gt: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        """Perceptual and style loss of pictures (N, 3, H, W), each ``None`` where its weight is 0."""
+        """Perceptual and style loss of pictures (N, 3, H, W), each ``None`` where its
+        weight is 0.
+        """
         if self.norm_img:
             x, gt = (x + 1) / 2, (gt + 1) / 2
         perceptual = style = None
@@ -98,7 +123,9 @@ class PerceptualLoss(nn.Module):
         if self.style_weight > 0:
             if self.vgg_style is not None:
                 features = self._features(self.vgg_style, x, gt)
-            grams = {name: (_gram(ours), _gram(theirs)) for name, (ours, theirs) in features.items()}
+            grams = {
+                name: (_gram(ours), _gram(theirs)) for name, (ours, theirs) in features.items()
+            }
             style = self.style_weight * self._distance(grams, self.layer_weights_style)
         return perceptual, style
 
@@ -108,30 +135,42 @@ class PerceptualLoss(nn.Module):
             theirs = vgg(gt)
         return {name: (ours, theirs[name]) for name, ours in vgg(x).items()}
 
-    def _distance(self, pairs: Mapping[str, tuple[Tensor, Tensor]], weights: Mapping[str, float]) -> Tensor:
-        return sum(weight * self.criterion(*(feature.float() for feature in pairs[name]))
-                   for name, weight in weights.items())
+    def _distance(
+        self, pairs: Mapping[str, tuple[Tensor, Tensor]], weights: Mapping[str, float]
+    ) -> Tensor:
+        return sum(
+            weight * self.criterion(*(feature.float() for feature in pairs[name]))
+            for name, weight in weights.items()
+        )
 
 
 def _features(vgg_type: str) -> nn.Sequential:
     if not re.fullmatch(r'vgg(11|13|16|19)(_bn)?', vgg_type):
-        raise LadaError(f'PerceptualLoss: unknown vgg_type {vgg_type!r}; use vgg11, vgg13, vgg16 or vgg19, or one of '
-                        'them with _bn')
+        raise LadaError(
+            f'PerceptualLoss: unknown vgg_type {vgg_type!r}; use vgg11, vgg13, vgg16 or vgg19, or'
+            ' one of them with _bn'
+        )
     return getattr(torchvision.models, vgg_type)(weights=None, init_weights=False).features
 
 
 def _load(layers: nn.Sequential, vgg_type: str, pretrained: str) -> None:
     if pretrained.startswith(TORCHVISION):
         if pretrained != TORCHVISION + vgg_type:
-            raise LadaError(f'PerceptualLoss: pretrained={pretrained} are not the weights of {vgg_type}')
+            raise LadaError(
+                f'PerceptualLoss: pretrained={pretrained} are not the weights of {vgg_type}'
+            )
         pretrained = torchvision.models.get_model_weights(vgg_type).DEFAULT.url
     state = load_state_dict_file(pretrained)
     own = layers.state_dict()
     state = {key: state[f'features.{key}'] for key in own if f'features.{key}' in state}
-    wrong = [key for key, value in own.items() if key not in state or state[key].shape != value.shape]
+    wrong = [
+        key for key, value in own.items() if key not in state or state[key].shape != value.shape
+    ]
     if wrong:
-        raise LadaError(f'PerceptualLoss: no weights for layer {wrong[0].split(".")[0]} of {vgg_type} in {pretrained}; '
-                        'name a torchvision state dict of that network')
+        raise LadaError(
+            f'PerceptualLoss: no weights for layer {wrong[0].split(".")[0]} of {vgg_type} in'
+            f' {pretrained}; name a torchvision state dict of that network'
+        )
     layers.load_state_dict(state)
 
 

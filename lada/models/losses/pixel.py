@@ -10,21 +10,30 @@ from lada.registry import MODELS
 class PixelLoss(nn.Module):
     """Base of the pixel losses: ``loss_weight`` × the reduced element-wise loss.
 
-    ``reduction`` is ``none``, ``mean`` or ``sum``; ``sample_wise`` matters with ``mean`` and a weight only (see
-    :func:`lada.models.losses.reduction.reduce_loss`). Computes in float32 at least.
+    ``reduction`` is ``none``, ``mean`` or ``sum``; ``sample_wise`` matters with ``mean`` and a
+    weight only (see :func:`lada.models.losses.reduction.reduce_loss`). Computes in float32 at
+    least.
     """
 
-    def __init__(self, loss_weight: float = 1.0, reduction: str = 'mean', sample_wise: bool = False):
+    def __init__(
+        self, loss_weight: float = 1.0, reduction: str = 'mean', sample_wise: bool = False
+    ):
         super().__init__()
         self.loss_weight = loss_weight
         self.reduction = check_reduction(reduction)
         self.sample_wise = sample_wise
 
-    def forward(self, pred: Tensor, target: Tensor, weight: Tensor | None = None, **kwargs) -> Tensor:
-        """``pred`` and ``target`` have one shape; ``weight`` broadcasts to it. Other arguments are ignored."""
+    def forward(
+        self, pred: Tensor, target: Tensor, weight: Tensor | None = None, **kwargs
+    ) -> Tensor:
+        """``pred`` and ``target`` have one shape; ``weight`` broadcasts to it. Other arguments are
+        ignored.
+        """
         if pred.shape != target.shape:
-            raise ValueError(f'{type(self).__name__}: prediction {tuple(pred.shape)} and target {tuple(target.shape)} '
-                             'differ in shape')
+            raise ValueError(
+                f'{type(self).__name__}: prediction {tuple(pred.shape)} and target'
+                f' {tuple(target.shape)} differ in shape'
+            )
         if pred.dtype != torch.float64:
             pred, target = pred.float(), target.float()
         loss = self.elementwise(pred - target)
@@ -55,8 +64,13 @@ class MSELoss(PixelLoss):
 class CharbonnierLoss(PixelLoss):
     """sqrt(difference² + eps), a smooth absolute difference (Lai et al. 2017, LapSRN)."""
 
-    def __init__(self, loss_weight: float = 1.0, reduction: str = 'mean', sample_wise: bool = False,
-                 eps: float = 1e-12):
+    def __init__(
+        self,
+        loss_weight: float = 1.0,
+        reduction: str = 'mean',
+        sample_wise: bool = False,
+        eps: float = 1e-12,
+    ):
         super().__init__(loss_weight, reduction, sample_wise)
         self.eps = eps
 

@@ -8,16 +8,20 @@ REDUCTIONS = ('none', 'mean', 'sum')
 def check_reduction(reduction: str) -> str:
     """Return ``reduction``; raise :class:`ValueError` when it is none of :data:`REDUCTIONS`."""
     if reduction not in REDUCTIONS:
-        raise ValueError(f'unsupported loss reduction {reduction!r}; choose one of {", ".join(REDUCTIONS)}')
+        raise ValueError(
+            f'unsupported loss reduction {reduction!r}; choose one of {", ".join(REDUCTIONS)}'
+        )
     return reduction
 
 
-def reduce_loss(loss: Tensor, weight: Tensor | None = None, reduction: str = 'mean',
-                sample_wise: bool = False) -> Tensor:
+def reduce_loss(
+    loss: Tensor, weight: Tensor | None = None, reduction: str = 'mean', sample_wise: bool = False
+) -> Tensor:
     """Weight ``loss`` (N, ...) element by element and reduce it.
 
-    ``weight`` broadcasts to the loss. With ``mean`` the sum is divided by the sum of the weights, so that a constant
-    weight changes nothing; ``sample_wise`` does so for each of the N samples and averages over them.
+    ``weight`` broadcasts to the loss. With ``mean`` the sum is divided by the sum of the weights,
+    so that a constant weight changes nothing; ``sample_wise`` does so for each of the N samples and
+    averages over them.
     """
     if weight is None:
         return loss.mean() if reduction == 'mean' else loss.sum() if reduction == 'sum' else loss

@@ -1,4 +1,6 @@
-"""Checking datasets and splits: every kind of damage is named, leaks are found, clean data passes."""
+"""Checking datasets and splits: every kind of damage is named, leaks are found, clean data
+passes.
+"""
 
 import json
 import random
@@ -19,7 +21,9 @@ from lada.errors import LadaError
 from lada.video import clip_encoding, mask_encoding, read_frames, write_video
 
 CHECK = 'check-dataset.py'
-BLOCKS = dict(mosaic_size_v1_normal=4.0, mosaic_size_v1_bounding=4.0, mosaic_size_v2=4.0, mosaic_size_v3=4.0)
+BLOCKS = dict(
+    mosaic_size_v1_normal=4.0, mosaic_size_v1_bounding=4.0, mosaic_size_v2=4.0, mosaic_size_v3=4.0
+)
 
 
 def write_real_clip(root, name, number, frames, mask=None, crf='12', sha256='0' * 64):
@@ -37,9 +41,17 @@ def write_real_clip(root, name, number, frames, mask=None, crf='12', sha256='0' 
     write_video(mask_file, mask, 25, **mask_encoding())
     shape = frames.shape[1:3]
     ClipMetadata(
-        stem=stem, name=name, source={'file': name, 'sha256': sha256, 'start_frame': 0}, fps=25.0,
-        frames_count=len(frames), orig_shape=shape, scene_shape=shape, base_mosaic_block_size=BLOCKS,
-        pad=[[0, 0, 0, 0]] * len(frames), video_path=video, mask_path=mask_file,
+        stem=stem,
+        name=name,
+        source={'file': name, 'sha256': sha256, 'start_frame': 0},
+        fps=25.0,
+        frames_count=len(frames),
+        orig_shape=shape,
+        scene_shape=shape,
+        base_mosaic_block_size=BLOCKS,
+        pad=[[0, 0, 0, 0]] * len(frames),
+        video_path=video,
+        mask_path=mask_file,
     ).to_file(root / FOLDERS[2] / f'{stem}.json')
     return stem
 
@@ -48,8 +60,15 @@ def write_real_clip(root, name, number, frames, mask=None, crf='12', sha256='0' 
 def pictures(bikes):
     """Six clips of 8 frames, 64 x 64, from different shots or places."""
     parts = [(5, 0), (40, 0), (90, 0), (150, 0), (200, 0), (5, 300)]
-    return [np.stack([cv2.resize(f[:272, x:x + 272], (64, 64), interpolation=cv2.INTER_AREA)
-                      for f in read_frames(bikes, start, start + 8)]) for start, x in parts]
+    return [
+        np.stack(
+            [
+                cv2.resize(f[:272, x : x + 272], (64, 64), interpolation=cv2.INTER_AREA)
+                for f in read_frames(bikes, start, start + 8)
+            ]
+        )
+        for start, x in parts
+    ]
 
 
 @pytest.fixture(scope='module')
@@ -101,17 +120,31 @@ def test_every_kind_of_damage_is_named(dataset, pictures):
     change(dataset, 'leaving-000000', video_path='../../elsewhere.mp4')
     (dataset / FOLDERS[0] / 'alone.mp4').write_bytes(b'x')
     change(dataset, write_real_clip(dataset, 'wrong size', 0, pictures[5]), scene_shape=[64, 60])
-    for name, frames in (('short mosaic', pictures[5][:7] // 2), ('small mosaic', pictures[5][:, :32, :32])):
+    for name, frames in (
+        ('short mosaic', pictures[5][:7] // 2),
+        ('small mosaic', pictures[5][:, :32, :32]),
+    ):
         stem_here = write_real_clip(dataset, name, 0, pictures[5] // 3 + len(name))
         write_video(dataset / FOLDERS[0] / f'{name}.mp4', frames, 25, **clip_encoding())
         change(dataset, stem_here, mosaic_video_path=f'../{FOLDERS[0]}/{name}.mp4')
     total, problems = check_dataset(dataset)
     assert total == 14
     assert {(p.clip, p.kind) for p in problems} == {
-        (stem(0), 'missing'), (stem(1), 'metadata'), (stem(2), 'undecodable'), (stem(3), 'frames'),
-        ('short-000000', 'frames'), ('small-000000', 'size'), ('nothing-000000', 'mask'), ('padded-000000', 'size'),
-        ('wrong size-000000', 'size'), ('short mosaic-000000', 'frames'), ('small mosaic-000000', 'size'),
-        ('second-000000', 'duplicate'), ('leaving-000000', 'metadata'), ('alone', 'orphan')}
+        (stem(0), 'missing'),
+        (stem(1), 'metadata'),
+        (stem(2), 'undecodable'),
+        (stem(3), 'frames'),
+        ('short-000000', 'frames'),
+        ('small-000000', 'size'),
+        ('nothing-000000', 'mask'),
+        ('padded-000000', 'size'),
+        ('wrong size-000000', 'size'),
+        ('short mosaic-000000', 'frames'),
+        ('small mosaic-000000', 'size'),
+        ('second-000000', 'duplicate'),
+        ('leaving-000000', 'metadata'),
+        ('alone', 'orphan'),
+    }
     assert all(p.detail and '\n' not in p.detail for p in problems)
 
 
@@ -146,7 +179,10 @@ def test_quarantine_overwrites_nothing_and_leaves_shared_files(dataset, pictures
     for _ in range(2):
         (dataset / FOLDERS[0] / 'alone.mp4').write_bytes(b'x')
         quarantine(dataset, check_dataset(dataset)[1])
-    assert sorted(p.name for p in (dataset / 'quarantine' / FOLDERS[0]).iterdir()) == ['alone.1.mp4', 'alone.mp4']
+    assert sorted(p.name for p in (dataset / 'quarantine' / FOLDERS[0]).iterdir()) == [
+        'alone.1.mp4',
+        'alone.mp4',
+    ]
     with pytest.raises(LadaError, match='is in quarantine 2 times'):
         restore(dataset)
     stem = write_real_clip(dataset, 'zz', 0, pictures[4])
@@ -168,7 +204,11 @@ def test_nothing_is_fixed_while_a_split_is_unfinished(dataset):
 
 def test_no_dataset(tmp_path, here):
     result = here(CHECK, tmp_path / 'no')
-    assert result.returncode == 1 and len(result.stderr.splitlines()) == 1 and 'no such dataset' in result.stderr
+    assert (
+        result.returncode == 1
+        and len(result.stderr.splitlines()) == 1
+        and 'no such dataset' in result.stderr
+    )
     assert here(CHECK).returncode == 1
     (tmp_path / FOLDERS[2]).mkdir()
     with pytest.raises(LadaError, match='an empty dataset'):
@@ -190,7 +230,7 @@ def test_damaged_bytes_never_crash(clean, tmp_path, suffix):
             shutil.copy(kept, root / name / kept.name)
         data = bytearray(original)
         if number % 2:
-            del data[rng.randrange(len(data) * 9 // 10):]
+            del data[rng.randrange(len(data) * 9 // 10) :]
         else:
             for _ in range(rng.randint(1, 20)):
                 data[rng.randrange(len(data))] = rng.randrange(256)
@@ -199,7 +239,8 @@ def test_damaged_bytes_never_crash(clean, tmp_path, suffix):
         assert problems or number % 2 == 0
 
 
-# ---- leakage -------------------------------------------------------------------------------------------------------
+# ---- leakage
+
 
 @pytest.fixture
 def sides(dataset, pictures, tmp_path):
@@ -211,25 +252,37 @@ def sides(dataset, pictures, tmp_path):
 
 
 def leaks_of(sides):
-    return {(leak.reason, leak.train.split('-')[0], leak.val.split('-')[0]) for leak in find_leaks(*sides)[0]}
+    return {
+        (leak.reason, leak.train.split('-')[0], leak.val.split('-')[0])
+        for leak in find_leaks(*sides)[0]
+    }
 
 
 def test_clean_split_does_not_leak(sides, here, tmp_path):
     result = here(CHECK, '--leakage', *sides, '--sheet', tmp_path / 'sheet.png', '--workers', '1')
-    assert result.returncode == 0 and '4 training clips, 2 validation clips: 0 pairs' in result.stdout
+    assert (
+        result.returncode == 0 and '4 training clips, 2 validation clips: 0 pairs' in result.stdout
+    )
     assert not (tmp_path / 'sheet.png').exists()
 
 
 def test_same_source_leaks(sides, pictures):
     write_real_clip(sides[1], 'video 0.mp4', 7, pictures[4] // 2, sha256='a' * 64)
     write_real_clip(sides[1], 'renamed.mp4', 0, pictures[5] // 2, sha256=f'{1:064x}')
-    assert leaks_of(sides) == {('source', 'video 0.mp4', 'video 0.mp4'), ('source', 'video 1.mp4', 'renamed.mp4')}
+    assert leaks_of(sides) == {
+        ('source', 'video 0.mp4', 'video 0.mp4'),
+        ('source', 'video 1.mp4', 'renamed.mp4'),
+    }
 
 
 def test_same_content_leaks(sides):
     train, val = sides
-    shutil.copytree(train, val, dirs_exist_ok=True,
-                    ignore=lambda folder, names: [n for n in names if '.' in n and not n.startswith('video 2')])
+    shutil.copytree(
+        train,
+        val,
+        dirs_exist_ok=True,
+        ignore=lambda folder, names: [n for n in names if '.' in n and not n.startswith('video 2')],
+    )
     change(val, 'video 2.mp4-000000', name='other', source=None)
     assert leaks_of(sides) == {('content', 'video 2.mp4', 'video 2.mp4')}
 
@@ -242,27 +295,48 @@ def test_reencoded_shifted_and_resized_copies_leak(sides, pictures, here, tmp_pa
     assert result.returncode == 1
     leaks = json.loads(result.stdout)['leaks']
     assert [(leak['reason'], leak['train'], leak['val']) for leak in leaks] == [
-        ('frames', 'video 3.mp4-000000', 'copy.mp4-000000')]
+        ('frames', 'video 3.mp4-000000', 'copy.mp4-000000')
+    ]
     picture = cv2.imread(str(sheet))
     assert picture is not None and picture.shape[1] > picture.shape[0] > 64
 
 
-@pytest.mark.parametrize(('what', 'change', 'said'), [
-    ('mirrored', lambda f: f[:, :, ::-1], 'one mirrored'),
-    ('cropped by 8 %', lambda f: f[:, 11:-11, 11:-11], 'one cropped'),
-    ('cropped at one corner by 3 %', lambda f: f[:, 8:, 8:], ''),
-    ('mirrored, cropped', lambda f: f[:, 11:-11, 11:-11][:, :, ::-1], 'one mirrored, one cropped'),
-    ('with another border', lambda f: np.pad(f, ((0, 0), (30, 30), (0, 60), (0, 0))), ''),
-    ('brighter', lambda f: np.clip(f.astype(float) * 1.1 + 8, 0, 255).astype(np.uint8), '')])
+@pytest.mark.parametrize(
+    ('what', 'change', 'said'),
+    [
+        ('mirrored', lambda f: f[:, :, ::-1], 'one mirrored'),
+        ('cropped by 8 %', lambda f: f[:, 11:-11, 11:-11], 'one cropped'),
+        ('cropped at one corner by 3 %', lambda f: f[:, 8:, 8:], ''),
+        (
+            'mirrored, cropped',
+            lambda f: f[:, 11:-11, 11:-11][:, :, ::-1],
+            'one mirrored, one cropped',
+        ),
+        ('with another border', lambda f: np.pad(f, ((0, 0), (30, 30), (0, 60), (0, 0))), ''),
+        ('brighter', lambda f: np.clip(f.astype(float) * 1.1 + 8, 0, 255).astype(np.uint8), ''),
+    ],
+)
 @pytest.mark.parametrize('from_train', [True, False])
 def test_changed_copies_leak(dataset, tmp_path, bikes, what, change, said, from_train):
     frames = np.stack([f[:, 180:452] for f in read_frames(bikes, 120, 126)])
     roots = dataset, tmp_path / 'set_val'
     copy = np.ascontiguousarray(change(frames))
-    for root, name, pictures in zip(roots, 'ab', (frames, copy) if from_train else (copy, frames), strict=True):
-        write_real_clip(root, name, 0, pictures, np.full(pictures.shape[:3], 255, np.uint8), sha256=name * 64, crf='26')
+    for root, name, pictures in zip(
+        roots, 'ab', (frames, copy) if from_train else (copy, frames), strict=True
+    ):
+        write_real_clip(
+            root,
+            name,
+            0,
+            pictures,
+            np.full(pictures.shape[:3], 255, np.uint8),
+            sha256=name * 64,
+            crf='26',
+        )
     leaks, _ = find_leaks(*roots)
-    assert [(leak.reason, leak.train, leak.val) for leak in leaks] == [('frames', 'a-000000', 'b-000000')]
+    assert [(leak.reason, leak.train, leak.val) for leak in leaks] == [
+        ('frames', 'a-000000', 'b-000000')
+    ]
     assert leaks[0].detail.endswith(said)
 
 
@@ -270,7 +344,14 @@ def test_padded_clips_of_other_pictures_do_not_leak(tmp_path, pictures):
     for number, frames in enumerate(pictures):
         root = tmp_path / ('set_val' if number % 2 else 'set')
         padded = np.pad(frames, ((0, 0), (30, 30), (0, 0), (0, 0)))
-        write_real_clip(root, f'{number}', 0, padded, np.full(padded.shape[:3], 255, np.uint8), sha256=f'{number:064x}')
+        write_real_clip(
+            root,
+            f'{number}',
+            0,
+            padded,
+            np.full(padded.shape[:3], 255, np.uint8),
+            sha256=f'{number:064x}',
+        )
     leaks = find_leaks(tmp_path / 'set', tmp_path / 'set_val')[0]
     assert {(leak.train, leak.val) for leak in leaks} == set()
 
@@ -298,13 +379,21 @@ def test_flat_frames_have_no_hash():
 
 
 @settings(deadline=None, max_examples=50)
-@given(st.lists(st.integers(0, 2**63 - 1), max_size=30), st.lists(st.integers(0, 2**63 - 1), max_size=30), st.data())
+@given(
+    st.lists(st.integers(0, 2**63 - 1), max_size=30),
+    st.lists(st.integers(0, 2**63 - 1), max_size=30),
+    st.data(),
+)
 def test_search_finds_all_near_matches(queries, base, data):
     for value in list(base)[:5]:
         for bit in data.draw(st.lists(st.integers(0, 62), max_size=9)):
             value ^= 1 << bit
         queries.append(value)
-    expected = {(i, j, (q ^ b).bit_count()) for i, q in enumerate(queries) for j, b in enumerate(base)
-                if (q ^ b).bit_count() <= MAX_DISTANCE}
+    expected = {
+        (i, j, (q ^ b).bit_count())
+        for i, q in enumerate(queries)
+        for j, b in enumerate(base)
+        if (q ^ b).bit_count() <= MAX_DISTANCE
+    }
     found = near_matches(np.array(queries, np.uint64), np.array(base, np.uint64), block=7)
     assert set(zip(*(column.tolist() for column in found), strict=True)) == expected

@@ -1,4 +1,6 @@
-"""Creating clips from the shipped videos: geometry, cuts, restarts, masks given, and broken inputs."""
+"""Creating clips from the shipped videos: geometry, cuts, restarts, masks given, and broken
+inputs.
+"""
 
 import json
 import os
@@ -55,13 +57,19 @@ def created(tmp_path_factory, bikes, bunny):
 def small(tmp_path_factory, bikes):
     """64 x 96 frames of the first two shots of bikes.mp4."""
     path = tmp_path_factory.mktemp('small') / 'small.mp4'
-    frames = [cv2.resize(frame, (96, 64), interpolation=cv2.INTER_AREA) for frame in iter_frames(bikes, 0, 70)]
+    frames = [
+        cv2.resize(frame, (96, 64), interpolation=cv2.INTER_AREA)
+        for frame in iter_frames(bikes, 0, 70)
+    ]
     write_video(path, frames, 25)
     return path
 
 
 def clips_of(root):
-    return [ClipMetadata.from_file(path) for path in sorted((root / 'crop_unscaled_meta').glob('*.json'))]
+    return [
+        ClipMetadata.from_file(path)
+        for path in sorted((root / 'crop_unscaled_meta').glob('*.json'))
+    ]
 
 
 def test_clips_are_what_was_asked_for(created, bikes, bunny):
@@ -98,17 +106,24 @@ def test_crops_show_the_source(created, bikes):
     """The crop of a frame is found in that frame of the source, nearly unchanged."""
     for clip in [c for c in clips_of(created[0]) if c.name == 'bikes.mp4'][::4]:
         for index in (0, clip.frames_count - 1):
-            frame = read_frames(bikes, clip.source['start_frame'] + index, clip.source['start_frame'] + index + 1)[0]
+            frame = read_frames(
+                bikes, clip.source['start_frame'] + index, clip.source['start_frame'] + index + 1
+            )[0]
             top, _, left, _ = clip.pad[index]
             height, width = clip.scene_shape
-            crop = read_frames(clip.video_path, index, index + 1)[0][top:top + height, left:left + width]
+            crop = read_frames(clip.video_path, index, index + 1)[0][
+                top : top + height, left : left + width
+            ]
             score = cv2.minMaxLoc(cv2.matchTemplate(frame, crop, cv2.TM_CCOEFF_NORMED))[1]
             assert score > 0.99
 
 
 def test_no_clip_spans_a_cut(created, bikes):
     """Measured without the shot detector: frames before and after a cut have little in common."""
-    frames = [cv2.resize(frame, (64, 32), interpolation=cv2.INTER_AREA).astype(float) for frame in iter_frames(bikes)]
+    frames = [
+        cv2.resize(frame, (64, 32), interpolation=cv2.INTER_AREA).astype(float)
+        for frame in iter_frames(bikes)
+    ]
     correlation = [np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in pairwise(frames)]
     cuts = [i + 1 for i, c in enumerate(correlation) if c < 0.5]
     assert len(cuts) >= 4
@@ -120,7 +135,9 @@ def test_no_clip_spans_a_cut(created, bikes):
 
 def test_summary_and_dry_run(created, bikes, tmp_path):
     _, said = created
-    assert any(line.startswith(str(bikes)) and '1 dropped: shorter than 20 frames' in line for line in said)
+    assert any(
+        line.startswith(str(bikes)) and '1 dropped: shorter than 20 frames' in line for line in said
+    )
     dry = []
     create_dataset([bikes.parent], tmp_path / 'set', SETTINGS, dry_run=True, say=dry.append)
     assert dry == said and not (tmp_path / 'set').exists()
@@ -148,47 +165,90 @@ def test_regions_depend_on_seed_and_name_only(small, tmp_path):
     assert masks[0].shape != masks[2].shape or not np.array_equal(masks[0], masks[2])
 
 
-# ---- stopping and starting again -----------------------------------------------------------------------------------
+# ---- stopping and starting again
+
 
 def state(root):
-    """Everything about a dataset that a restart must reproduce; containers hold random identifiers."""
-    return {c.stem: ((root / 'crop_unscaled_meta' / f'{c.stem}.json').read_bytes(),
-                     read_frames(c.mask_path, gray=True).tobytes(), read_frames(c.video_path).tobytes())
-            for c in clips_of(root)}
+    """Everything about a dataset that a restart must reproduce; containers hold random
+    identifiers.
+    """
+    return {
+        c.stem: (
+            (root / 'crop_unscaled_meta' / f'{c.stem}.json').read_bytes(),
+            read_frames(c.mask_path, gray=True).tobytes(),
+            read_frames(c.video_path).tobytes(),
+        )
+        for c in clips_of(root)
+    }
 
 
 def is_running(group):
     """Tell whether a group of processes has a member that is no zombie."""
-    states = subprocess.run(['ps', '-eo', 'pgid=,stat='], capture_output=True, text=True, check=True).stdout
-    return any(int(pgid) == group and 'Z' not in state for pgid, state in map(str.split, states.splitlines()))
+    states = subprocess.run(
+        ['ps', '-eo', 'pgid=,stat='], capture_output=True, text=True, check=True
+    ).stdout
+    return any(
+        int(pgid) == group and 'Z' not in state
+        for pgid, state in map(str.split, states.splitlines())
+    )
 
 
 def test_killed_creation_continues(created, bikes, tmp_path, repo_root):
     root = tmp_path / 'set'
-    call = [sys.executable, repo_root / 'scripts' / 'dataset_creation' / CREATE, '--input', bikes,
-            '--output-root', root, '--min-frames', '20', '--max-frames', '32', '--workers', '2']
-    process = subprocess.Popen(list(map(str, call)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                               start_new_session=True)
+    call = [
+        sys.executable,
+        repo_root / 'scripts' / 'dataset_creation' / CREATE,
+        '--input',
+        bikes,
+        '--output-root',
+        root,
+        '--min-frames',
+        '20',
+        '--max-frames',
+        '32',
+        '--workers',
+        '2',
+    ]
+    process = subprocess.Popen(
+        list(map(str, call)),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
     deadline = time.monotonic() + 60
     wait_for = random.Random().randint(1, 6)
-    while len(list(root.glob('crop_unscaled_meta/*.json'))) < wait_for and time.monotonic() < deadline:
+    while (
+        len(list(root.glob('crop_unscaled_meta/*.json'))) < wait_for and time.monotonic() < deadline
+    ):
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
     process.wait()
     while is_running(process.pid) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not is_running(process.pid), 'a worker outlived its main process'
-    finished = {p: p.stat().st_mtime_ns for p in root.glob('crop_unscaled_*/*') if p.suffix == '.json'}
+    finished = {
+        p: p.stat().st_mtime_ns for p in root.glob('crop_unscaled_*/*') if p.suffix == '.json'
+    }
     assert finished
     for path in finished:  # a clip with metadata is whole
         clip = ClipMetadata.from_file(path)
-        assert len(read_frames(clip.video_path)) == len(read_frames(clip.mask_path, gray=True)) == clip.frames_count
+        assert (
+            len(read_frames(clip.video_path))
+            == len(read_frames(clip.mask_path, gray=True))
+            == clip.frames_count
+        )
     create_dataset([bikes], root, SETTINGS, say=quiet)
     assert {p: p.stat().st_mtime_ns for p in finished} == finished
-    expected = {stem: facts for stem, facts in state(created[0]).items() if stem.startswith('bikes')}
+    expected = {
+        stem: facts for stem, facts in state(created[0]).items() if stem.startswith('bikes')
+    }
     assert state(root) == expected
     assert sorted(p.name for p in root.iterdir()) == [
-        INDEX_NAME, 'crop_unscaled_img', 'crop_unscaled_mask', 'crop_unscaled_meta']
+        INDEX_NAME,
+        'crop_unscaled_img',
+        'crop_unscaled_mask',
+        'crop_unscaled_meta',
+    ]
     assert not [p for p in root.rglob('.*')]
 
 
@@ -198,7 +258,9 @@ def test_finished_sources_are_skipped(small, tmp_path, monkeypatch):
     before = {p: p.stat().st_mtime_ns for p in root.rglob('*') if p.is_file()}
     with open(root / INDEX_NAME, 'ab') as file:
         file.write(b'{"name": "cut sho')
-    monkeypatch.setattr('lada.dataset_tools.create.creation.survey', lambda *a: pytest.fail('looked at it again'))
+    monkeypatch.setattr(
+        'lada.dataset_tools.create.creation.survey', lambda *a: pytest.fail('looked at it again')
+    )
     create_dataset([small], root, wanted(min_frames=20), say=said.append)
     assert said[0] == '1 source finished before: 2 clips'
     assert {p for p in before if p.stat().st_mtime_ns != before[p]} == {root / INDEX_NAME}
@@ -215,10 +277,26 @@ def test_index_survives_a_line_cut_short(small, tmp_path):
 
 def test_stopped_with_ctrl_c(bikes, bunny, tmp_path, repo_root):
     root = tmp_path / 'set'
-    call = [sys.executable, repo_root / 'scripts' / 'dataset_creation' / CREATE, '--input', bikes, bunny,
-            '--output-root', root, '--clips-per-shot', '4', '--workers', '2']
-    process = subprocess.Popen(list(map(str, call)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                               start_new_session=True)
+    call = [
+        sys.executable,
+        repo_root / 'scripts' / 'dataset_creation' / CREATE,
+        '--input',
+        bikes,
+        bunny,
+        '--output-root',
+        root,
+        '--clips-per-shot',
+        '4',
+        '--workers',
+        '2',
+    ]
+    process = subprocess.Popen(
+        list(map(str, call)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
     while not list(root.glob('crop_unscaled_meta/*.json')):
         assert process.poll() is None
         time.sleep(0.01)
@@ -228,15 +306,18 @@ def test_stopped_with_ctrl_c(bikes, bunny, tmp_path, repo_root):
     assert not (root / '.creating').exists()
 
 
-# ---- given masks ---------------------------------------------------------------------------------------------------
+# ---- given masks
+
 
 @pytest.fixture
 def masked(small, tmp_path):
-    """A folder with a mask video for small.mp4: a moving box, missing in frames 10 to 12 and in the second shot."""
+    """A folder with a mask video for small.mp4: a moving box, missing in frames 10 to 12 and in the
+    second shot.
+    """
     masks = np.zeros((70, 64, 96), np.uint8)
     for i in range(30):
         if not 10 <= i < 13:
-            masks[i, 20:36, 10 + i:40 + i] = 255
+            masks[i, 20:36, 10 + i : 40 + i] = 255
     folder = tmp_path / 'masks'
     folder.mkdir()
     write_video(folder / 'small.mkv', masks, 25, **mask_encoding())
@@ -252,14 +333,20 @@ def test_given_masks_are_used(small, masked, tmp_path):
     assert results[0].dropped == {'shot without a region': 1}
     for clip in clips:
         mask = read_frames(clip.mask_path, gray=True)
-        assert ((mask == 255).sum(axis=(1, 2)) == 16 * 30).all() and ((mask == 0) | (mask == 255)).all()
+        assert ((mask == 255).sum(axis=(1, 2)) == 16 * 30).all() and (
+            (mask == 0) | (mask == 255)
+        ).all()
         assert not mask[:, [0, -1]].any()
 
 
-@pytest.mark.parametrize(('frames', 'shape', 'complaint'), [
-    (69, (64, 96), 'ends early'), (71, (64, 96), 'is longer'), (70, (32, 96), 'another size')])
+@pytest.mark.parametrize(
+    ('frames', 'shape', 'complaint'),
+    [(69, (64, 96), 'ends early'), (71, (64, 96), 'is longer'), (70, (32, 96), 'another size')],
+)
 def test_masks_that_do_not_fit(small, tmp_path, frames, shape, complaint):
-    write_video(tmp_path / 'small.mkv', np.full((frames, *shape), 255, np.uint8), 25, **mask_encoding())
+    write_video(
+        tmp_path / 'small.mkv', np.full((frames, *shape), 255, np.uint8), 25, **mask_encoding()
+    )
     with pytest.raises(LadaError, match=complaint):
         create_dataset([small], tmp_path / 'set', wanted(mask_dir=tmp_path), say=quiet)
     assert not (tmp_path / 'set').exists()
@@ -272,7 +359,8 @@ def test_missing_mask(small, tmp_path):
         create_dataset([small], tmp_path / 'set', wanted(mask_dir=tmp_path / 'x'), say=quiet)
 
 
-# ---- bad input -----------------------------------------------------------------------------------------------------
+# ---- bad input
+
 
 def test_broken_files_do_not_stop_the_rest(small, tmp_path):
     folder = tmp_path / 'in'
@@ -280,7 +368,7 @@ def test_broken_files_do_not_stop_the_rest(small, tmp_path):
     good = small.read_bytes()
     (folder / 'a empty.mp4').touch()
     (folder / 'b text.mkv').write_text('no video')
-    (folder / 'c cut.mp4').write_bytes(good[:len(good) // 2])
+    (folder / 'c cut.mp4').write_bytes(good[: len(good) // 2])
     (folder / 'd same.mp4').write_bytes(good)
     (folder / 'e same.mp4').write_bytes(good)
     (folder / 'notes.txt').write_text('not looked at')
@@ -304,9 +392,17 @@ def test_missing_input(tmp_path):
     assert not (tmp_path / 'set').exists()
 
 
-@pytest.mark.parametrize('wrong', [
-    dict(min_frames=0), dict(min_frames=9, max_frames=8), dict(clips_per_shot=0), dict(size_range=(0.0, 0.2)),
-    dict(size_range=(0.5, 0.4)), dict(size_range=(0.1, 0.9))])
+@pytest.mark.parametrize(
+    'wrong',
+    [
+        dict(min_frames=0),
+        dict(min_frames=9, max_frames=8),
+        dict(clips_per_shot=0),
+        dict(size_range=(0.0, 0.2)),
+        dict(size_range=(0.5, 0.4)),
+        dict(size_range=(0.1, 0.9)),
+    ],
+)
 def test_settings_that_mean_nothing(wrong):
     with pytest.raises(LadaError, match='not a '):
         wanted(**wrong)
@@ -314,15 +410,20 @@ def test_settings_that_mean_nothing(wrong):
 
 def test_names_of_sources():
     paths = [Path('x/a.mp4'), Path('y/a.mp4'), Path('z/b.mp4'), Path('z/c\\d.mp4')]
-    sources, duplicates = name_sources(zip(paths, ['1' * 64, '2' * 64, '1' * 64, '3' * 64], strict=True), {})
+    sources, duplicates = name_sources(
+        zip(paths, ['1' * 64, '2' * 64, '1' * 64, '3' * 64], strict=True), {}
+    )
     assert [s.name for s in sources] == ['a.mp4', 'a~22222222.mp4', 'c_d.mp4']
     assert duplicates == [(paths[2], paths[0])]
-    later, _ = name_sources([(Path('y/a.mp4'), '2' * 64), (Path('w/a.mp4'), '4' * 64)],
-                            {'1' * 64: 'a.mp4', '2' * 64: 'a~22222222.mp4'})
+    later, _ = name_sources(
+        [(Path('y/a.mp4'), '2' * 64), (Path('w/a.mp4'), '4' * 64)],
+        {'1' * 64: 'a.mp4', '2' * 64: 'a~22222222.mp4'},
+    )
     assert [s.name for s in later] == ['a~22222222.mp4', 'a~44444444.mp4']
 
 
-# ---- pieces --------------------------------------------------------------------------------------------------------
+# ---- pieces
+
 
 @settings(deadline=None)
 @given(st.integers(0, 50), st.integers(0, 500), st.integers(1, 40), st.integers(0, 40))
@@ -335,7 +436,9 @@ def test_pieces_of_a_shot(start, length, shortest, more):
     assert all(a.stop == b.start for a, b in pairwise(pieces))
     if pieces:
         assert pieces[0].start == start and pieces[-1].stop <= start + length
-        assert start + length - pieces[-1].stop < shortest or len(pieces) * longest >= length - longest
+        assert (
+            start + length - pieces[-1].stop < shortest or len(pieces) * longest >= length - longest
+        )
 
 
 def test_shots_of_nothing_and_of_one_frame():
@@ -350,7 +453,9 @@ def test_windows_hold_their_regions(seed, height, width, size):
     region = MovingRegion(rng, (height, width), size * min(height, width))
     outlines = np.stack([region.outline(i / 25) for i in range(50)])[..., ::-1]
     boxes = np.concatenate([outlines.min(axis=1), outlines.max(axis=1)], axis=1)
-    area = np.mean([(fill_outline(o[:, ::-1], (height, width), (0, 0)) > 0).sum() for o in outlines])
+    area = np.mean(
+        [(fill_outline(o[:, ::-1], (height, width), (0, 0)) > 0).sum() for o in outlines]
+    )
     side = window_side(boxes, area, 0.25, (height, width))
     assert side % 8 == 0
     corners = follow(boxes, side, (height, width), 25, rng)
@@ -371,7 +476,9 @@ def test_masked_runs():
 def test_metadata_is_version_3(created):
     for path in (created[0] / 'crop_unscaled_meta').glob('*.json'):
         data = json.loads(path.read_text())
-        assert data['version'] == 3 and data['video_path'] == f'../crop_unscaled_img/{path.stem}.mp4'
+        assert (
+            data['version'] == 3 and data['video_path'] == f'../crop_unscaled_img/{path.stem}.mp4'
+        )
         assert set(data['source']) == {'file', 'sha256', 'start_frame'}
 
 
@@ -387,6 +494,9 @@ def test_a_source_that_vanishes_before_it_is_cut(small, tmp_path):
         if 'the same content as' in line:  # said when all is hashed and nothing is cut
             (inputs / 'b.mp4').unlink()
 
-    results = {result.source.name: result for result in create_dataset([inputs], tmp_path / 'set', SETTINGS, say=say)}
+    results = {
+        result.source.name: result
+        for result in create_dataset([inputs], tmp_path / 'set', SETTINGS, say=say)
+    }
     assert results['b.mp4'].error and not results['b.mp4'].clips
     assert results['a.mp4'].error is None and results['a.mp4'].clips

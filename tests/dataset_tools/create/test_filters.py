@@ -28,18 +28,35 @@ def quiet(line):
 @pytest.fixture(scope='module')
 def frames(bikes):
     """24 frames of one shot, 64 x 96."""
-    return np.stack([cv2.resize(frame, (96, 64), interpolation=cv2.INTER_AREA) for frame in iter_frames(bikes, 0, 24)])
+    return np.stack(
+        [
+            cv2.resize(frame, (96, 64), interpolation=cv2.INTER_AREA)
+            for frame in iter_frames(bikes, 0, 24)
+        ]
+    )
 
 
 def clips_of(root):
-    return [ClipMetadata.from_file(path) for path in sorted((root / 'crop_unscaled_meta').glob('*.json'))]
+    return [
+        ClipMetadata.from_file(path)
+        for path in sorted((root / 'crop_unscaled_meta').glob('*.json'))
+    ]
 
 
-@pytest.mark.parametrize(('spoil', 'reason'), [
-    (lambda frames: frames // 16, 'darker than 16 (--min-light)'),
-    (lambda frames: np.repeat(frames[:1], len(frames), axis=0), 'frozen, changes below 0.1 (--min-change)'),
-    (lambda frames: np.stack([cv2.GaussianBlur(frame, (0, 0), 8) for frame in frames]),
-     'blurrier than 0.7 (--max-blur)')])
+@pytest.mark.parametrize(
+    ('spoil', 'reason'),
+    [
+        (lambda frames: frames // 16, 'darker than 16 (--min-light)'),
+        (
+            lambda frames: np.repeat(frames[:1], len(frames), axis=0),
+            'frozen, changes below 0.1 (--min-change)',
+        ),
+        (
+            lambda frames: np.stack([cv2.GaussianBlur(frame, (0, 0), 8) for frame in frames]),
+            'blurrier than 0.7 (--max-blur)',
+        ),
+    ],
+)
 def test_clips_of_no_use_are_dropped_with_the_reason(frames, tmp_path, spoil, reason):
     folder = tmp_path / 'in'
     folder.mkdir()
@@ -47,18 +64,24 @@ def test_clips_of_no_use_are_dropped_with_the_reason(frames, tmp_path, spoil, re
     write_video(folder / 'spoilt.mp4', spoil(frames), 25)
     results = create_dataset([folder], tmp_path / 'set', SETTINGS, say=quiet)
     assert [(r.clips, dict(r.dropped)) for r in results] == [(2, {}), (0, {reason: 2})]
-    off = CreationSettings(min_frames=10, max_frames=12, min_resolution=0, min_light=0, min_change=0, max_blur=0)
+    off = CreationSettings(
+        min_frames=10, max_frames=12, min_resolution=0, min_light=0, min_change=0, max_blur=0
+    )
     assert create_dataset([folder / 'spoilt.mp4'], tmp_path / 'all', off, say=quiet)[0].clips == 2
 
 
 def test_small_sources_are_left_out_by_name(frames, tmp_path):
     write_video(tmp_path / 'a.mp4', frames, 25)
     with pytest.raises(LadaError, match=r'a\.mp4: nothing, 96x64 is smaller than 128'):
-        create_dataset([tmp_path / 'a.mp4'], tmp_path / 'set', CreationSettings(min_frames=10), say=quiet)
+        create_dataset(
+            [tmp_path / 'a.mp4'], tmp_path / 'set', CreationSettings(min_frames=10), say=quiet
+        )
 
 
 def test_blur_grows_with_blurring_and_not_with_contrast(frames):
-    values = [blurriness(frames[0])] + [blurriness(cv2.GaussianBlur(frames[0], (0, 0), s)) for s in (1, 2, 4)]
+    values = [blurriness(frames[0])] + [
+        blurriness(cv2.GaussianBlur(frames[0], (0, 0), s)) for s in (1, 2, 4)
+    ]
     assert values == sorted(values) and 0 < values[0] < 0.6 < values[-1] <= 1
     assert blurriness(frames[0] // 2) == pytest.approx(values[0], abs=0.05)
     assert blurriness(np.zeros((64, 96, 3), np.uint8)) == 1
@@ -73,10 +96,15 @@ def test_a_recoded_copy_gives_no_clips_whatever_the_number_of_workers(frames, tm
     for workers in (1, 2):
         root = tmp_path / f'set{workers}'
         results = create_dataset([folder], root, SETTINGS, workers, say=quiet)
-        assert [(r.clips, dict(r.dropped)) for r in results] == [(2, {}), (0, {'duplicate of another clip': 2})]
+        assert [(r.clips, dict(r.dropped)) for r in results] == [
+            (2, {}),
+            (0, {'duplicate of another clip': 2}),
+        ]
         assert {c.name for c in clips_of(root)} == {'a.mp4'}
         assert len(list(root.glob('crop_unscaled_*/*'))) == 6
-    later = create_dataset([folder, tmp_path / 'in' / 'b.mkv'], tmp_path / 'set1', SETTINGS, say=quiet)
+    later = create_dataset(
+        [folder, tmp_path / 'in' / 'b.mkv'], tmp_path / 'set1', SETTINGS, say=quiet
+    )
     assert later == []
 
 
@@ -88,7 +116,8 @@ def test_pieces_and_regions_of_one_shot_are_no_duplicates():
     assert index.match('b', Look('b-0', 0, 5, 9 ^ 255)) is None
 
 
-# ---- boxes ---------------------------------------------------------------------------------------------------------
+# ---- boxes
+
 
 def write_boxes(path, *entries):
     path.write_text(''.join(json.dumps(entry) + '\n' for entry in entries))
@@ -99,10 +128,19 @@ def test_every_track_becomes_a_clip_with_its_box_as_mask(frames, tmp_path):
     write_video(tmp_path / 'a.mp4', frames, 25)
     boxes = write_boxes(
         tmp_path / 'boxes.jsonl',
-        *({'video': 'a.mp4', 'frame': i, 'box': [10 + i, 8, 40 + i, 30], 'score': 0.9} for i in range(0, 12, 2)),
-        *({'video': 'a.mp4', 'frame': i, 'box': [60, 20, 110, 50], 'track': 'x'} for i in range(12)),
-        {'video': 'other.mp4', 'frame': 0, 'box': [0, 0, 9, 9]})
-    given_boxes = CreationSettings(min_frames=11, max_frames=12, min_resolution=64, boxes_file=boxes)
+        *(
+            {'video': 'a.mp4', 'frame': i, 'box': [10 + i, 8, 40 + i, 30], 'score': 0.9}
+            for i in range(0, 12, 2)
+        ),
+        *(
+            {'video': 'a.mp4', 'frame': i, 'box': [60, 20, 110, 50], 'track': 'x'}
+            for i in range(12)
+        ),
+        {'video': 'other.mp4', 'frame': 0, 'box': [0, 0, 9, 9]},
+    )
+    given_boxes = CreationSettings(
+        min_frames=11, max_frames=12, min_resolution=64, boxes_file=boxes
+    )
     create_dataset([tmp_path / 'a.mp4'], tmp_path / 'set', given_boxes, say=quiet)
     moving, fixed = clips_of(tmp_path / 'set')
     assert (moving.frames_count, fixed.frames_count) == (11, 12)
@@ -111,12 +149,23 @@ def test_every_track_becomes_a_clip_with_its_box_as_mask(frames, tmp_path):
         assert ((mask == 255).sum(axis=(1, 2)) == area).all()
 
 
-@pytest.mark.parametrize('line', [
-    '{', '[]', '{"video": "a"}', '{"video": "a", "frame": -1, "box": [0, 0, 1, 1]}',
-    '{"video": "a", "frame": 1, "box": [5, 0, 1, 1]}', '{"video": "a", "frame": 1, "box": [0, 0, 1, NaN]}',
-    '{"video": 3, "frame": 1, "box": [0, 0, 1, 1]}', '{"video": "a", "frame": 1, "box": [0, 0, 1]}'])
+@pytest.mark.parametrize(
+    'line',
+    [
+        '{',
+        '[]',
+        '{"video": "a"}',
+        '{"video": "a", "frame": -1, "box": [0, 0, 1, 1]}',
+        '{"video": "a", "frame": 1, "box": [5, 0, 1, 1]}',
+        '{"video": "a", "frame": 1, "box": [0, 0, 1, NaN]}',
+        '{"video": 3, "frame": 1, "box": [0, 0, 1, 1]}',
+        '{"video": "a", "frame": 1, "box": [0, 0, 1]}',
+    ],
+)
 def test_a_bad_line_is_named(tmp_path, line):
-    (tmp_path / 'boxes.jsonl').write_text(f'{{"video": "a", "frame": 0, "box": [0, 0, 1, 1]}}\n{line}\n')
+    (tmp_path / 'boxes.jsonl').write_text(
+        f'{{"video": "a", "frame": 0, "box": [0, 0, 1, 1]}}\n{line}\n'
+    )
     with pytest.raises(LadaError, match=r'not a box: .*boxes\.jsonl, line 2'):
         load_tracks(tmp_path / 'boxes.jsonl')
 
@@ -130,14 +179,22 @@ def test_any_text_is_boxes_or_one_error(tmp_path_factory, text):
 
 
 def test_a_long_gap_ends_a_track(tmp_path):
-    path = write_boxes(tmp_path / 'b.jsonl', *({'video': 'a', 'frame': i, 'box': [0, 0, 2, 2]} for i in (3, 18, 34)))
+    path = write_boxes(
+        tmp_path / 'b.jsonl',
+        *({'video': 'a', 'frame': i, 'box': [0, 0, 2, 2]} for i in (3, 18, 34)),
+    )
     assert [(track.start, track.stop) for track in load_tracks(path)['a']] == [(3, 19), (34, 35)]
 
 
-# ---- shards --------------------------------------------------------------------------------------------------------
+# ---- shards
+
 
 def test_shards_fill_one_root_with_what_one_run_would_write(frames, tmp_path):
-    for name, part in (('x/a.mp4', frames[:12]), ('y/a.mp4', frames[12:, ::-1]), ('y/b.mp4', 255 - frames[:12])):
+    for name, part in (
+        ('x/a.mp4', frames[:12]),
+        ('y/a.mp4', frames[12:, ::-1]),
+        ('y/b.mp4', 255 - frames[:12]),
+    ):
         path = tmp_path / 'in' / name
         path.parent.mkdir(parents=True, exist_ok=True)
         write_video(path, part, 25)
@@ -147,7 +204,9 @@ def test_shards_fill_one_root_with_what_one_run_would_write(frames, tmp_path):
     assert sorted(c.source['file'] for c in clips_of(root)) == ['a.mp4', 'a.mp4', 'b.mp4']
     assert len({c.name for c in clips_of(root)}) == 3
     assert sorted(p.name for p in root.iterdir() if p.suffix) == [
-        'creation-index-0-of-2.jsonl', 'creation-index-1-of-2.jsonl']
+        'creation-index-0-of-2.jsonl',
+        'creation-index-1-of-2.jsonl',
+    ]
     again = []
     assert create_dataset([tmp_path / 'in'], root, SETTINGS, say=again.append) == []
     assert again[0] == '3 sources finished before: 3 clips'

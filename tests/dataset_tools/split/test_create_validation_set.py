@@ -11,16 +11,27 @@ from mmengine.config import Config
 @pytest.fixture
 def shell(repo_root, tmp_path):
     """Run the script in an empty folder, without the caller's LADA_ variables."""
+
     def run(*arguments, stdin='', **variables):
         environment = {k: v for k, v in os.environ.items() if not k.startswith('LADA_')}
-        return subprocess.run(['bash', repo_root / 'create_validation_set.sh', *arguments], input=stdin, text=True,
-                              capture_output=True, env=environment | variables, cwd=tmp_path, timeout=100)
+        return subprocess.run(
+            ['bash', repo_root / 'create_validation_set.sh', *arguments],
+            input=stdin,
+            text=True,
+            capture_output=True,
+            env=environment | variables,
+            cwd=tmp_path,
+            timeout=100,
+        )
+
     return run
 
 
 @pytest.fixture
 def dataset(tmp_path):
-    return write_dataset(tmp_path / 'datasets' / 'mosaic_removal_vid', {f'{i}.mp4': 2 for i in range(10)})
+    return write_dataset(
+        tmp_path / 'datasets' / 'mosaic_removal_vid', {f'{i}.mp4': 2 for i in range(10)}
+    )
 
 
 def test_no_changes_nothing(shell, dataset):
@@ -42,7 +53,9 @@ def test_yes_prints_what_the_config_reads(shell, dataset, tmp_path, repo_root, m
     assert exports == [f'export LADA_DATA_ROOT={dataset}', f'export LADA_VAL_ROOT={val}']
     for line in exports:
         monkeypatch.setenv(*line.removeprefix('export ').split('='))
-    config = Config.fromfile(repo_root / 'configs' / 'basicvsrpp' / 'mosaic_restoration_generic_stage1.py')
+    config = Config.fromfile(
+        repo_root / 'configs' / 'basicvsrpp' / 'mosaic_restoration_generic_stage1.py'
+    )
     assert config.train_dataloader.dataset.metadata_root_dir == f'{dataset}/crop_unscaled_meta'
     assert config.val_dataloader.dataset.metadata_root_dir == f'{val}/crop_unscaled_meta'
     again = shell()
@@ -53,7 +66,9 @@ def test_yes_prints_what_the_config_reads(shell, dataset, tmp_path, repo_root, m
 def test_dry_run_only_shows(shell, dataset):
     before = snapshot(dataset.parent)
     result = shell('--dry-run', '--mode', 'copy')
-    assert result.returncode == 0 and 'copy 6 files' in result.stdout and 'export' not in result.stdout
+    assert (
+        result.returncode == 0 and 'copy 6 files' in result.stdout and 'export' not in result.stdout
+    )
     assert snapshot(dataset.parent) == before
 
 
@@ -74,18 +89,39 @@ def test_a_dataset_named_by_dots(shell, dataset, script):
     assert result.returncode == 0, result.stderr
     assert len(stems(dataset.with_name('mosaic_removal_vid_val'))) == 2
     dots = dataset / 'crop_unscaled_meta' / '..'
-    same = script('split-train-val-dataset.py', '--src-root', dots, '--val-ratio', '0.1', '--mode', 'move', '--yes')
+    same = script(
+        'split-train-val-dataset.py',
+        '--src-root',
+        dots,
+        '--val-ratio',
+        '0.1',
+        '--mode',
+        'move',
+        '--yes',
+    )
     assert same.returncode == 0 and 'nothing to do' in same.stdout
 
 
-@pytest.mark.parametrize(('arguments', 'complaint'), [
-    ((), 'no dataset: datasets/mosaic_removal_vid'), (('.',), 'holds no crop_unscaled_meta'),
-    (('a', 'b'), 'more than one dataset'), (('--val-size',), 'error: --val-size needs a value')])
+@pytest.mark.parametrize(
+    ('arguments', 'complaint'),
+    [
+        ((), 'no dataset: datasets/mosaic_removal_vid'),
+        (('.',), 'holds no crop_unscaled_meta'),
+        (('a', 'b'), 'more than one dataset'),
+        (('--val-size',), 'error: --val-size needs a value'),
+    ],
+)
 def test_errors(shell, arguments, complaint):
     result = shell(*arguments)
-    assert result.returncode == 1 and complaint in result.stderr and len(result.stderr.splitlines()) == 1
+    assert (
+        result.returncode == 1
+        and complaint in result.stderr
+        and len(result.stderr.splitlines()) == 1
+    )
 
 
 def test_help(shell):
     result = shell('--help')
-    assert result.returncode == 0 and 'LADA_DATA_ROOT' in result.stdout and '--undo' in result.stdout
+    assert (
+        result.returncode == 0 and 'LADA_DATA_ROOT' in result.stdout and '--undo' in result.stdout
+    )

@@ -1,4 +1,6 @@
-"""SIGKILL at random moments: the same call ends as if undisturbed, --undo as if nothing had been."""
+"""SIGKILL at random moments: the same call ends as if undisturbed, --undo as if nothing had
+been.
+"""
 
 import random
 import shutil
@@ -9,8 +11,9 @@ from fake_clips import snapshot, write_dataset
 SPLIT = 'split-train-val-dataset.py'
 SOURCES = {'a.mp4': 4, 'b.mp4': 4, 'c.mp4': 4}
 
-# Kills the process, as with kill -9, just before or just after its n-th call that changes the file system.
-KILL_AT = '''
+# Kills the process, as with kill -9, just before or just after its n-th call that changes the file
+# system.
+KILL_AT = """
 import os, signal
 left = {count}
 def deadly(real):
@@ -27,7 +30,7 @@ def deadly(real):
     return call
 for name in ('rename', 'replace', 'link', 'symlink', 'unlink', 'mkdir', 'rmdir', 'fsync'):
     setattr(os, name, deadly(getattr(os, name)))
-'''
+"""
 MODES = [['move'], ['copy', '--remove-from-train'], ['hardlink'], ['copy']]
 
 
@@ -83,7 +86,10 @@ def test_other_arguments_do_not_finish_an_interrupted_split(tmp_path, script):
     assert kill(script, call, 12, False)
     other = script(*call[:4], '8', *call[5:])
     assert other.returncode == 1
-    assert '--val-size 4 --seed 42 --group-by source --mode move, or take it back with --undo' in other.stderr
+    assert (
+        '--val-size 4 --seed 42 --group-by source --mode move, or take it back with --undo'
+        in other.stderr
+    )
     finish = script(*call)
     assert finish.returncode == 0 and 'finishing an interrupted split' in finish.stdout
 

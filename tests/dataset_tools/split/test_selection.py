@@ -36,7 +36,11 @@ def test_groups_are_as_small_as_they_can_be(facts):
         reached, frontier = {group[0]}, [group[0]]
         while frontier:
             i = frontier.pop()
-            near = {j for j in group if facts[j][0] == facts[i][0] or (facts[i][1] and facts[j][1] == facts[i][1])}
+            near = {
+                j
+                for j in group
+                if facts[j][0] == facts[i][0] or (facts[i][1] and facts[j][1] == facts[i][1])
+            }
             frontier += near - reached
             reached |= near
         assert reached == set(group)
@@ -85,4 +89,6 @@ def test_kinds_keep_their_shares(seed):
     kinds = [(0, 0)] * 700 + [(1, 0)] * 250 + [(0, 3)] * 50
     order = draw_order([[i] for i in range(1000)], [f'{i:04d}' for i in range(1000)], kinds, seed)
     chosen = Counter(kinds[i] for i in choose([1] * 1000, order, 100, 1, 999))
-    assert abs(chosen[0, 0] - 70) <= 2 and abs(chosen[1, 0] - 25) <= 2 and abs(chosen[0, 3] - 5) <= 2
+    assert (
+        abs(chosen[0, 0] - 70) <= 2 and abs(chosen[1, 0] - 25) <= 2 and abs(chosen[0, 3] - 5) <= 2
+    )

@@ -1,4 +1,6 @@
-"""Splitting: every mode there and back, dry runs that tell the truth, extension, and input that is refused."""
+"""Splitting: every mode there and back, dry runs that tell the truth, extension, and input that is
+refused.
+"""
 
 import errno
 import hashlib
@@ -24,7 +26,14 @@ from lada.errors import LadaError
 
 SPLIT = 'split-train-val-dataset.py'
 SOURCES = {'a.mp4': 5, 'b.mp4': 3, 'c.mp4': 2, 'd.mp4': 7}
-MODES = [('copy', False), ('copy', True), ('hardlink', False), ('hardlink', True), ('symlink', False), ('move', True)]
+MODES = [
+    ('copy', False),
+    ('copy', True),
+    ('hardlink', False),
+    ('hardlink', True),
+    ('symlink', False),
+    ('move', True),
+]
 
 
 def quiet(line):
@@ -37,7 +46,9 @@ def dataset(tmp_path):
 
 
 def arguments(size=5, mode='move', remove=None, **more):
-    return SplitArguments(val_size=size, mode=mode, remove=mode == 'move' if remove is None else remove, **more)
+    return SplitArguments(
+        val_size=size, mode=mode, remove=mode == 'move' if remove is None else remove, **more
+    )
 
 
 def split(root, *args, **options):
@@ -56,7 +67,10 @@ def test_there_and_back(dataset, mode, remove):
     assert {s.split('-')[0] for s in val_stems} in ({'a.mp4'}, {'b.mp4', 'c.mp4'})
     for stem in val_stems:
         clip = ClipMetadata.from_file(val / FOLDERS[2] / f'{stem}.json')
-        assert clip.video_path.read_text() == f'video {stem}' and clip.mask_path.read_text() == f'mask {stem}'
+        assert (
+            clip.video_path.read_text() == f'video {stem}'
+            and clip.mask_path.read_text() == f'mask {stem}'
+        )
     records = [(root / MANIFEST_NAME).read_text().splitlines() for root in (dataset, val)]
     assert records[0][1:] == records[1][1:]
     assert [json.loads(lines[0])['side'] for lines in records] == ['train', 'val']
@@ -81,9 +95,15 @@ def test_all_versions_and_prerendered_mosaics(tmp_path, version, mode, remove):
     _, val = split(root, 2, mode, remove)
     stem, _ = sorted(stems(val))
     clip = ClipMetadata.from_file(val / FOLDERS[2] / f'{stem}.json')
-    assert clip.video_path.read_text() == f'video {stem}' and clip.mask_path.read_text() == f'mask {stem}'
+    assert (
+        clip.video_path.read_text() == f'video {stem}'
+        and clip.mask_path.read_text() == f'mask {stem}'
+    )
     assert version == 1 or clip.mosaic_video_path.is_relative_to(val)
-    for folder, suffix, content in (('mosaic', 'mp4', 'mosaic'), ('mask_mosaic', 'mkv', 'mask of the mosaic')):
+    for folder, suffix, content in (
+        ('mosaic', 'mp4', 'mosaic'),
+        ('mask_mosaic', 'mkv', 'mask of the mosaic'),
+    ):
         name = f'crop_unscaled_{folder}/{stem}.{suffix}'
         assert (val / name).read_text() == content
         assert (root / name).exists() == (not remove)
@@ -98,6 +118,7 @@ def test_across_file_systems(dataset, monkeypatch):
 
     def rename(source, target):
         raise OSError(errno.EXDEV, 'Invalid cross-device link', source)
+
     monkeypatch.setattr(os, 'rename', rename)
     before = snapshot(dataset)
     _, val = split(dataset, 5)
@@ -121,7 +142,9 @@ def test_links_stay_valid_when_both_roots_are_moved(dataset, tmp_path):
 def test_hashes_of_moved_files_only(dataset):
     split(dataset, 5, hash='moved')
     for e in Manifest.read(dataset / MANIFEST_NAME).entries:
-        assert len(e.files) == (3 if e.side == 'val' else 1) and all(file.sha256 for file in e.files)
+        assert len(e.files) == (3 if e.side == 'val' else 1) and all(
+            file.sha256 for file in e.files
+        )
 
 
 def test_same_call_same_split(tmp_path):
@@ -150,7 +173,10 @@ def test_finished_split_is_left_alone(dataset):
     assert split_dataset(dataset, dataset.with_name('set_val'), arguments(5), say=lines.append)
     assert 'split already: 12 training clips, 5 validation clips; nothing to do' in lines[0]
     assert snapshot(dataset, dataset.with_name('set_val')) == before
-    with pytest.raises(LadaError, match=r'split already.*--val-size 5 --seed 42 --group-by source --mode move;.*--ext'):
+    with pytest.raises(
+        LadaError,
+        match=r'split already.*--val-size 5 --seed 42 --group-by source --mode move;.*--ext',
+    ):
         split(dataset, 6)
 
 
@@ -199,7 +225,9 @@ def test_extension_moves_no_clip_that_has_a_side(tmp_path):
 
 
 def test_extension_says_when_sources_meet(tmp_path):
-    """A new clip that has the name of a training source and the content of a validation source ties the two."""
+    """A new clip that has the name of a training source and the content of a validation source ties
+    the two.
+    """
     root = write_dataset(tmp_path / 'set', {'a.mp4': 2, 'b.mp4': 2})
     _, val = split(root, 2)
     val_source = next(iter(stems(val))).split('-')[0]
@@ -216,7 +244,9 @@ def test_validation_clips_that_come_back(dataset, extend):
     stem = next(iter(stems(val)))
     for folder, suffix in zip(FOLDERS, ('mp4', 'mkv', 'json'), strict=True):
         shutil.copy(val / folder / f'{stem}.{suffix}', dataset / folder)
-    with pytest.raises(LadaError, match=f'1 validation clip came back into the training set, for example {stem}'):
+    with pytest.raises(
+        LadaError, match=f'1 validation clip came back into the training set, for example {stem}'
+    ):
         split(dataset, 5, extend=extend)
 
 
@@ -243,9 +273,17 @@ def test_any_split_keeps_every_file_once_and_sources_apart(tmp_path_factory, sou
     shutil.rmtree(root.parent)
 
 
-# ---- names, dry runs, reports --------------------------------------------------------------------------------------
+# ---- names, dry runs, reports
+# --------------------------------------------------------------------------------------
 
-AWKWARD = ['two words.mp4', 'ünïcödé 映像.mp4', 'line\nbreak.mp4', "quo'te\".mp4", '-dash.mp4', 'tab\t.mp4']
+AWKWARD = [
+    'two words.mp4',
+    'ünïcödé 映像.mp4',
+    'line\nbreak.mp4',
+    'quo\'te".mp4',
+    '-dash.mp4',
+    'tab\t.mp4',
+]
 
 
 def test_awkward_names(tmp_path, script):
@@ -264,12 +302,27 @@ def test_awkward_names(tmp_path, script):
     assert snapshot(root) == before
 
 
-@pytest.mark.parametrize(('mode', 'keep'), [('move', []), ('copy', ['--keep-in-train']), ('hardlink', [])])
+@pytest.mark.parametrize(
+    ('mode', 'keep'), [('move', []), ('copy', ['--keep-in-train']), ('hardlink', [])]
+)
 def test_dry_run_says_what_happens(dataset, script, mode, keep, tmp_path):
     before = snapshot(dataset)
-    call = [SPLIT, '--src-root', dataset, '--val-size', '6', '--mode', mode, *keep, '--yes', '--report']
+    call = [
+        SPLIT,
+        '--src-root',
+        dataset,
+        '--val-size',
+        '6',
+        '--mode',
+        mode,
+        *keep,
+        '--yes',
+        '--report',
+    ]
     dry = script(*call, tmp_path / 'dry.json', '--dry-run')
-    assert dry.returncode == 0 and snapshot(dataset) == before and not (tmp_path / 'set_val').exists()
+    assert (
+        dry.returncode == 0 and snapshot(dataset) == before and not (tmp_path / 'set_val').exists()
+    )
     real = script(*call, tmp_path / 'real.json')
     assert real.returncode == 0, real.stderr
     assert dry.stdout == real.stdout
@@ -278,7 +331,9 @@ def test_dry_run_says_what_happens(dataset, script, mode, keep, tmp_path):
     assert {t['clip'] for t in report['transfers']} == stems(tmp_path / 'set_val')
     promised = {f for t in report['transfers'] for f in t['files']}
     found = {str(p.relative_to(tmp_path / 'set_val')) for p in (tmp_path / 'set_val').rglob('*.m*')}
-    found |= {str(p.relative_to(tmp_path / 'set_val')) for p in (tmp_path / 'set_val').rglob('*.json')}
+    found |= {
+        str(p.relative_to(tmp_path / 'set_val')) for p in (tmp_path / 'set_val').rglob('*.json')
+    }
     assert promised == found - {MANIFEST_NAME}
     assert f'{len(promised)} files' in real.stdout
     assert ('also stay in the training set' in real.stdout) == (mode != 'move')
@@ -297,7 +352,9 @@ def test_asking(dataset, script):
     assert len(stems(dataset.with_name('set_val'))) == 5
 
 
-# ---- input that is refused -----------------------------------------------------------------------------------------
+# ---- input that is refused
+# -----------------------------------------------------------------------------------------
+
 
 def refused(dataset, match, **options):
     """Check that a split is refused and touches nothing."""
@@ -316,7 +373,11 @@ def test_counts(dataset):
     refused(dataset, 'no share', arguments=SplitArguments(val_ratio=1.0))
     refused(dataset, 'no share', arguments=SplitArguments(val_ratio=float('nan')))
     refused(dataset, 'either --val-size or --val-ratio', arguments=SplitArguments())
-    refused(dataset, 'either --val-size or --val-ratio', arguments=SplitArguments(val_size=1, val_ratio=0.5))
+    refused(
+        dataset,
+        'either --val-size or --val-ratio',
+        arguments=SplitArguments(val_size=1, val_ratio=0.5),
+    )
 
 
 def test_contradictions(dataset):
@@ -346,13 +407,19 @@ def test_roots(dataset, tmp_path):
 
 def test_bad_clips_are_named(dataset):
     (dataset / FOLDERS[1] / 'a.mp4-000001.mkv').unlink()
-    refused(dataset, r'1 clip cannot be split: a.mp4-000001: crop_unscaled_mask/a.mp4-000001.mkv is missing; repair')
+    refused(
+        dataset,
+        r'1 clip cannot be split: a.mp4-000001: crop_unscaled_mask/a.mp4-000001.mkv is missing;'
+        r' repair',
+    )
     path = dataset / FOLDERS[2] / 'b.mp4-000000.json'
     path.write_bytes(path.read_bytes()[:40])
     refused(dataset, r'2 clips .* b.mp4-000000: its metadata is no valid JSON')
 
 
-@pytest.mark.parametrize('escape', ['../../outside.mp4', '/outside.mp4', '..', '../crop_unscaled_img/../../x/y.mp4'])
+@pytest.mark.parametrize(
+    'escape', ['../../outside.mp4', '/outside.mp4', '..', '../crop_unscaled_img/../../x/y.mp4']
+)
 def test_paths_that_leave_the_root(dataset, tmp_path, escape):
     (tmp_path / 'outside.mp4').write_text('mine')
     path = dataset / FOLDERS[2] / 'b.mp4-000000.json'
@@ -362,7 +429,11 @@ def test_paths_that_leave_the_root(dataset, tmp_path, escape):
 
 def test_two_clips_of_one_file(dataset):
     path = dataset / FOLDERS[2] / 'b.mp4-000000.json'
-    path.write_text(json.dumps(json.loads(path.read_text()) | {'video_path': '../crop_unscaled_img/a.mp4-000000.mp4'}))
+    path.write_text(
+        json.dumps(
+            json.loads(path.read_text()) | {'video_path': '../crop_unscaled_img/a.mp4-000000.mp4'}
+        )
+    )
     refused(dataset, 'belongs to')
 
 
@@ -374,14 +445,25 @@ def test_nothing_is_overwritten(dataset, tmp_path):
     refused(dataset, 'would be overwritten')
 
 
-@pytest.mark.parametrize(('changes', 'match'), [
-    (dict(f_bavail=15), r'not enough space: .* needs 8.* kB, 61.4 kB are free; free some, use --mode hardlink'),
-    (dict(f_bavail=0), r'not enough space: .* 0 bytes are free'),
-    (dict(f_files=100, f_favail=14), r'needs 15 files, .* has room for 14 more \(inodes\)')])
+@pytest.mark.parametrize(
+    ('changes', 'match'),
+    [
+        (
+            dict(f_bavail=15),
+            r'not enough space: .* needs 8.* kB, 61.4 kB are free; free some, use --mode hardlink',
+        ),
+        (dict(f_bavail=0), r'not enough space: .* 0 bytes are free'),
+        (dict(f_files=100, f_favail=14), r'needs 15 files, .* has room for 14 more \(inodes\)'),
+    ],
+)
 def test_full_disk_is_seen_before(dataset, monkeypatch, changes, match):
     def statvfs(path):
-        values = dict(f_bsize=4096, f_frsize=4096, f_blocks=100, f_bavail=90, f_files=0, f_favail=0) | changes
+        values = (
+            dict(f_bsize=4096, f_frsize=4096, f_blocks=100, f_bavail=90, f_files=0, f_favail=0)
+            | changes
+        )
         return SimpleNamespace(**values)
+
     monkeypatch.setattr(os, 'statvfs', statvfs)
     refused(dataset, match, mode='copy')
 
@@ -392,7 +474,11 @@ def test_links_in_the_dataset(dataset, tmp_path):
         path.rename(tmp_path / source)
         path.symlink_to(f'../../{source}')
     for mode, remove in (('move', True), ('hardlink', False), ('copy', True)):
-        refused(dataset, 'a symbolic link: .* use --mode copy or symlink', arguments=arguments(7, mode, remove))
+        refused(
+            dataset,
+            'a symbolic link: .* use --mode copy or symlink',
+            arguments=arguments(7, mode, remove),
+        )
     before = snapshot(dataset)
     for mode in ('copy', 'symlink'):
         _, val = split(dataset, 7, mode)
@@ -405,7 +491,11 @@ def test_links_in_the_dataset(dataset, tmp_path):
 def test_the_validation_side_is_no_dataset_to_split(dataset, script):
     _, val = split(dataset, 5)
     before = snapshot(dataset, val)
-    for call in (['--undo'], ['--undo', '--val-root', dataset], ['--val-size', '2', '--mode', 'move']):
+    for call in (
+        ['--undo'],
+        ['--undo', '--val-root', dataset],
+        ['--val-size', '2', '--mode', 'move'],
+    ):
         result = script(SPLIT, '--src-root', val, *call, '--yes')
         assert result.returncode == 1 and 'is the validation side of a split' in result.stderr
         assert snapshot(dataset, val) == before
@@ -425,6 +515,7 @@ def test_two_datasets_into_one_validation_root(dataset, tmp_path):
 
     def intruder(plan):
         (val / '.lada-split').mkdir(parents=True)
+
     split_dataset(dataset, val, arguments(5), dry_run=True, say=quiet, planned=intruder)
     with pytest.raises(LadaError, match=r'another split into .* is unfinished'):
         split_dataset(other, val, arguments(2), say=quiet)
@@ -432,6 +523,7 @@ def test_two_datasets_into_one_validation_root(dataset, tmp_path):
 
     def beaten(plan):
         split_dataset(other, val, arguments(2), say=quiet)
+
     state = snapshot(dataset)
     with pytest.raises(LadaError, match='cannot write to the validation root'):
         split_dataset(dataset, val, arguments(5), say=quiet, planned=beaten)
@@ -440,7 +532,13 @@ def test_two_datasets_into_one_validation_root(dataset, tmp_path):
     for folder in FOLDERS:
         (val / folder).mkdir(parents=True)
     with pytest.raises(LadaError, match='cannot write to the validation root'):
-        split_dataset(dataset, val, arguments(5), say=quiet, planned=lambda plan: (val / '.lada-split').mkdir())
+        split_dataset(
+            dataset,
+            val,
+            arguments(5),
+            say=quiet,
+            planned=lambda plan: (val / '.lada-split').mkdir(),
+        )
     assert snapshot(dataset) == state and stems(val) == set()
 
 
@@ -457,17 +555,34 @@ def test_validation_clips_that_are_gone(dataset):
 
 
 def test_full_disk_on_the_way(dataset, script):
-    """Writing fails after 20 kB a file, as on a full disk: nothing is lost, and the split can be finished or undone."""
+    """Writing fails after 20 kB a file, as on a full disk: nothing is lost, and the split can be
+    finished or undone.
+    """
     for stem in stems(dataset):
         (dataset / FOLDERS[0] / f'{stem}.mp4').write_bytes(os.urandom(60_000))
     before = snapshot(dataset)
-    full = 'import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); ' \
-           'resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))'
-    call = [SPLIT, '--src-root', dataset, '--val-size', '5', '--mode', 'copy', '--remove-from-train', '--yes']
+    full = (
+        'import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); '
+        'resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))'
+    )
+    call = [
+        SPLIT,
+        '--src-root',
+        dataset,
+        '--val-size',
+        '5',
+        '--mode',
+        'copy',
+        '--remove-from-train',
+        '--yes',
+    ]
     result = script(*call, prelude=full)
     assert result.returncode == 1 and len(result.stderr.splitlines()) == 1
     assert f'File too large: {dataset}_val/crop' in result.stderr
-    assert 'nothing is lost' in result.stderr and 'run the same command again, or use --undo' in result.stderr
+    assert (
+        'nothing is lost' in result.stderr
+        and 'run the same command again, or use --undo' in result.stderr
+    )
     after = snapshot(dataset)
     assert {k: after[k] for k in before} == before
     shutil.copytree(dataset.parent, dataset.parent.with_name(dataset.parent.name + '_other'))
@@ -485,19 +600,25 @@ def test_read_only_dataset(dataset, monkeypatch):
         if self.name == '.lada-split':
             raise OSError(30, 'Read-only file system', str(self))
         return real(self, *args, **kwargs)
+
     monkeypatch.setattr(Path, 'mkdir', mkdir)
     refused(dataset, 'cannot write the journal.*Read-only')
 
 
 @pytest.mark.parametrize('gone_for_good', [False, True])
 def test_file_that_goes_during_the_run(dataset, gone_for_good):
-    """A file disappears between plan and transfer: a clear line, and the split can be taken back."""
+    """A file disappears between plan and transfer: a clear line, and the split can be taken
+    back.
+    """
     before = snapshot(dataset)
 
     def vandal(plan):
         (dataset / plan.moved[1].files[1].path).rename(dataset / 'hidden')
+
     with pytest.raises(LadaError, match='disappeared while splitting'):
-        split_dataset(dataset, dataset.with_name('set_val'), arguments(5), say=quiet, planned=vandal)
+        split_dataset(
+            dataset, dataset.with_name('set_val'), arguments(5), say=quiet, planned=vandal
+        )
     with pytest.raises(LadaError, match=r'cannot undo: .* neither'):
         undo_split(dataset, say=quiet)
     path = Manifest.read(dataset / '.lada-split' / 'plan.jsonl').moved()[1].files[1].path
@@ -516,8 +637,11 @@ def test_file_that_changes_during_the_run(dataset, which):
     def vandal(plan):
         path = dataset / plan.moved[1].files[which].path
         path.write_bytes(path.read_bytes() + b' ')
+
     with pytest.raises(LadaError, match='changed while splitting'):
-        split_dataset(dataset, dataset.with_name('set_val'), arguments(5, 'copy'), say=quiet, planned=vandal)
+        split_dataset(
+            dataset, dataset.with_name('set_val'), arguments(5, 'copy'), say=quiet, planned=vandal
+        )
     undo_split(dataset, say=quiet)
     assert len(stems(dataset)) == 17 and not dataset.with_name('set_val').exists()
 
@@ -526,6 +650,7 @@ def test_file_that_changes_between_copy_and_removal(dataset, monkeypatch):
     def sync():
         for path in (dataset / FOLDERS[0]).iterdir():
             path.write_text(path.read_text().upper())
+
     monkeypatch.setattr(os, 'sync', sync)
     with pytest.raises(LadaError, match='changed while splitting'):
         split(dataset, 5, 'copy', True)
@@ -536,10 +661,13 @@ def test_file_that_changes_between_copy_and_removal(dataset, monkeypatch):
 def test_file_that_changes_while_it_is_copied(dataset, monkeypatch):
     before = snapshot(dataset)
     seen = iter(range(1000))
-    monkeypatch.setattr(transfer.os, 'fstat', lambda fd: SimpleNamespace(st_size=1, st_mtime_ns=next(seen)))
+    monkeypatch.setattr(
+        transfer.os, 'fstat', lambda fd: SimpleNamespace(st_size=1, st_mtime_ns=next(seen))
+    )
     with pytest.raises(LadaError, match='changed while splitting'):
-        transfer.Transfer(dataset, dataset.parent, 'copy', False, dataset.parent / 'temporary').forward(
-            ClipFile(f'{FOLDERS[0]}/a.mp4-000000.mp4', len('video a.mp4-000000')))
+        transfer.Transfer(
+            dataset, dataset.parent, 'copy', False, dataset.parent / 'temporary'
+        ).forward(ClipFile(f'{FOLDERS[0]}/a.mp4-000000.mp4', len('video a.mp4-000000')))
     assert snapshot(dataset) == before and not (dataset.parent / FOLDERS[0]).exists()
 
 
@@ -552,8 +680,11 @@ def test_ctrl_c_says_how_to_go_on(dataset, monkeypatch):
         if next(count) == 7:
             raise KeyboardInterrupt
         return real(self, file)
+
     monkeypatch.setattr(transfer.Transfer, 'forward', forward)
-    with pytest.raises(KeyboardInterrupt, match='nothing is lost: run the same command again, or use --undo'):
+    with pytest.raises(
+        KeyboardInterrupt, match='nothing is lost: run the same command again, or use --undo'
+    ):
         split(dataset, 5)
     undo_split(dataset, say=quiet)
     assert snapshot(dataset) == before
@@ -564,6 +695,7 @@ def test_clip_that_appears_during_the_run(dataset):
 
     def add_one(plan):
         write_clip(dataset, 'late.mp4', 0)
+
     split_dataset(dataset, val, arguments(5), say=quiet, planned=add_one)
     assert 'late.mp4-000000' in stems(dataset) and len(stems(val)) == 5
 
@@ -581,7 +713,11 @@ def test_undo_refuses_to_lose_work(dataset):
 def test_undo_without_a_split(dataset, script):
     before = snapshot(dataset)
     result = script(SPLIT, '--src-root', dataset, '--undo', '--yes')
-    assert result.returncode == 1 and 'nothing to undo' in result.stderr and snapshot(dataset) == before
+    assert (
+        result.returncode == 1
+        and 'nothing to undo' in result.stderr
+        and snapshot(dataset) == before
+    )
 
 
 def test_damaged_manifest(dataset):
@@ -596,11 +732,15 @@ def test_one_at_a_time(dataset):
     def intruder(plan):
         with pytest.raises(LadaError, match='another run works on this dataset'):
             split(dataset, 5)
+
     split_dataset(dataset, dataset.with_name('set_val'), arguments(5), say=quiet, planned=intruder)
     assert len(stems(dataset)) == 12
 
 
 def test_wrong_arguments_exit_2(dataset, script):
-    assert script(SPLIT, '--src-root', dataset, '--val-size', '1', '--val-ratio', '0.1').returncode == 2
+    assert (
+        script(SPLIT, '--src-root', dataset, '--val-size', '1', '--val-ratio', '0.1').returncode
+        == 2
+    )
     assert script(SPLIT, '--src-root', dataset, '--val-size', 'many').returncode == 2
     assert script(SPLIT, '--src-root', dataset).returncode == 1

@@ -1,4 +1,5 @@
-"""What test_ranks.py computes with one process and with several: the same global batches, shared out over the ranks.
+"""What test_ranks.py computes with one process and with several: the same global batches, shared
+out over the ranks.
 
 Run as a script on each rank: ``rank_jobs.py OUTPUT CONFIG``; rank 0 writes the results.
 """
@@ -29,13 +30,19 @@ CLIPS = 2
 FIX_ITER = 2
 NETWORK = dict(mid_channels=8, num_blocks=1)
 STAGE1 = dict(
-    type='BasicVSR', generator=dict(type='BasicVSRPlusPlusNet', is_low_res_input=False, **NETWORK),
-    pixel_loss=dict(type='CharbonnierLoss', reduction='mean'), train_cfg=dict(fix_iter=FIX_ITER, mask_weight=0.2))
+    type='BasicVSR',
+    generator=dict(type='BasicVSRPlusPlusNet', is_low_res_input=False, **NETWORK),
+    pixel_loss=dict(type='CharbonnierLoss', reduction='mean'),
+    train_cfg=dict(fix_iter=FIX_ITER, mask_weight=0.2),
+)
 STAGE2 = dict(
-    type='BasicVSRPlusPlusGan', generator=dict(type='BasicVSRPlusPlusGanNet', **NETWORK),
+    type='BasicVSRPlusPlusGan',
+    generator=dict(type='BasicVSRPlusPlusGanNet', **NETWORK),
     discriminator=dict(type='UNetDiscriminatorWithSpectralNorm', in_channels=3, mid_channels=4),
     pixel_loss=dict(type='CharbonnierLoss', reduction='mean'),
-    gan_loss=dict(type='GANLoss', gan_type='vanilla', loss_weight=0.05), is_use_ema=True)
+    gan_loss=dict(type='GANLoss', gan_type='vanilla', loss_weight=0.05),
+    is_use_ema=True,
+)
 SEARCHING = dict(type='MMDistributedDataParallel', find_unused_parameters=True)
 REWRAPPING = dict(type='RewrappingDistributedDataParallel')
 
@@ -49,8 +56,14 @@ class RecordingOptimWrapper(OptimWrapper):
         self.recorded = []
 
     def step(self, **kwargs):
-        self.recorded.append({self.names[parameter]: parameter.grad.clone() for group in self.param_groups
-                              for parameter in group['params'] if parameter.grad is not None})
+        self.recorded.append(
+            {
+                self.names[parameter]: parameter.grad.clone()
+                for group in self.param_groups
+                for parameter in group['params']
+                if parameter.grad is not None
+            }
+        )
         super().step(**kwargs)
 
 
@@ -64,14 +77,18 @@ class ExactPreprocessor(DataPreprocessor):
 
 
 def batch(step, first=0, count=CLIPS):
-    """This rank's share of clips first ... first + count - 1 of a step; their mosaics differ in size."""
+    """This rank's share of clips first ... first + count - 1 of a step; their mosaics differ in
+    size.
+    """
     rank, world_size = get_dist_info()
     samples, inputs = [], []
     for number in range(first + rank, first + count, world_size):
         generator = torch.Generator().manual_seed(100 * step + number)
-        gt, clip = torch.randint(0, 256, (2, 2, 3, 256, 256), generator=generator, dtype=torch.uint8)
+        gt, clip = torch.randint(
+            0, 256, (2, 2, 3, 256, 256), generator=generator, dtype=torch.uint8
+        )
         mask = torch.zeros(2, 256, 256, dtype=torch.uint8)
-        mask[:, :32 * number + 32] = 255
+        mask[:, : 32 * number + 32] = 255
         sample = DataSample(metainfo=dict(key=str(number)))
         sample.set_data(dict(gt_img=gt, mosaic_mask=mask))
         samples.append(sample)
@@ -80,7 +97,9 @@ def batch(step, first=0, count=CLIPS):
 
 
 def shrink(generator):
-    """Put fewer channels where most of the work is and none of what is tested here: the head and the flow network."""
+    """Put fewer channels where most of the work is and none of what is tested here: the head and
+    the flow network.
+    """
     generator.upsample2 = PixelShufflePack(8, 4, 2, upsample_kernel=3)
     generator.conv_hr, generator.conv_last = nn.Conv2d(4, 4, 3, 1, 1), nn.Conv2d(4, 3, 3, 1, 1)
     for level in generator.spynet.basic_module:
@@ -96,11 +115,13 @@ def build(config, wrapper, double):
             model.generator.spynet.requires_grad_(False)
             model.generator_ema = copy.deepcopy(model.generator).requires_grad_(False)
         for parameter in model.parameters():
-            if not parameter.any():  # layers that start at zero keep the gradient from those before them
+            if (
+                not parameter.any()
+            ):  # layers that start at zero keep the gradient from those before them
                 torch.nn.init.normal_(parameter, std=0.05)
         if double:
             model.double()
-            model.data_preprocessor = ExactPreprocessor(mean=[0.] * 3, std=[255.] * 3)
+            model.data_preprocessor = ExactPreprocessor(mean=[0.0] * 3, std=[255.0] * 3)
         return MODEL_WRAPPERS.build(dict(wrapper, module=model)) if dist.is_initialized() else model
 
 
@@ -121,7 +142,8 @@ def accumulated(wrapper, pieces):
     """Those of two updates of 2 * CLIPS clips each, collected in so many pieces."""
     model = build({**STAGE1, 'train_cfg': dict(mask_weight=0.2)}, wrapper, True)
     recorder = RecordingOptimWrapper(
-        bare(model), torch.optim.SGD(model.parameters(), lr=0.01), accumulative_counts=pieces)
+        bare(model), torch.optim.SGD(model.parameters(), lr=0.01), accumulative_counts=pieces
+    )
     size = 2 * CLIPS // pieces
     for step in range(2):
         for piece in range(pieces):
@@ -135,7 +157,8 @@ def adversarial():
     parts = bare(model)
     wrapper = OptimWrapperDict(
         generator=OptimWrapper(torch.optim.Adam(parts.generator.parameters(), lr=1e-3)),
-        discriminator=OptimWrapper(torch.optim.Adam(parts.discriminator.parameters(), lr=1e-3)))
+        discriminator=OptimWrapper(torch.optim.Adam(parts.discriminator.parameters(), lr=1e-3)),
+    )
     hook = ExponentialMovingAverageHook('generator_ema', interp_cfg=dict(momentum=0.3))
     for step in range(2):
         model.train_step(batch(step), wrapper)
@@ -144,13 +167,21 @@ def adversarial():
 
 
 def runner(config_path, work_dir, batch_size, **options):
-    """A Runner of two iterations an update, unless ``options`` say otherwise, whose validation set has five clips."""
+    """A Runner of two iterations an update, unless ``options`` say otherwise, whose validation set
+    has five clips.
+    """
     config = Config.fromfile(config_path)
-    config.merge_from_dict(dict(
-        work_dir=str(work_dir), launcher='pytorch' if dist.is_initialized() else 'none',
-        train_cfg=dict(max_iters=4, val_interval=8), train_dataloader=dict(batch_size=batch_size),
-        optim_wrapper=dict(accumulative_counts=2), auto_scale_lr=dict(enable=True, base_batch_size=16),
-        param_scheduler=dict(_delete_=True, type='ConstantLR', by_epoch=False, factor=1)))
+    config.merge_from_dict(
+        dict(
+            work_dir=str(work_dir),
+            launcher='pytorch' if dist.is_initialized() else 'none',
+            train_cfg=dict(max_iters=4, val_interval=8),
+            train_dataloader=dict(batch_size=batch_size),
+            optim_wrapper=dict(accumulative_counts=2),
+            auto_scale_lr=dict(enable=True, base_batch_size=16),
+            param_scheduler=dict(_delete_=True, type='ConstantLR', by_epoch=False, factor=1),
+        )
+    )
     # Adam turns the rounding of tiny gradients into whole steps.
     config.optim_wrapper.optimizer = dict(type='SGD', lr=0.4)
     config.merge_from_dict(options)
@@ -165,26 +196,45 @@ def whole_run(config_path, work_dir):
         bare(trained.model).generator.spynet.register_forward_pre_hook(lambda *_: time.sleep(0.5))
     trained.train()
     hub = trained.message_hub
-    speed = {name.removeprefix('train/throughput/'): value.current() for name, value in hub.log_scalars.items()
-             if 'throughput' in name}
-    return dict(weights=get_state_dict(trained.model), samples=hub.get_info('samples_consumed'), speed=speed,
-                lr=trained.optim_wrapper.optimizer.param_groups[-1]['lr'])
+    speed = {
+        name.removeprefix('train/throughput/'): value.current()
+        for name, value in hub.log_scalars.items()
+        if 'throughput' in name
+    }
+    return dict(
+        weights=get_state_dict(trained.model),
+        samples=hub.get_info('samples_consumed'),
+        speed=speed,
+        lr=trained.optim_wrapper.optimizer.param_groups[-1]['lr'],
+    )
 
 
 def across_the_boundary(config_path, work_dir):
-    """Weights of four iterations, two with the flow network frozen: searching, re-wrapping, and resumed while
-    re-wrapping on either side."""
+    """Weights of four iterations, two with the flow network frozen: searching, re-wrapping, and
+    resumed while re-wrapping on either side.
+    """
+
     def weights(name, wrapper, **options):
-        run = runner(config_path, f'{work_dir}.{name}', 1, **options, model_wrapper_cfg=dict(wrapper, _delete_=True),
-                     optim_wrapper=dict(accumulative_counts=1), default_hooks=dict(checkpoint=dict(interval=1)))
+        run = runner(
+            config_path,
+            f'{work_dir}.{name}',
+            1,
+            **options,
+            model_wrapper_cfg=dict(wrapper, _delete_=True),
+            optim_wrapper=dict(accumulative_counts=1),
+            default_hooks=dict(checkpoint=dict(interval=1)),
+        )
         run.train()
         dist.barrier()  # the checkpoints of rank 0
         return get_state_dict(run.model)
 
-    results = dict(searching=weights('searching', SEARCHING), rewrapping=weights('whole', REWRAPPING))
+    results = dict(
+        searching=weights('searching', SEARCHING), rewrapping=weights('whole', REWRAPPING)
+    )
     for step in (1, 3):
-        results[f'from_{step}'] = weights(f'from_{step}', REWRAPPING, resume=True,
-                                          load_from=f'{work_dir}.whole/iter_{step}.pth')
+        results[f'from_{step}'] = weights(
+            f'from_{step}', REWRAPPING, resume=True, load_from=f'{work_dir}.whole/iter_{step}.pth'
+        )
     return results
 
 
@@ -193,10 +243,14 @@ def all_jobs(config, work_dir):
     results = dict(scores=runner(config, work_dir, 1).val())
     if world_size < 3:
         results |= dict(
-            searching=gradients(SEARCHING), rewrapping=gradients(REWRAPPING),
-            single=gradients(SEARCHING, double=False), accumulated=accumulated(SEARCHING, world_size),
-            accumulated_rewrapping=accumulated(REWRAPPING, world_size), adversarial=adversarial(),
-            run=whole_run(config, work_dir))
+            searching=gradients(SEARCHING),
+            rewrapping=gradients(REWRAPPING),
+            single=gradients(SEARCHING, double=False),
+            accumulated=accumulated(SEARCHING, world_size),
+            accumulated_rewrapping=accumulated(REWRAPPING, world_size),
+            adversarial=adversarial(),
+            run=whole_run(config, work_dir),
+        )
     if world_size == 2:
         results['boundary'] = across_the_boundary(config, work_dir)
     return results

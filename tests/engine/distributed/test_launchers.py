@@ -1,4 +1,6 @@
-"""Joining by what each launcher puts into the environment, storage that is not shared, and a machine that is lost."""
+"""Joining by what each launcher puts into the environment, storage that is not shared, and a
+machine that is lost.
+"""
 
 import sys
 import time
@@ -17,25 +19,52 @@ pytestmark = pytest.mark.slow
 def test_schedulers(tmp_path, write_config, start_ranks, launcher):
     # SLURM is asked for the first of the job's machines.
     scontrol = tmp_path / 'scontrol'
-    scontrol.write_text('#!/bin/sh\n[ "$*" = "show hostnames node[1-2]" ] && echo 127.0.0.1 && echo node2\n')
+    scontrol.write_text(
+        '#!/bin/sh\n[ "$*" = "show hostnames node[1-2]" ] && echo 127.0.0.1 && echo node2\n'
+    )
     scontrol.chmod(0o755)
-    ranks = start_ranks(write_config(tmp_path / 'run'), '--cfg-options', 'train_cfg.max_iters=1',
-                        'train_cfg.val_interval=9', launcher=launcher, SLURM_JOB_NODELIST='node[1-2]',
-                        PATH=f'{tmp_path}:/usr/bin:/bin')
+    ranks = start_ranks(
+        write_config(tmp_path / 'run'),
+        '--cfg-options',
+        'train_cfg.max_iters=1',
+        'train_cfg.val_interval=9',
+        launcher=launcher,
+        SLURM_JOB_NODELIST='node[1-2]',
+        PATH=f'{tmp_path}:/usr/bin:/bin',
+    )
     results = [rank.communicate(timeout=200) for rank in ranks]
     assert [rank.returncode for rank in ranks] == [0, 0], results
     log = next((tmp_path / 'run').glob('*/*.log')).read_text()
     assert 'GPU number: 2' in log
-    assert torch.load(tmp_path / 'run' / 'iter_1.pth', weights_only=False)['message_hub']['runtime_info'][
-        'samples_consumed'] == 2
+    assert (
+        torch.load(tmp_path / 'run' / 'iter_1.pth', weights_only=False)['message_hub'][
+            'runtime_info'
+        ]['samples_consumed']
+        == 2
+    )
 
 
-@pytest.mark.parametrize(('launcher', 'environment', 'said'), [
-    ('slurm', dict(SLURM_PROCID='0', SLURM_NTASKS='2', SLURM_LOCALID='0', PATH='/nowhere'), 'set MASTER_ADDR'),
-    ('slurm', dict(SLURM_PROCID='0'), 'SLURM_NTASKS, SLURM_LOCALID not set'),
-    ('mpi', dict(OMPI_COMM_WORLD_RANK='0', OMPI_COMM_WORLD_SIZE='4', OMPI_COMM_WORLD_LOCAL_RANK='0',
-                 OMPI_COMM_WORLD_LOCAL_SIZE='2'), 'MASTER_ADDR is not set'),
-])
+@pytest.mark.parametrize(
+    ('launcher', 'environment', 'said'),
+    [
+        (
+            'slurm',
+            dict(SLURM_PROCID='0', SLURM_NTASKS='2', SLURM_LOCALID='0', PATH='/nowhere'),
+            'set MASTER_ADDR',
+        ),
+        ('slurm', dict(SLURM_PROCID='0'), 'SLURM_NTASKS, SLURM_LOCALID not set'),
+        (
+            'mpi',
+            dict(
+                OMPI_COMM_WORLD_RANK='0',
+                OMPI_COMM_WORLD_SIZE='4',
+                OMPI_COMM_WORLD_LOCAL_RANK='0',
+                OMPI_COMM_WORLD_LOCAL_SIZE='2',
+            ),
+            'MASTER_ADDR is not set',
+        ),
+    ],
+)
 def test_what_a_scheduler_does_not_say(monkeypatch, launcher, environment, said):
     for name in ('MASTER_ADDR', 'MASTER_PORT', 'RANK', 'WORLD_SIZE', 'LOCAL_RANK'):
         monkeypatch.setenv(name, '')  # so that what the code sets is taken back
@@ -47,13 +76,20 @@ def test_what_a_scheduler_does_not_say(monkeypatch, launcher, environment, said)
 
 
 def test_storage_that_is_not_shared(tmp_path, write_config, start_ranks):
-    ranks = start_ranks(write_config(tmp_path / 'run'), each=lambda rank: ('--work-dir', tmp_path / f'disk{rank}'),
-                        MASTER_ADDR='127.0.0.1')
+    ranks = start_ranks(
+        write_config(tmp_path / 'run'),
+        each=lambda rank: ('--work-dir', tmp_path / f'disk{rank}'),
+        MASTER_ADDR='127.0.0.1',
+    )
     for rank in ranks:
         _, err = rank.communicate(timeout=200)
         assert rank.returncode == 1
         last = err.strip().splitlines()[-1]
-        assert last.startswith('error: work directory') and 'rank 1 on' in last and 'rank 0 on' not in last
+        assert (
+            last.startswith('error: work directory')
+            and 'rank 1 on' in last
+            and 'rank 0 on' not in last
+        )
         assert 'Traceback' not in err
     assert not [path for folder in tmp_path.glob('disk*') for path in folder.iterdir()]
 
@@ -63,12 +99,30 @@ def test_an_elastic_job_survives_the_loss_of_a_machine(tmp_path, write_config, s
     run = tmp_path / 'run'
     config = write_config(run)
     # A resumed job must not start over although it was told to start afresh.
-    script = [SCRIPT, config, '--launcher', 'pytorch', '--no-resume', '--cfg-options', 'train_cfg.max_iters=30',
-              'train_cfg.val_interval=1000', 'default_hooks.watchdog.interval=0.5']
-    agent = [sys.executable, '-m', 'torch.distributed.run', '--nnodes=1:2', '--nproc-per-node=1', '--max-restarts=3',
-             '--rdzv-backend=c10d', f'--rdzv-endpoint=127.0.0.1:{free_port()}', '--rdzv-id=lada',
-             '--rdzv-conf=last_call_timeout=5,keep_alive_interval=1,keep_alive_max_attempt=3',
-             '--local-addr=127.0.0.1']
+    script = [
+        SCRIPT,
+        config,
+        '--launcher',
+        'pytorch',
+        '--no-resume',
+        '--cfg-options',
+        'train_cfg.max_iters=30',
+        'train_cfg.val_interval=1000',
+        'default_hooks.watchdog.interval=0.5',
+    ]
+    agent = [
+        sys.executable,
+        '-m',
+        'torch.distributed.run',
+        '--nnodes=1:2',
+        '--nproc-per-node=1',
+        '--max-restarts=3',
+        '--rdzv-backend=c10d',
+        f'--rdzv-endpoint=127.0.0.1:{free_port()}',
+        '--rdzv-id=lada',
+        '--rdzv-conf=last_call_timeout=5,keep_alive_interval=1,keep_alive_max_attempt=3',
+        '--local-addr=127.0.0.1',
+    ]
     # The first agent keeps the meeting point; without it there is none to meet at.
     staying = start_process([*agent, *script])
     time.sleep(1)
@@ -82,8 +136,11 @@ def test_an_elastic_job_survives_the_loss_of_a_machine(tmp_path, write_config, s
     assert staying.returncode == 0, err
     assert 'Resuming' in out + err
     last = torch.load(run / 'iter_30.pth', weights_only=False)['message_hub']['runtime_info']
-    started = next(int(line.split('iteration ')[1].split(',')[0]) for line in (out + err).splitlines()
-                   if 'Resuming' in line and 'continues from iteration' in line)
+    started = next(
+        int(line.split('iteration ')[1].split(',')[0])
+        for line in (out + err).splitlines()
+        if 'Resuming' in line and 'continues from iteration' in line
+    )
     assert started >= 4
     assert last['samples_consumed'] == 2 * started + (30 - started)
     assert not list(run.glob('previous_*'))

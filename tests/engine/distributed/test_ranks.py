@@ -45,11 +45,24 @@ def run_ranks(count, config):
         probe.bind(('127.0.0.1', 0))
         port = str(probe.getsockname()[1])
     output = config.parent / f'ranks{count}.pt'
-    ranks = [subprocess.Popen(
-        [sys.executable, JOBS, output, config], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        env={**os.environ, 'OMP_NUM_THREADS': '1', 'RANK': str(rank), 'LOCAL_RANK': str(rank),
-             'WORLD_SIZE': str(count), 'MASTER_ADDR': '127.0.0.1', 'MASTER_PORT': port})
-        for rank in range(count)]
+    ranks = [
+        subprocess.Popen(
+            [sys.executable, JOBS, output, config],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={
+                **os.environ,
+                'OMP_NUM_THREADS': '1',
+                'RANK': str(rank),
+                'LOCAL_RANK': str(rank),
+                'WORLD_SIZE': str(count),
+                'MASTER_ADDR': '127.0.0.1',
+                'MASTER_PORT': port,
+            },
+        )
+        for rank in range(count)
+    ]
     texts = [rank.communicate(timeout=400)[0] for rank in ranks]
     assert all(rank.returncode == 0 for rank in ranks), texts
     return torch.load(output, weights_only=False)
@@ -63,8 +76,8 @@ def two(config):
 def assert_close_to_largest(found, expected, tolerance):
     """Compare tensor by tensor on the scale of the largest value of all.
 
-    The flow network's gradients are six orders of magnitude below the generator's largest: relative to themselves they
-    say how sums were rounded, not whether they are right.
+    The flow network's gradients are six orders of magnitude below the generator's largest: relative
+    to themselves they say how sums were rounded, not whether they are right.
     """
     assert found.keys() == expected.keys()
     scale = max(value.abs().max().item() for value in expected.values())
@@ -72,7 +85,9 @@ def assert_close_to_largest(found, expected, tolerance):
     assert worst <= tolerance * scale, f'{worst} of {scale}'
 
 
-@pytest.mark.parametrize('job', ['searching', 'rewrapping', 'accumulated', 'accumulated_rewrapping'])
+@pytest.mark.parametrize(
+    'job', ['searching', 'rewrapping', 'accumulated', 'accumulated_rewrapping']
+)
 def test_gradients_in_double_precision(one, two, job):
     assert len(two[job]) == len(one[job]) == (4 if 'acc' not in job else 2)
     for found, expected in zip(two[job], one[job], strict=True):
@@ -80,18 +95,26 @@ def test_gradients_in_double_precision(one, two, job):
         # Here the flow network's own scale serves, too.
         flow = [key for key in expected if 'spynet' in key]
         if flow:
-            assert_close_to_largest({key: found[key] for key in flow}, {key: expected[key] for key in flow}, 1e-8)
+            assert_close_to_largest(
+                {key: found[key] for key in flow}, {key: expected[key] for key in flow}, 1e-8
+            )
 
 
 def test_gradients_in_single_precision(one, two):
     for found, expected in zip(two['single'], one['single'], strict=True):
-        # Another batch size rounds otherwise; kinks (the loss at zero error, rectifiers) turn that into small jumps.
+        # Another batch size rounds otherwise; kinks (the loss at zero error, rectifiers) turn that
+        # into small jumps.
         assert_close_to_largest(found, expected, 2e-3)
 
 
 def test_the_flow_network_is_frozen_then_trained(one):
     for job in ('searching', 'rewrapping', 'single'):
-        assert [any('spynet' in key for key in step) for step in one[job]] == [False, False, True, True]
+        assert [any('spynet' in key for key in step) for step in one[job]] == [
+            False,
+            False,
+            True,
+            True,
+        ]
 
 
 def test_adversarial_and_averaged_weights(one, two):
@@ -111,7 +134,11 @@ def test_the_slow_rank_is_named(one, two):
     assert two['slowest_rank'] == 1 and two['slowest_lag_percent'] > 0
     assert 'slowest_rank' not in one
     for speed in (one, two):
-        assert speed['clips_per_s'] > 0 and speed['step_s'] >= 0.5 and 0 <= speed['data_wait_percent'] <= 100
+        assert (
+            speed['clips_per_s'] > 0
+            and speed['step_s'] >= 0.5
+            and 0 <= speed['data_wait_percent'] <= 100
+        )
         assert speed['memory_mb'] > 10
 
 

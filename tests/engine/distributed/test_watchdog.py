@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
-SECONDS = ['default_hooks.watchdog.interval=0.2', 'default_hooks.watchdog.dead_after=3',
-           'default_hooks.watchdog.hung_after=6']
+SECONDS = [
+    'default_hooks.watchdog.interval=0.2',
+    'default_hooks.watchdog.dead_after=3',
+    'default_hooks.watchdog.hung_after=6',
+]
 
 
 def wait_for(path, ranks, seconds=120):
@@ -34,16 +37,28 @@ def stop_loading(rank):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(('harm', 'victim', 'said'), [
-    (kill, 1, 'has died or stands still; last action: '),
-    (kill, 0, 'is out of reach'),
-    (stop, 1, 'has died or stands still; last action: '),
-    (stop_loading, 1, 'no rank has made progress for 6 s; behind the others: rank 1'),
-])
-def test_the_job_ends_and_the_rank_is_named(tmp_path, write_config, start_ranks, harm, victim, said):
-    ranks = start_ranks(write_config(tmp_path / 'run'), '--cfg-options', 'train_cfg.max_iters=100000',
-                        'train_cfg.val_interval=100000', 'train_dataloader.num_workers=1',
-                        'default_hooks.checkpoint.max_keep_ckpts=2', *SECONDS, MASTER_ADDR='127.0.0.1')
+@pytest.mark.parametrize(
+    ('harm', 'victim', 'said'),
+    [
+        (kill, 1, 'has died or stands still; last action: '),
+        (kill, 0, 'is out of reach'),
+        (stop, 1, 'has died or stands still; last action: '),
+        (stop_loading, 1, 'no rank has made progress for 6 s; behind the others: rank 1'),
+    ],
+)
+def test_the_job_ends_and_the_rank_is_named(
+    tmp_path, write_config, start_ranks, harm, victim, said
+):
+    ranks = start_ranks(
+        write_config(tmp_path / 'run'),
+        '--cfg-options',
+        'train_cfg.max_iters=100000',
+        'train_cfg.val_interval=100000',
+        'train_dataloader.num_workers=1',
+        'default_hooks.checkpoint.max_keep_ckpts=2',
+        *SECONDS,
+        MASTER_ADDR='127.0.0.1',
+    )
     wait_for(tmp_path / 'run' / 'iter_2.pth', ranks)
     harm(ranks[victim])
     survivor = ranks[1 - victim]

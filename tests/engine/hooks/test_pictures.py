@@ -20,27 +20,40 @@ from lada.video import probe, read_frames
 @pytest.fixture
 def sample(frames):
     """A predicted sample of 12 frames of 144x112."""
+
     def tensor(clip):
         return torch.from_numpy(np.ascontiguousarray(clip[:12])).permute(0, 3, 1, 2)
+
     mask = torch.zeros(12, 112, 144, dtype=torch.uint8)
     mask[:, 30:80, 40:100] = 255
-    return BaseDataElement(gt_img=tensor(frames), pred_img=tensor(frames).float() + 0.2, input=tensor(frames // 2),
-                           mosaic_mask=mask, metainfo=dict(key='a.mp4-000001', gt_path='a.mp4', clip_start=0, fps=25.))
+    return BaseDataElement(
+        gt_img=tensor(frames),
+        pred_img=tensor(frames).float() + 0.2,
+        input=tensor(frames // 2),
+        mosaic_mask=mask,
+        metainfo=dict(key='a.mp4-000001', gt_path='a.mp4', clip_start=0, fps=25.0),
+    )
 
 
 @pytest.fixture
 def runner(tmp_path):
     metric = MosaicGain()
     return SimpleNamespace(
-        log_dir=str(tmp_path / 'log'), iter=0, logger=logging.getLogger('test'), cfg=SimpleNamespace(filename='c.py'),
+        log_dir=str(tmp_path / 'log'),
+        iter=0,
+        logger=logging.getLogger('test'),
+        cfg=SimpleNamespace(filename='c.py'),
         val_loop=SimpleNamespace(evaluator=SimpleNamespace(metrics=[metric])),
-        visualizer=Visualizer(vis_backends=[dict(type='TensorboardVisBackend')], save_dir=str(tmp_path / 'tb')))
+        visualizer=Visualizer(
+            vis_backends=[dict(type='TensorboardVisBackend')], save_dir=str(tmp_path / 'tb')
+        ),
+    )
 
 
 def validate(hook, runner, sample, step):
     runner.iter = step
     hook.before_val_epoch(runner)
-    metric, = runner.val_loop.evaluator.metrics
+    (metric,) = runner.val_loop.evaluator.metrics
     for index in range(3):
         hook.after_val_iter(runner, index, outputs=[sample])
         metric.process(None, [{**sample.to_dict(), 'clip_start': index}])
@@ -55,15 +68,28 @@ def test_files_are_what_they_say_and_bounded(runner, sample, frames, tmp_path):
     assert sorted(path.name for path in root.iterdir()) == ['iter_1000', 'iter_200']
     folder = root / 'iter_1000'
     assert sorted(path.name for path in folder.iterdir()) == [
-        'clip_0.mp4', 'clip_0.png', 'clip_1.mp4', 'clip_1.png', 'clips.csv', 'evaluation.json']
+        'clip_0.mp4',
+        'clip_0.png',
+        'clip_1.mp4',
+        'clip_1.png',
+        'clips.csv',
+        'evaluation.json',
+    ]
     strip = cv2.cvtColor(cv2.imread(str(folder / 'clip_0.png')), cv2.COLOR_BGR2RGB)
     assert strip.shape == (22 + 2 * 60, 3 * 76, 3)
     truth = cv2.resize(frames[3], (72, 56), interpolation=cv2.INTER_AREA)
-    assert np.array_equal(strip[22:78, 152:224], truth) and np.array_equal(strip[22:78, 76:148], truth)
+    assert np.array_equal(strip[22:78, 152:224], truth) and np.array_equal(
+        strip[22:78, 76:148], truth
+    )
     video = read_frames(folder / 'clip_0.mp4')
     assert len(video) == 8 and probe(folder / 'clip_0.mp4').fps == 25
-    assert np.abs(video[0][22:78, 152:224].astype(int) - cv2.resize(frames[0], (72, 56),
-                                                                   interpolation=cv2.INTER_AREA)).mean() < 4
+    assert (
+        np.abs(
+            video[0][22:78, 152:224].astype(int)
+            - cv2.resize(frames[0], (72, 56), interpolation=cv2.INTER_AREA)
+        ).mean()
+        < 4
+    )
     evaluation = Evaluation.from_file(folder / 'evaluation.json')
     assert len(evaluation.clips) == 3 and evaluation.total('model', 'gain') > 10
 
@@ -74,7 +100,7 @@ def test_tensorboard_gets_strips_and_animations(runner, sample, tmp_path):
     events = EventAccumulator(str(next(tmp_path.glob('tb/**/events*'))))
     events.Reload()
     assert events.Tags()['images'] == ['validation_clip_0', 'validation_clip_0_video']
-    animation, = events.Images('validation_clip_0_video')
+    (animation,) = events.Images('validation_clip_0_video')
     assert animation.step == 300 and animation.encoded_image_string[:4] == b'\x89PNG'
     assert b'acTL' in animation.encoded_image_string
 

@@ -16,13 +16,13 @@ def test_auto_follows_clip_length_and_free_memory(monkeypatch):
     assert checkpointing.choose_segment('auto', 8, 100.0, CPU) == 3
     assert checkpointing.choose_segment('auto', 100, 100.0, CPU) == 10
     assert checkpointing.choose_segment(4, 100, 100.0, CPU) == 4
-    assert checkpointing.choose_segment(None, 10 ** 6, 100.0, CPU) is None
+    assert checkpointing.choose_segment(None, 10**6, 100.0, CPU) is None
     with torch.no_grad():
         assert checkpointing.choose_segment(4, 100, 100.0, CPU) is None
 
 
 def test_free_memory_is_known_here():
-    assert 2 ** 20 < checkpointing.free_memory(CPU) < math.inf
+    assert 2**20 < checkpointing.free_memory(CPU) < math.inf
 
 
 @pytest.mark.parametrize('setting', [0, -1, 'always', 1.5, True])

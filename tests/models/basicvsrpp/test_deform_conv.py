@@ -2,30 +2,64 @@ import pytest
 import torch
 from torch.autograd import gradcheck
 
-from lada.models.basicvsrpp.deform_conv import choose_implementation, modulated_deform_conv2d, use_implementation
+from lada.models.basicvsrpp.deform_conv import (
+    choose_implementation,
+    modulated_deform_conv2d,
+    use_implementation,
+)
 
 
-def case(batch, channels, out_channels, size, groups, stride=1, padding=1, dilation=1, kernel=(3, 3), spread=3.0,
-         dtype=torch.float32):
+def case(
+    batch,
+    channels,
+    out_channels,
+    size,
+    groups,
+    stride=1,
+    padding=1,
+    dilation=1,
+    kernel=(3, 3),
+    spread=3.0,
+    dtype=torch.float32,
+):
     generator = torch.Generator().manual_seed(7)
 
     def draw(*shape):
         return torch.randn(shape, generator=generator, dtype=dtype)
 
-    out = [(side + 2 * padding - dilation * (k - 1) - 1) // stride + 1 for side, k in zip(size, kernel, strict=True)]
+    out = [
+        (side + 2 * padding - dilation * (k - 1) - 1) // stride + 1
+        for side, k in zip(size, kernel, strict=True)
+    ]
     taps = kernel[0] * kernel[1]
-    inputs = (draw(batch, channels, *size), draw(batch, 2 * groups * taps, *out) * spread,
-              torch.rand(batch, groups * taps, *out, generator=generator, dtype=dtype),
-              draw(out_channels, channels, *kernel), draw(out_channels))
-    return [value.requires_grad_() for value in inputs], dict(stride=stride, padding=padding, dilation=dilation)
+    inputs = (
+        draw(batch, channels, *size),
+        draw(batch, 2 * groups * taps, *out) * spread,
+        torch.rand(batch, groups * taps, *out, generator=generator, dtype=dtype),
+        draw(out_channels, channels, *kernel),
+        draw(out_channels),
+    )
+    return [value.requires_grad_() for value in inputs], dict(
+        stride=stride, padding=padding, dilation=dilation
+    )
 
 
 CASES = {
     'network': dict(batch=1, channels=32, out_channels=16, size=(20, 24), groups=16),
     'batch': dict(batch=3, channels=8, out_channels=5, size=(9, 7), groups=2),
-    'strided': dict(batch=1, channels=6, out_channels=4, size=(11, 8), groups=3, stride=2, padding=2, dilation=2),
-    'kernel 1x3, far away': dict(batch=2, channels=4, out_channels=4, size=(6, 6), groups=1, padding=0, kernel=(1, 3),
-                                 spread=30.0),
+    'strided': dict(
+        batch=1, channels=6, out_channels=4, size=(11, 8), groups=3, stride=2, padding=2, dilation=2
+    ),
+    'kernel 1x3, far away': dict(
+        batch=2,
+        channels=4,
+        out_channels=4,
+        size=(6, 6),
+        groups=1,
+        padding=0,
+        kernel=(1, 3),
+        spread=30.0,
+    ),
     'one pixel wide': dict(batch=1, channels=2, out_channels=2, size=(5, 1), groups=1),
 }
 
@@ -48,7 +82,9 @@ def test_same_as_torchvision(name, layout):
 
 def test_gradients_against_differences():
     inputs, options = case(2, 4, 3, (3, 4), 2, dtype=torch.float64)
-    assert gradcheck(lambda *args: modulated_deform_conv2d(*args, **options), inputs, fast_mode=True)
+    assert gradcheck(
+        lambda *args: modulated_deform_conv2d(*args, **options), inputs, fast_mode=True
+    )
     inputs, options = case(1, 2, 1, (3, 2), 1, dtype=torch.float64)
     assert gradcheck(lambda *args: modulated_deform_conv2d(*args, **options), inputs)
 
@@ -56,7 +92,9 @@ def test_gradients_against_differences():
 def test_gradients_without_input_gradient_or_bias():
     inputs, options = case(1, 4, 3, (3, 4), 2, dtype=torch.float64)
     x = inputs[0].detach()
-    assert gradcheck(lambda *args: modulated_deform_conv2d(x, *args, **options), inputs[1:4], fast_mode=True)
+    assert gradcheck(
+        lambda *args: modulated_deform_conv2d(x, *args, **options), inputs[1:4], fast_mode=True
+    )
 
 
 def test_bit_identical_twice_with_deterministic_algorithms():

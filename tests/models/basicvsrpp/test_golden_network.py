@@ -9,7 +9,9 @@ from lada.models import BasicVSR, BasicVSRPlusPlusNet, CharbonnierLoss
 
 
 def build(golden, meta: dict) -> BasicVSRPlusPlusNet:
-    net = BasicVSRPlusPlusNet(meta['mid_channels'], meta['num_blocks'], is_low_res_input=meta['is_low_res_input'])
+    net = BasicVSRPlusPlusNet(
+        meta['mid_channels'], meta['num_blocks'], is_low_res_input=meta['is_low_res_input']
+    )
     golden.set_weights(net, meta['scale'])
     return net
 
@@ -52,16 +54,25 @@ def test_training_trajectory(golden, make_sample):
     data = golden.load('training_trajectory')
     meta = data['meta']
     model = BasicVSR(
-        generator=dict(type='BasicVSRPlusPlusNet', mid_channels=meta['mid_channels'], num_blocks=meta['num_blocks'],
-                       is_low_res_input=False),
+        generator=dict(
+            type='BasicVSRPlusPlusNet',
+            mid_channels=meta['mid_channels'],
+            num_blocks=meta['num_blocks'],
+            is_low_res_input=False,
+        ),
         pixel_loss=dict(type='CharbonnierLoss', loss_weight=1.0, reduction='mean'),
-        train_cfg=dict(fix_iter=meta['fix_iter']))
+        train_cfg=dict(fix_iter=meta['fix_iter']),
+    )
     golden.set_weights(model.generator)
     spynet = [p for name, p in model.generator.named_parameters() if 'spynet' in name]
     others = [p for name, p in model.generator.named_parameters() if 'spynet' not in name]
-    optimizer = torch.optim.Adam([
-        dict(params=others, lr=meta['lr']), dict(params=spynet, lr=meta['lr'] * meta['spynet_lr_mult'])],
-        betas=meta['betas'])
+    optimizer = torch.optim.Adam(
+        [
+            dict(params=others, lr=meta['lr']),
+            dict(params=spynet, lr=meta['lr'] * meta['spynet_lr_mult']),
+        ],
+        betas=meta['betas'],
+    )
     clip = golden.smooth_clip(meta['input_seed'], meta['T'], 256, 256)
     noise = golden.rnd(meta['input_seed'] + 1, *clip.shape)
     target = torch.clamp(clip + 0.1 * noise, 0, 1)

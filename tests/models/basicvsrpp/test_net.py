@@ -9,7 +9,9 @@ from lada.models import BasicVSRPlusPlusNet, PixelShufflePack, use_implementatio
 
 @pytest.fixture(scope='module')
 def net(golden):
-    """The x4 mode, which accepts small frames; with a narrow head, whose 64 channels would take most of the time."""
+    """The x4 mode, which accepts small frames; with a narrow head, whose 64 channels would take
+    most of the time.
+    """
     net = BasicVSRPlusPlusNet(8, 1)
     net.upsample2 = PixelShufflePack(8, 8, 2, 3)
     net.conv_hr, net.conv_last = nn.Conv2d(8, 8, 3, 1, 1), nn.Conv2d(8, 3, 3, 1, 1)
@@ -68,7 +70,9 @@ def test_other_implementation_gives_the_same(net, clip):
 
 def test_implementation_can_be_named_and_shows(net):
     assert 'implementation=sampling' in repr(net)
-    assert 'implementation=torchvision' in repr(BasicVSRPlusPlusNet(8, 1, deform_conv='torchvision'))
+    assert 'implementation=torchvision' in repr(
+        BasicVSRPlusPlusNet(8, 1, deform_conv='torchvision')
+    )
     with pytest.raises(ValueError, match='unknown implementation'):
         BasicVSRPlusPlusNet(8, 1, deform_conv='fast')
 
@@ -138,14 +142,17 @@ def test_untrained_network_lets_signal_and_gradient_through():
     assert 0.02 < first / last < 50
 
 
-@pytest.mark.parametrize(('shape', 'low_res', 'rule'), [
-    ((1, 2, 3, 252, 256), False, 'at least 256'),
-    ((1, 2, 3, 256, 258), False, 'divisible by 4'),
-    ((1, 2, 3, 64, 60), True, 'at least 64'),
-    ((2, 3, 256, 256), False, r'\(N, T, 3, H, W\)'),
-    ((1, 2, 4, 256, 256), False, r'\(N, T, 3, H, W\)'),
-    ((1, 0, 3, 256, 256), False, r'\(N, T, 3, H, W\)'),
-])
+@pytest.mark.parametrize(
+    ('shape', 'low_res', 'rule'),
+    [
+        ((1, 2, 3, 252, 256), False, 'at least 256'),
+        ((1, 2, 3, 256, 258), False, 'divisible by 4'),
+        ((1, 2, 3, 64, 60), True, 'at least 64'),
+        ((2, 3, 256, 256), False, r'\(N, T, 3, H, W\)'),
+        ((1, 2, 4, 256, 256), False, r'\(N, T, 3, H, W\)'),
+        ((1, 0, 3, 256, 256), False, r'\(N, T, 3, H, W\)'),
+    ],
+)
 def test_wrong_sizes_are_named(shape, low_res, rule):
     net = BasicVSRPlusPlusNet(8, 0, is_low_res_input=low_res)
     with pytest.raises(LadaError, match=rule) as error:

@@ -17,18 +17,26 @@ def published(net):
     return {key: value for key, value in net.state_dict().items() if key not in ('mean', 'std')}
 
 
-@pytest.mark.parametrize('wrap', [lambda state: state, lambda state: dict(state_dict=state, meta=dict(epoch=1))])
+@pytest.mark.parametrize(
+    'wrap', [lambda state: state, lambda state: dict(state_dict=state, meta=dict(epoch=1))]
+)
 def test_loads_plain_and_wrapped_weights(tmp_path, trained, wrap):
     path = tmp_path / 'spynet.pth'
     torch.save(wrap(published(trained)), path)
     loaded = SPyNet(pretrained=str(path))
-    assert all(torch.equal(a, b) for a, b in zip(loaded.parameters(), trained.parameters(), strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(loaded.parameters(), trained.parameters(), strict=True)
+    )
 
 
 def test_state_dict_keys_are_the_published_ones():
     keys = set(SPyNet(None).state_dict())
-    layers = {f'basic_module.{i}.basic_module.{j}.conv.{kind}'
-              for i in range(6) for j in range(5) for kind in ('weight', 'bias')}
+    layers = {
+        f'basic_module.{i}.basic_module.{j}.conv.{kind}'
+        for i in range(6)
+        for j in range(5)
+        for kind in ('weight', 'bias')
+    }
     assert keys == layers | {'mean', 'std'}
 
 
@@ -52,7 +60,7 @@ def test_pairs_in_a_batch_do_not_meet(trained):
     ref, supp = torch.rand(3, 3, 64, 64), torch.rand(3, 3, 64, 64)
     with torch.no_grad():
         together = trained(ref, supp)
-        alone = torch.cat([trained(ref[i:i + 1], supp[i:i + 1]) for i in range(3)])
+        alone = torch.cat([trained(ref[i : i + 1], supp[i : i + 1]) for i in range(3)])
     torch.testing.assert_close(together, alone, atol=1e-4, rtol=1e-4)
 
 

@@ -5,16 +5,24 @@ import torch.nn.functional as F
 from lada.models.cpu.packed_conv import WEIGHT_GRADIENT_BYTES, PackedConv
 
 
-@pytest.mark.parametrize(('dtype', 'tolerance'),
-                         [(torch.float32, 1e-5), (torch.float64, 1e-12), (torch.bfloat16, 0.05)])
+@pytest.mark.parametrize(
+    ('dtype', 'tolerance'), [(torch.float32, 1e-5), (torch.float64, 1e-12), (torch.bfloat16, 0.05)]
+)
 @pytest.mark.parametrize('slope', [None, 0.0, 0.1])
 def test_same_as_the_plain_operations_at_two_sizes(dtype, tolerance, slope):
     torch.manual_seed(0)
-    weight, bias = torch.randn(8, 4, 3, 3, dtype=torch.float64) * 0.2, torch.randn(8, dtype=torch.float64)
+    weight, bias = (
+        torch.randn(8, 4, 3, 3, dtype=torch.float64) * 0.2,
+        torch.randn(8, dtype=torch.float64),
+    )
     conv = PackedConv(weight, bias, dtype)
     for side in (5, 8):
-        x = torch.randn(2, 4, side, 6, dtype=torch.float64).contiguous(memory_format=torch.channels_last)
-        added = torch.randn(2, 8, side, 6, dtype=torch.float64).contiguous(memory_format=torch.channels_last)
+        x = torch.randn(2, 4, side, 6, dtype=torch.float64).contiguous(
+            memory_format=torch.channels_last
+        )
+        added = torch.randn(2, 8, side, 6, dtype=torch.float64).contiguous(
+            memory_format=torch.channels_last
+        )
         for more in (None, added):
             expected = F.conv2d(x, weight, bias, padding=1)
             expected = expected if more is None else expected + more

@@ -12,7 +12,10 @@ def test_same_as_grid_sample_also_far_outside():
     factor = torch.rand(40, 2, 3)
     grid = (2 * places + 1) / torch.tensor([7, 5]).view(1, 2, 1, 1) - 1
     grid = grid.permute(2, 3, 0, 1)
-    expected = F.grid_sample(x.view(2, 3, 5, 7), grid, align_corners=False).permute(3, 0, 2, 1) * factor[..., None]
+    expected = (
+        F.grid_sample(x.view(2, 3, 5, 7), grid, align_corners=False).permute(3, 0, 2, 1)
+        * factor[..., None]
+    )
     samples = sample_rows(padded(x, torch.float32)[0], places + 1, factor)
     torch.testing.assert_close(samples, expected, atol=1e-5, rtol=0)
 
@@ -27,11 +30,14 @@ def test_places_that_are_not_numbers_hurt_nobody_else():
 def test_groups_are_warped_like_images():
     torch.manual_seed(0)
     x, flows = torch.randn(2, 6, 5, 7), torch.randn(2, 5, 7, 2, 2) * 3
-    expected = torch.cat([flow_warp(x[:, 3 * i:3 * i + 3], flows[..., i]) for i in range(2)], 1)
+    expected = torch.cat([flow_warp(x[:, 3 * i : 3 * i + 3], flows[..., i]) for i in range(2)], 1)
     torch.testing.assert_close(warp_groups(x, flows), expected, atol=1e-5, rtol=0)
 
 
 def test_gradients_of_warped_groups_against_differences():
     torch.manual_seed(0)
-    inputs = [torch.randn(*shape, dtype=torch.float64).requires_grad_() for shape in ((1, 4, 4, 3), (1, 4, 3, 2, 2))]
+    inputs = [
+        torch.randn(*shape, dtype=torch.float64).requires_grad_()
+        for shape in ((1, 4, 4, 3), (1, 4, 3, 2, 2))
+    ]
     assert gradcheck(warp_groups, inputs)
