@@ -1,4 +1,5 @@
-"""Time one step of BasicVSR++: ours against the reference path and against its convolutions alone.
+"""Time one step of BasicVSR++: the backend that the device chooses against the reference, which is
+the plain network (planes, default options), and against the step's convolutions alone.
 
 All of them are measured in one process, alternating, because machines and their load differ; read
 the ratios. Memory is measured in steps of its own, which give freed memory back first.
@@ -21,13 +22,12 @@ from torch import Tensor
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from conv_floor import ConvRecorder, clock_for, measure, total_flops
-from reference_basicvsrpp import reference_forward
 
 from lada.cli import make_parser, run_script
 from lada.data.worker import keep_freed_memory
 from lada.errors import LadaError
 from lada.models import BasicVSRPlusPlusNet, CharbonnierLoss
-from lada.models.basicvsrpp.deform_conv import choose_implementation
+from lada.models.basicvsrpp.backend import choose_backend
 
 DTYPES = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
 
@@ -45,7 +45,8 @@ def main(args: argparse.Namespace) -> None:
         threads=torch.get_num_threads(),
         machine=platform.machine(),
         device=torch.cuda.get_device_name(device) if device.type == 'cuda' else 'cpu',
-        deform_conv=choose_implementation(device),
+        instructions=torch.backends.cpu.get_cpu_capability(),
+        backend=choose_backend(None, device, None),
         mode='inference' if args.inference else 'training',
         clock='processor' if args.cpu_time else 'wall',
         results=[],
@@ -72,11 +73,11 @@ def case(args: argparse.Namespace, device: torch.device, size: int, frames: int)
     net.spynet.requires_grad_(not args.frozen)
     clip = torch.rand(args.batch, frames, 3, size, size, device=device)
     target = torch.rand_like(clip)
-    paths = {'ours': lambda: _with_segment(net, None, clip)}
+    paths = {'ours': lambda: _with(net, None, None, clip)}
     if not args.no_reference:
-        paths = {'reference': lambda: reference_forward(net, clip), **paths}
+        paths = {'reference': lambda: _with(net, 'plain', None, clip), **paths}
     if args.segment and not args.inference:
-        paths[f'ours, segments of {args.segment}'] = lambda: _with_segment(net, args.segment, clip)
+        paths[f'ours, segments of {args.segment}'] = lambda: _with(net, None, args.segment, clip)
     clock = clock_for(device, args.cpu_time)
     steps = {
         (name, precision): _step(args, net, path, target, precision, clock)
@@ -138,8 +139,10 @@ def case(args: argparse.Namespace, device: torch.device, size: int, frames: int)
     return results
 
 
-def _with_segment(net: BasicVSRPlusPlusNet, segment: int | None, clip: Tensor) -> Tensor:
-    net.checkpoint_segment = segment
+def _with(
+    net: BasicVSRPlusPlusNet, backend: str | None, segment: int | None, clip: Tensor
+) -> Tensor:
+    net.backend, net.checkpoint_segment = backend, segment
     return net(clip)
 
 

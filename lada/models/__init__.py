@@ -3,7 +3,7 @@ them.
 """
 
 from lada.models.basicvsrpp.alignment import SecondOrderDeformableAlignment
-from lada.models.basicvsrpp.deform_conv import modulated_deform_conv2d, use_implementation
+from lada.models.basicvsrpp.deform_conv import modulated_deform_conv2d
 from lada.models.basicvsrpp.flow_warp import flow_warp
 from lada.models.basicvsrpp.net import BasicVSRPlusPlusNet
 from lada.models.basicvsrpp.residual import ResidualBlocksWithInputConv
@@ -36,5 +36,4 @@ __all__ = [
     'UNetDiscriminatorWithSpectralNorm',
     'flow_warp',
     'modulated_deform_conv2d',
-    'use_implementation',
 ]

@@ -1,23 +1,20 @@
 """Modulated deformable convolution (Zhu et al. 2019, "Deformable ConvNets v2").
 
-Two implementations with the same values. ``torchvision`` is the compiled operator, fast on CUDA.
-``sampling`` samples, then multiplies (:mod:`lada.models.cpu.sampled_conv`): on a CPU it is several
-times faster, most of all in the backward pass, and deterministic.
+Three implementations with the same values. ``torchvision`` is TorchVision's compiled operator.
+``mmcv`` is MMCV's, where the installed MMCV was built with its operators. ``sampling`` samples,
+then multiplies (:mod:`lada.models.cpu.sampled_conv`): deterministic, and faster on a processor,
+most of all in the backward pass.
 """
-
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 
 import torch
 from torch import Tensor
 from torchvision.ops import deform_conv2d
 
-from lada.models.cpu.row_sampling import pixel_positions
+from lada.errors import LadaError
 from lada.models.cpu.sampled_conv import sampled_conv
+from lada.models.pixel_grid import pixel_positions
 
-IMPLEMENTATIONS = ('torchvision', 'sampling')
-_forced: ContextVar[str | None] = ContextVar('deform_conv_implementation', default=None)
+IMPLEMENTATIONS = ('torchvision', 'mmcv', 'sampling')
 
 
 def modulated_deform_conv2d(
@@ -32,64 +29,72 @@ def modulated_deform_conv2d(
     dilation: int = 1,
     implementation: str | None = None,
 ) -> Tensor:
-    """Return the convolution of ``x`` sampled at shifted positions.
+    """Return the convolution of ``x`` sampled at shifted positions, (N, O, Ho, Wo).
 
-    ``x``: (N, C, H, W). ``offset``: (N, 2·G·K, Ho, Wo), for each of G groups of input channels and
-    each of the K kernel positions the vertical and the horizontal shift in pixels. ``mask``: (N,
-    G·K, Ho, Wo), a factor for each sample. ``weight``: (O, C, kh, kw). Samples outside the image
-    are zero. ``implementation`` is one of :data:`IMPLEMENTATIONS`, or ``None``: what
-    :func:`use_implementation` says, else ``torchvision`` on CUDA and ``sampling`` elsewhere. Raises
-    :class:`ValueError` for shapes that do not fit.
+    Samples outside the image are zero. Raises :class:`ValueError` for shapes that do not fit.
+
+    Args:
+        x: (N, C, H, W).
+        offset: (N, 2·G·K, Ho, Wo), for each of G groups of input channels and each of the K kernel
+            positions the vertical and the horizontal shift in pixels; its type is computed in.
+        mask: (N, G·K, Ho, Wo), a factor for each sample.
+        weight: (O, C, kh, kw).
+        bias: (O,).
+        stride: between two positions of the kernel.
+        padding: zeros around ``x``.
+        dilation: between two taps of the kernel.
+        implementation: one of :data:`IMPLEMENTATIONS`; ``None``: ``torchvision``.
     """
     kernel = weight.shape[2] * weight.shape[3]
     groups = mask.shape[1] // kernel
     _check(x, offset, mask, weight, groups, kernel)
-    if choose_implementation(x.device, implementation) == 'torchvision':
-        # The operator knows no autocast rule for mixed types; offsets stay in float32 through the
-        # whole call.
-        with torch.autocast(x.device.type, enabled=False):
-            out = deform_conv2d(
-                x.to(offset.dtype),
-                offset,
-                weight.to(offset.dtype),
-                None if bias is None else bias.to(offset.dtype),
-                stride,
-                padding,
-                dilation,
-                mask.to(offset.dtype),
-            )
-        return out.to(x.dtype)
-    batch, _, height, width = mask.shape
-    shifts = offset.view(batch, groups, kernel, 2, height, width).permute(0, 4, 5, 3, 1, 2).flip(3)
-    places = torch.cat(
-        [shifts, mask.view(batch, groups, 1, kernel, height, width).permute(0, 4, 5, 2, 1, 3)], 3
-    )
-    base = pixel_positions(height, width, offset.device, offset.dtype, stride)[..., None]
-    return sampled_conv(x, base.expand(batch, *base.shape), places, weight, bias, padding, dilation)
+    implementation = check_implementation(implementation) or 'torchvision'
+    if implementation == 'sampling':
+        return _by_sampling(x, offset, mask, weight, bias, stride, padding, dilation, groups)
+    # The operators know no autocast rule for mixed types; offsets keep theirs through the call.
+    with torch.autocast(x.device.type, enabled=False):
+        kind = offset.dtype
+        image, mask, weight = x.to(kind), mask.to(kind), weight.to(kind)
+        bias = None if bias is None else bias.to(kind)
+        if implementation == 'torchvision':
+            out = deform_conv2d(image, offset, weight, bias, stride, padding, dilation, mask)
+        else:
+            operator = _mmcv_operator()
+            out = operator(image, offset, mask, weight, bias, stride, padding, dilation, 1, groups)
+    return out.to(x.dtype)
 
 
-@contextmanager
-def use_implementation(name: str | None) -> Iterator[None]:
-    """Choose the implementation for every call inside the ``with`` block (``None``: by device)."""
-    choose_implementation(torch.device('cpu'), name)
-    token = _forced.set(name)
-    try:
-        yield
-    finally:
-        _forced.reset(token)
-
-
-def choose_implementation(device: torch.device, implementation: str | None = None) -> str:
-    """Return the implementation that a call on ``device`` uses."""
-    name = (
-        implementation or _forced.get() or ('torchvision' if device.type == 'cuda' else 'sampling')
-    )
-    if name not in IMPLEMENTATIONS:
-        raise ValueError(
-            f'deformable convolution: unknown implementation {name!r}; '
-            f'choose one of {", ".join(IMPLEMENTATIONS)}'
+def check_implementation(name: str | None) -> str | None:
+    """Return ``name``; raise :class:`LadaError` unless it can be used here, or is None."""
+    if name is not None and name not in IMPLEMENTATIONS:
+        raise LadaError(
+            f'deform_conv: unknown implementation {name!r}; choose one of'
+            f' {", ".join(IMPLEMENTATIONS)}, or None'
         )
+    if name == 'mmcv':
+        _mmcv_operator()
     return name
+
+
+def _mmcv_operator():
+    try:
+        from mmcv.ops import modulated_deform_conv2d as operator
+    except ImportError as error:
+        raise LadaError(
+            f"deform_conv='mmcv': the installed mmcv has no compiled operators ({error}); install a"
+            " build that has, or use 'torchvision'"
+        ) from error
+    return operator
+
+
+def _by_sampling(x, offset, mask, weight, bias, stride, padding, dilation, groups) -> Tensor:
+    batch, _, height, width = mask.shape
+    by_tap = (batch, groups, -1, 2, height, width)
+    shifts = offset.view(by_tap).permute(0, 4, 5, 3, 1, 2).flip(3)
+    factors = mask.view(batch, groups, 1, -1, height, width).permute(0, 4, 5, 2, 1, 3)
+    base = pixel_positions(height, width, offset.device, offset.dtype, stride)[..., None]
+    base = base.expand(batch, *base.shape)
+    return sampled_conv(x, base, torch.cat([shifts, factors], 3), weight, bias, padding, dilation)
 
 
 def _check(

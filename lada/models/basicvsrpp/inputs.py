@@ -1,6 +1,7 @@
-"""What a clip must look like before a network sees it."""
+"""What a clip must look like before BasicVSR++ sees it, and what it costs."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from lada.errors import LadaError
@@ -43,3 +44,37 @@ def check_clip(clip: Tensor, *, downsampled: bool, device: torch.device) -> None
             f'input too small: {height}x{width} (shape {shape}); height and width must be at least '
             f'{smallest}, because the flow network needs 64x64; use larger frames'
         )
+
+
+def is_mirrored(clip: Tensor) -> bool:
+    """Whether the second half of a clip (N, T, ...) is its first half backwards, as test-time
+    extension makes it: flows in one direction then tell those in the other.
+    """
+    # A graph of torch.compile cannot depend on values.
+    if clip.shape[1] % 2 or torch.compiler.is_compiling():
+        return False
+    first, second = clip.chunk(2, dim=1)
+    return torch.equal(first, second.flip(1))
+
+
+def quarter_size(clip: Tensor) -> Tensor:
+    """Return a clip (N, T, 3, H, W) at a quarter of its height and width, as features have."""
+    small = F.interpolate(clip.flatten(0, 1), scale_factor=0.25, mode='bicubic')
+    return small.unflatten(0, clip.shape[:2])
+
+
+def activation_bytes(clip: Tensor, channels: int, blocks: int, is_low_res_input: bool) -> float:
+    """Return about how much memory the activations of one frame take until the backward pass.
+
+    Args:
+        clip: (N, T, 3, H, W).
+        channels: of the network's features.
+        blocks: residual blocks of each of the four branches.
+        is_low_res_input: features have the size of the frames, not a quarter of it.
+    """
+    n, _, _, h, w = clip.shape
+    low = n * h * w / (1 if is_low_res_input else 16)
+    # Two activations for each residual block; samples, offsets, masks and what they come from; the
+    # upsampling's large pictures.
+    values = low * (channels * (2 * 4 * blocks + 60) + 4 * 1900 + 16 * 64 * 3 + 4 * channels * 2)
+    return values * (2 if torch.is_autocast_enabled(clip.device.type) else 4)

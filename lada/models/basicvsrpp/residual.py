@@ -1,11 +1,9 @@
 """Residual blocks without normalisation, the workhorse of every propagation branch."""
 
-from collections.abc import Callable
-
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lada.models.basicvsrpp.initialization import LEAKY_SLOPE, he_normal_
-from lada.models.cpu.conv_chain import ResidualChain
 
 
 class ResidualBlockNoBN(nn.Module):
@@ -19,25 +17,8 @@ class ResidualBlockNoBN(nn.Module):
         he_normal_(self.conv1, slope=0, scale=0.1)
         he_normal_(self.conv2, slope=0, scale=0.1)
 
-    def parts(self) -> tuple[Tensor, ...]:
-        """The weight and bias of both convolutions, in order."""
-        return self.conv1.weight, self.conv1.bias, self.conv2.weight, self.conv2.bias
-
     def forward(self, x: Tensor) -> Tensor:
-        return ResidualChain(self.parts(), self.res_scale)(x)
-
-
-class ResidualStack(nn.Sequential):
-    """Residual blocks of one scale, computed as one step of the graph."""
-
-    def chain(self) -> Callable[[Tensor], Tensor]:
-        """What :meth:`forward` computes, for many calls between which no weight changes."""
-        if not len(self):
-            return nn.Identity()
-        return ResidualChain([part for block in self for part in block.parts()], self[0].res_scale)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.chain()(x)
+        return x + self.res_scale * self.conv2(F.relu_(self.conv1(x)))
 
 
 class ResidualBlocksWithInputConv(nn.Module):
@@ -48,7 +29,7 @@ class ResidualBlocksWithInputConv(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int = 64, num_blocks: int = 30):
         super().__init__()
-        blocks = ResidualStack(*(ResidualBlockNoBN(out_channels) for _ in range(num_blocks)))
+        blocks = nn.Sequential(*(ResidualBlockNoBN(out_channels) for _ in range(num_blocks)))
         self.main = nn.Sequential(
             nn.Conv2d(in_channels, out_channels, 3, 1, 1),
             nn.LeakyReLU(LEAKY_SLOPE, inplace=True),

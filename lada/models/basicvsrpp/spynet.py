@@ -2,6 +2,7 @@
 using a Spatial Pyramid Network").
 """
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import torch
@@ -11,7 +12,6 @@ from torch import Tensor, nn
 from lada.checkpoints.reading import load_into
 from lada.models.basicvsrpp.flow_warp import flow_warp
 from lada.models.basicvsrpp.initialization import he_normal_, zero_
-from lada.models.cpu.layout import channels_last
 from lada.registry import MODELS
 
 LEVELS = 6
@@ -19,6 +19,12 @@ MULTIPLE = 2 ** (LEVELS - 1)
 IMAGE_MEAN = (0.485, 0.456, 0.406)
 IMAGE_STD = (0.229, 0.224, 0.225)
 LEVEL_CHANNELS = (8, 32, 64, 32, 16, 2)
+
+Layout = Callable[[Tensor], Tensor]
+
+
+def _as_it_is(x: Tensor) -> Tensor:
+    return x
 
 
 class _ConvLayer(nn.Module):
@@ -53,9 +59,10 @@ class SPyNetBasicModule(nn.Module):
 class SPyNet(nn.Module):
     """Flow from a reference to a supporting image, in pixels of the input size.
 
-    ``pretrained``: path or ``http(s)`` address of weights (a plain state dict or ``{'state_dict':
-    ...}``), e.g. the published ``spynet_20210409-c6c1bd09.pth``; ``None`` starts from flows of
-    zero. Raises :class:`lada.errors.LadaError` when the file is missing or does not fit.
+    Args:
+        pretrained: path or ``http(s)`` address of weights (a plain state dict or ``{'state_dict':
+            ...}``), e.g. the published ``spynet_20210409-c6c1bd09.pth``; ``None`` starts from flows
+            of zero. :class:`lada.errors.LadaError` says when the file is missing or does not fit.
     """
 
     def __init__(self, pretrained: str | None):
@@ -71,7 +78,7 @@ class SPyNet(nn.Module):
         if pretrained is not None:
             load_into(self, pretrained, optional=('mean', 'std'))
 
-    def compute_flow(self, ref: Tensor, supp: Tensor) -> Tensor:
+    def compute_flow(self, ref: Tensor, supp: Tensor, layout: Layout = _as_it_is) -> Tensor:
         """Flow (N, 2, H, W) between images (N, 3, H, W) whose sides are multiples of 32."""
         refs, supps = self._pyramid(ref), self._pyramid(supp)
         flow = None
@@ -84,26 +91,31 @@ class SPyNet(nn.Module):
                     F.interpolate(flow, scale_factor=2, mode='bilinear', align_corners=True) * 2.0
                 )
                 warped = flow_warp(supp, flow_up.permute(0, 2, 3, 1), padding_mode='border')
-            flow = flow_up + self.basic_module[level](
-                channels_last(torch.cat([ref, warped, flow_up], 1))
-            )
+            inputs = layout(torch.cat([ref, warped, flow_up], 1))
+            flow = flow_up + self.basic_module[level](inputs)
         return flow
 
-    def forward(self, ref: Tensor, supp: Tensor) -> Tensor:
-        """Flow (N, 2, H, W) from ``ref`` to ``supp``, both (N, 3, H, W) in [0, 1]; float32 also
-        under autocast.
+    def forward(self, ref: Tensor, supp: Tensor, layout: Layout = _as_it_is) -> Tensor:
+        """Return the flow (N, 2, H, W) from ``ref`` to ``supp``; float32 also under autocast.
+
+        Args:
+            ref: (N, 3, H, W) in [0, 1].
+            supp: the same.
+            layout: applied to what each level's convolutions take, to store it otherwise.
         """
+        if not len(ref):
+            return ref[:, :2]
         with torch.autocast(ref.device.type, enabled=False):
             if ref.dtype != torch.float64:
                 ref, supp = ref.float(), supp.float()
             height, width = ref.shape[2:]
             padded = (-(-height // MULTIPLE) * MULTIPLE, -(-width // MULTIPLE) * MULTIPLE)
             if padded == (height, width):
-                return self.compute_flow(ref, supp)
+                return self.compute_flow(ref, supp, layout)
             ref = F.interpolate(ref, size=padded, mode='bilinear', align_corners=False)
             supp = F.interpolate(supp, size=padded, mode='bilinear', align_corners=False)
             flow = F.interpolate(
-                self.compute_flow(ref, supp),
+                self.compute_flow(ref, supp, layout),
                 size=(height, width),
                 mode='bilinear',
                 align_corners=False,

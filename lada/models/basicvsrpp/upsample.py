@@ -1,16 +1,23 @@
 """Upsampling by moving channels into space."""
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lada.models.basicvsrpp.initialization import he_normal_
-from lada.models.cpu.conv_chain import ConvChain, Link
 
 
 class PixelShufflePack(nn.Module):
     """A convolution to ``out_channels * scale_factor²`` channels, then a pixel shuffle (Shi et al.
-    2016).
+    2016, "Real-Time Single Image and Video Super-Resolution Using an Efficient Sub-Pixel
+    Convolutional Neural Network").
 
     (N, in_channels, H, W) to (N, out_channels, H * scale_factor, W * scale_factor).
+
+    Args:
+        in_channels: of the input.
+        out_channels: of the output.
+        scale_factor: how many times larger the output is.
+        upsample_kernel: side of the convolution's kernel, odd.
     """
 
     def __init__(
@@ -26,14 +33,5 @@ class PixelShufflePack(nn.Module):
         )
         he_normal_(self.upsample_conv)
 
-    def link(self, slope: float | None = None) -> Link:
-        """The convolution with its filters sorted by position, so that the shuffle moves whole runs
-        of channels.
-        """
-        cell = self.scale_factor**2
-        weight = self.upsample_conv.weight.unflatten(0, (-1, cell)).transpose(0, 1).flatten(0, 1)
-        bias = self.upsample_conv.bias.view(-1, cell).t().flatten()
-        return Link(weight, bias, slope, self.scale_factor)
-
     def forward(self, x: Tensor) -> Tensor:
-        return ConvChain([self.link()])(x)
+        return F.pixel_shuffle(self.upsample_conv(x), self.scale_factor)

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
@@ -45,21 +44,7 @@ class ConvChain:
         """(N, C, H, W) to (N, C', f·H, f·W), stored channels last. ``added`` joins the first
         convolution's result.
         """
-        if torch.compiler.is_compiling():
-            return self._plain(x, added)
         return _Chain.apply(x, added, self.steps, self.packed, *self.parameters)
-
-    def _plain(self, x: Tensor, added: Tensor | None) -> Tensor:
-        # torch.compile fuses plain operations itself, and follows no weights that are packed on the
-        # way.
-        for weight, bias, (slope, factor) in zip(
-            self.parameters[::2], self.parameters[1::2], self.steps, strict=True
-        ):
-            x = F.conv2d(x, weight, bias, padding=weight.shape[-1] // 2)
-            x, added = x if added is None else x + added, None
-            x = x if slope is None else F.leaky_relu(x, slope)
-            x = x if factor == 1 else _shuffle(x, factor)
-        return x
 
 
 class ResidualChain:
@@ -74,12 +59,6 @@ class ResidualChain:
         self.packed = _Packed(parameters)
 
     def __call__(self, x: Tensor) -> Tensor:
-        if torch.compiler.is_compiling():
-            parts = iter(self.parameters)
-            for weight_1, bias_1, weight_2, bias_2 in zip(parts, parts, parts, parts, strict=True):
-                hidden = F.relu(F.conv2d(x, weight_1, bias_1, padding=1))
-                x = x + self.scale * F.conv2d(hidden, weight_2, bias_2, padding=1)
-            return x
         return _Residual.apply(x, self.scale, self.packed, *self.parameters)
 
 

@@ -2,8 +2,7 @@
 
 Autocast and oneDNN convert weights in every call, the first to its type, the second to blocks. Here
 that happens once, and an addition or an activation joins the convolution where oneDNN takes it
-along (64 to 64 channels, 64×64, two threads: convolution and ReLU 0.65 to 0.61 ms in float32, 0.36
-to 0.31 ms in bfloat16; convolution and addition 0.74 to 0.66 and 0.37 to 0.32 ms).
+along.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,7 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-_ops = torch.ops.mkldnn
+from lada.models.cpu import onednn
+
 # With inputs of two bytes a number and more bytes than this, oneDNN computes weight gradients at
 # half its rate.
 WEIGHT_GRADIENT_BYTES = 4 * 2**20
@@ -40,18 +40,10 @@ class PackedConv:
 
         ``x`` (N, C, H, W) and ``added`` (N, C', H, W) have the type of the weights.
         """
-        if not self._packs(x):
-            out = F.conv2d(x, self.weight, self.bias, padding=self.pad)
-            out = out if added is None else out.add_(added)
-            return out if slope is None else F.leaky_relu_(out, slope)
-        geometry = [self.pad] * 2, [1, 1], [1, 1], 1
-        weight = self._pack(x, geometry)
-        if added is None:
-            kind, values = ('none', []) if slope is None else ('leaky_relu', [slope])
-            return _ops._convolution_pointwise(x, weight, self.bias, *geometry, kind, values, '')
-        out = _ops._convolution_pointwise.binary(
-            x, added, weight, self.bias, *geometry, 'add', 1.0, None, [], None
-        )
+        if onednn.can_convolve(x):
+            return onednn.convolve(x, self._pack(x), self.bias, self.pad, added, slope)
+        out = F.conv2d(x, self.weight, self.bias, padding=self.pad)
+        out = out if added is None else out.add_(added)
         return out if slope is None else F.leaky_relu_(out, slope)
 
     def gradients(
@@ -115,19 +107,9 @@ class PackedConv:
             rows = F.pad(x[:, :, top:bottom], (0, 0, top - (start - pad), end + pad - bottom))
             yield grad[:, :, start:end], rows
 
-    def _packs(self, x: Tensor) -> bool:
-        return (
-            x.device.type == 'cpu'
-            and torch.backends.mkldnn.is_available()
-            and (
-                x.dtype == torch.float32
-                or (x.dtype == torch.bfloat16 and _ops._is_mkldnn_bf16_supported())
-            )
-        )
-
-    def _pack(self, x: Tensor, geometry: tuple) -> Tensor:
+    def _pack(self, x: Tensor) -> Tensor:
         # oneDNN chooses the blocks by the size of the input.
         size = tuple(x.shape)
         if size not in self.packs:
-            self.packs[size] = _ops._reorder_convolution_weight(self.weight, *geometry, list(size))
+            self.packs[size] = onednn.pack(self.weight, self.pad, size)
         return self.packs[size]

@@ -12,18 +12,6 @@ import torch
 from torch import Tensor
 
 
-@lru_cache(maxsize=16)
-def pixel_positions(
-    height: int, width: int, device: torch.device, dtype: torch.dtype, step: int = 1
-) -> Tensor:
-    """Return the places of pixels that lie ``step`` apart, from 0 on: (H, W, 2), horizontal and
-    vertical.
-    """
-    with torch.inference_mode(False), torch.no_grad():
-        y, x = (torch.arange(size, dtype=dtype, device=device) * step for size in (height, width))
-        return torch.stack(torch.meshgrid(x, y, indexing='xy'), -1)
-
-
 def padded(x: Tensor, dtype: torch.dtype) -> Tensor:
     """Return ``x`` (N, C, H, W) as tables (N, H + 4, W + 2, C) of ``dtype`` with zeros around it.
 

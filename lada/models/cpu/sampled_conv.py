@@ -10,7 +10,9 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from lada.models.cpu.layout import planes
-from lada.models.cpu.row_sampling import padded, pixel_positions, sample_rows
+from lada.models.cpu.onednn import product
+from lada.models.cpu.row_sampling import padded, sample_rows
+from lada.models.pixel_grid import pixel_positions
 
 # Positions sampled at once: with fewer the calls cost more (512: 3 % of inference), with more the
 # caches miss more.
@@ -84,7 +86,7 @@ def _by_rows(
             )
             where = where.view_as(shift[:, :2]).add_(taps)
             columns = sample_rows(table[sample], where, shift[:, 2])
-            rows.append(_product(columns.view(len(columns), -1).to(x.dtype), flat, bias))
+            rows.append(product(columns.view(len(columns), -1).to(x.dtype), flat, bias))
     return torch.cat(rows).view(batch, height, width, -1).permute(0, 3, 1, 2)
 
 
@@ -120,7 +122,7 @@ class _SampledConv(torch.autograd.Function):
                 if reach is not None:
                     part.mul_(shifts[2, chosen][:, None])
                 samples[index, chosen] = part
-            outs.append(_product(flat, _columns(samples[index], shifts[2], reach).t()).t())
+            outs.append(product(flat, _columns(samples[index], shifts[2], reach).t()).t())
         ctx.save_for_backward(x, base, weight, torch.stack(planar), samples)
         out = torch.stack(outs)
         out = out if bias is None else out.add_(bias.to(out.dtype))
@@ -146,7 +148,7 @@ class _SampledConv(torch.autograd.Function):
         grad_weight = torch.zeros_like(flat, dtype=weight.dtype)
         for index, shifts in enumerate(planar):
             columns = _columns(samples[index], shifts[2], reach)
-            grad_weight += _product(columns, rows[index].t().contiguous())
+            grad_weight += product(columns, rows[index].t().contiguous())
             del columns
             image = planes(x[index, None]).view(groups, -1, height, width).to(shifts.dtype)
             grid = _grid(
@@ -155,7 +157,7 @@ class _SampledConv(torch.autograd.Function):
             grad_shifts = torch.empty_like(shifts)
             for chosen in _parts(groups):
                 kept = samples[index, chosen]
-                grad_columns = _product(
+                grad_columns = product(
                     flat.view(groups, -1, flat.shape[1])[chosen].flatten(0, 1), rows[index]
                 )
                 grad_columns = grad_columns.to(shifts.dtype).view(kept.shape)
@@ -198,7 +200,7 @@ def _parts(groups: int) -> list[slice]:
     """Groups to sample at once: grid_sample works on them in parallel, and a few at a time stay in
     the caches.
     """
-    step = groups if torch.compiler.is_compiling() else max(4, torch.get_num_threads())
+    step = max(4, torch.get_num_threads())
     return [slice(start, min(start + step, groups)) for start in range(0, groups, step)]
 
 
@@ -240,20 +242,6 @@ def _grid(
             out=grid[axis].view(where.shape),
         )
     return grid.permute(1, 2, 3, 0)
-
-
-def _product(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
-    """``a @ b.t() + bias`` for matrices (M, K) and (N, K)."""
-    if (
-        not torch.compiler.is_compiling()  # Inductor takes constant weights only
-        and a.dtype == torch.float32
-        and a.device.type == 'cpu'
-        and torch.backends.mkldnn.is_available()
-    ):
-        # float32 matmul goes to MKL, which multiplies at 0.4 times oneDNN's rate on AMD processors
-        # with AVX-512.
-        return torch.ops.mkldnn._linear_pointwise(a, b, bias, 'none', [], '')
-    return torch.mm(a, b.t()) if bias is None else torch.addmm(bias, a, b.t())
 
 
 def _taps(

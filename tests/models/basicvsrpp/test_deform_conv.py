@@ -1,12 +1,14 @@
+import sys
+from functools import partial
+
 import pytest
 import torch
 from torch.autograd import gradcheck
 
-from lada.models.basicvsrpp.deform_conv import (
-    choose_implementation,
-    modulated_deform_conv2d,
-    use_implementation,
-)
+from lada.errors import LadaError
+from lada.models.basicvsrpp.deform_conv import check_implementation, modulated_deform_conv2d
+
+sampled = partial(modulated_deform_conv2d, implementation='sampling')
 
 
 def case(
@@ -82,19 +84,15 @@ def test_same_as_torchvision(name, layout):
 
 def test_gradients_against_differences():
     inputs, options = case(2, 4, 3, (3, 4), 2, dtype=torch.float64)
-    assert gradcheck(
-        lambda *args: modulated_deform_conv2d(*args, **options), inputs, fast_mode=True
-    )
+    assert gradcheck(lambda *args: sampled(*args, **options), inputs, fast_mode=True)
     inputs, options = case(1, 2, 1, (3, 2), 1, dtype=torch.float64)
-    assert gradcheck(lambda *args: modulated_deform_conv2d(*args, **options), inputs)
+    assert gradcheck(lambda *args: sampled(*args, **options), inputs)
 
 
 def test_gradients_without_input_gradient_or_bias():
     inputs, options = case(1, 4, 3, (3, 4), 2, dtype=torch.float64)
     x = inputs[0].detach()
-    assert gradcheck(
-        lambda *args: modulated_deform_conv2d(x, *args, **options), inputs[1:4], fast_mode=True
-    )
+    assert gradcheck(lambda *args: sampled(x, *args, **options), inputs[1:4], fast_mode=True)
 
 
 def test_bit_identical_twice_with_deterministic_algorithms():
@@ -103,7 +101,7 @@ def test_bit_identical_twice_with_deterministic_algorithms():
     try:
         runs = []
         for _ in range(2):
-            out = modulated_deform_conv2d(*inputs, **options)
+            out = sampled(*inputs, **options)
             runs.append([out, *torch.autograd.grad(out.square().sum(), inputs)])
     finally:
         torch.use_deterministic_algorithms(False)
@@ -112,22 +110,37 @@ def test_bit_identical_twice_with_deterministic_algorithms():
 
 def test_bfloat16_input_keeps_float32_positions():
     inputs, options = case(1, 32, 16, (12, 12), 16)
-    exact = modulated_deform_conv2d(*inputs, **options)
-    rounded = modulated_deform_conv2d(inputs[0].bfloat16(), *inputs[1:], **options)
+    exact = sampled(*inputs, **options)
+    rounded = sampled(inputs[0].bfloat16(), *inputs[1:], **options)
     assert rounded.dtype == torch.bfloat16
     assert (rounded.float() - exact).norm() / exact.norm() < 0.01
 
 
-def test_choice_is_visible_and_overridable():
-    cpu, cuda = torch.device('cpu'), torch.device('cuda')
-    assert choose_implementation(cpu) == 'sampling'
-    assert choose_implementation(cuda) == 'torchvision'
-    with use_implementation('torchvision'):
-        assert choose_implementation(cpu) == 'torchvision'
-        assert choose_implementation(cpu, 'sampling') == 'sampling'
-    assert choose_implementation(cpu) == 'sampling'
-    with pytest.raises(ValueError, match='unknown implementation'), use_implementation('fast'):
-        pass
+def test_names_are_checked():
+    assert check_implementation(None) is None
+    assert check_implementation('sampling') == 'sampling'
+    with pytest.raises(LadaError, match='unknown implementation'):
+        check_implementation('fast')
+
+
+def test_an_mmcv_without_operators_is_told_at_once(monkeypatch):
+    monkeypatch.setitem(sys.modules, 'mmcv.ops', None)
+    with pytest.raises(LadaError, match='no compiled operators'):
+        check_implementation('mmcv')
+
+
+def test_same_as_mmcv_where_it_has_its_operators():
+    try:
+        check_implementation('mmcv')
+    except LadaError as error:
+        assert 'no compiled operators' in str(error)
+        return
+    inputs, options = case(**CASES['batch'])
+    found, expected = (
+        modulated_deform_conv2d(*inputs, **options, implementation=name)
+        for name in ('mmcv', 'torchvision')
+    )
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
 
 
 def test_shapes_that_do_not_fit_are_named():

@@ -6,21 +6,26 @@ import torch
 import torch.nn.functional as F
 
 from lada.models import BasicVSR, BasicVSRPlusPlusNet, CharbonnierLoss
+from lada.models.basicvsrpp.backend import BACKENDS
 
 
-def build(golden, meta: dict) -> BasicVSRPlusPlusNet:
+def build(golden, meta: dict, backend: str) -> BasicVSRPlusPlusNet:
     net = BasicVSRPlusPlusNet(
-        meta['mid_channels'], meta['num_blocks'], is_low_res_input=meta['is_low_res_input']
+        meta['mid_channels'],
+        meta['num_blocks'],
+        is_low_res_input=meta['is_low_res_input'],
+        backend=backend,
     )
     golden.set_weights(net, meta['scale'])
     return net
 
 
+@pytest.mark.parametrize('backend', BACKENDS)
 @pytest.mark.parametrize('name', ['basicvsrpp_x4', 'basicvsrpp_same_size'])
-def test_forward_and_backward(golden, name):
+def test_forward_and_backward(golden, name, backend):
     data = golden.load(name)
     meta = data['meta']
-    net = build(golden, meta)
+    net = build(golden, meta, backend)
     assert [key for key, _ in net.named_parameters()] == list(data['param_names'])
     clip = golden.smooth_clip(meta['input_seed'], meta['T'], meta['H'], meta['W'])
 
@@ -45,12 +50,13 @@ def test_flow(golden, name):
     if not meta['is_low_res_input']:
         clip = F.interpolate(clip, scale_factor=0.25, mode='bicubic')
     with torch.no_grad():
-        flow = build(golden, meta).spynet(clip[:1], clip[1:])
+        flow = build(golden, meta, 'plain').spynet(clip[:1], clip[1:])
     np.testing.assert_allclose(flow[..., ::4, ::4], data['flow'], atol=1e-4)
 
 
 @pytest.mark.slow
-def test_training_trajectory(golden, make_sample):
+@pytest.mark.parametrize('backend', BACKENDS)
+def test_training_trajectory(golden, make_sample, backend):
     data = golden.load('training_trajectory')
     meta = data['meta']
     model = BasicVSR(
@@ -59,6 +65,7 @@ def test_training_trajectory(golden, make_sample):
             mid_channels=meta['mid_channels'],
             num_blocks=meta['num_blocks'],
             is_low_res_input=False,
+            backend=backend,
         ),
         pixel_loss=dict(type='CharbonnierLoss', loss_weight=1.0, reduction='mean'),
         train_cfg=dict(fix_iter=meta['fix_iter']),

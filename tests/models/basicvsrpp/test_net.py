@@ -1,18 +1,21 @@
+import copy
+
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from lada.errors import LadaError
-from lada.models import BasicVSRPlusPlusNet, PixelShufflePack, use_implementation
+from lada.models import BasicVSRPlusPlusNet, PixelShufflePack
+from lada.models.basicvsrpp.backend import choose_backend
 
 
-@pytest.fixture(scope='module')
-def net(golden):
+@pytest.fixture(scope='module', params=['plain', 'cpu'])
+def net(golden, request):
     """The x4 mode, which accepts small frames; with a narrow head, whose 64 channels would take
     most of the time.
     """
-    net = BasicVSRPlusPlusNet(8, 1)
+    net = BasicVSRPlusPlusNet(8, 1, backend=request.param)
     net.upsample2 = PixelShufflePack(8, 8, 2, 3)
     net.conv_hr, net.conv_last = nn.Conv2d(8, 8, 3, 1, 1), nn.Conv2d(8, 3, 3, 1, 1)
     golden.set_weights(net)
@@ -57,24 +60,49 @@ def test_mirror_extended_clip_needs_one_flow_direction(net, clip, monkeypatch):
 def test_cached_features_give_the_same(net, clip, monkeypatch):
     with torch.no_grad():
         expected = net(clip)
-        monkeypatch.setattr(net, 'caches_on_cpu', lambda lqs: True)
+        monkeypatch.setattr(net, 'cpu_cache_length', 2)
         torch.testing.assert_close(net(clip), expected, atol=1e-5, rtol=0)
 
 
-def test_other_implementation_gives_the_same(net, clip):
-    with torch.no_grad():
-        expected = net(clip)
-        with use_implementation('torchvision'):
-            torch.testing.assert_close(net(clip), expected, atol=1e-4, rtol=0)
+def test_backends_give_the_same_values_and_gradients(net, clip, monkeypatch):
+    monkeypatch.setattr(net, 'backend', 'plain')
+    output, gradients_of = gradients(net, clip)
+    monkeypatch.setattr(net, 'backend', 'cpu')
+    fast_output, fast_gradients = gradients(net, clip)
+    torch.testing.assert_close(fast_output, output, atol=1e-4, rtol=0)
+    for name, gradient in fast_gradients.items():
+        error = (gradient - gradients_of[name]).norm() / gradients_of[name].norm()
+        assert error < 1e-3, name
+
+
+def test_the_device_decides_unless_somebody_does(net):
+    cpu, cuda = torch.device('cpu'), torch.device('cuda')
+    assert choose_backend(None, cpu, None) == choose_backend(None, cpu, 'sampling') == 'cpu'
+    assert choose_backend(None, cuda, None) == choose_backend(None, cpu, 'torchvision') == 'plain'
+    assert choose_backend('plain', cpu, None) == 'plain'
+    with pytest.raises(LadaError, match='on cuda'):
+        choose_backend('cpu', cuda, None)
+    with pytest.raises(LadaError, match='unknown backend'):
+        BasicVSRPlusPlusNet(8, 1, backend='gpu')
 
 
 def test_implementation_can_be_named_and_shows(net):
-    assert 'implementation=sampling' in repr(net)
+    assert 'implementation=by device' in repr(net)
     assert 'implementation=torchvision' in repr(
         BasicVSRPlusPlusNet(8, 1, deform_conv='torchvision')
     )
-    with pytest.raises(ValueError, match='unknown implementation'):
+    with pytest.raises(LadaError, match='unknown implementation'):
         BasicVSRPlusPlusNet(8, 1, deform_conv='fast')
+
+
+def test_channels_last_gives_the_same(net, clip, monkeypatch):
+    """As a GPU wants it; the plain network follows the layout of its weights."""
+    expected_output, expected = gradients(net, clip)
+    moved = copy.deepcopy(net).to(memory_format=torch.channels_last)
+    output, found = gradients(moved, clip)
+    torch.testing.assert_close(output, expected_output, atol=1e-4, rtol=0)
+    for name, gradient in found.items():
+        assert (gradient - expected[name]).norm() <= 1e-3 * expected[name].norm() + 1e-6, name
 
 
 def test_frozen_flow_network_gets_no_gradient_and_changes_no_other(net, clip):

@@ -2,7 +2,8 @@ import torch
 import torch.nn.functional as F
 from torch.autograd import gradcheck
 
-from lada.models.basicvsrpp.flow_warp import flow_warp, warp_groups
+from lada.models.basicvsrpp.flow_warp import flow_warp
+from lada.models.cpu.group_warp import warp_groups
 from lada.models.cpu.row_sampling import padded, sample_rows
 
 
