@@ -14,8 +14,7 @@ from lada.engine.hooks.stop import StopHook
 from lada.engine.hooks.throughput import ThroughputHook
 from lada.engine.hooks.watchdog import WatchdogHook
 from lada.engine.loops import IterBasedTrainLoop, MultiTestLoop, MultiValLoop
-from lada.engine.multi_optim_wrapper import MultiOptimWrapperConstructor
-from lada.engine.optim import AutocastOptimWrapper, OptimWrapper
+from lada.engine.optim import AutocastOptimWrapper, MultiOptimWrapperConstructor, OptimWrapper
 from lada.engine.runner import Runner
 
 __all__ = [

@@ -5,11 +5,10 @@ loops.
 import os
 
 from mmengine.dist import get_world_size
-from mmengine.runner import IterBasedTrainLoop as _IterBasedTrainLoop
 from mmengine.runner import TestLoop, ValLoop
-from mmengine.runner.loops import _InfiniteDataloaderIterator
 
 from lada.engine.loader import loader_errors
+from lada.engine.mmengine_private import OpenTrainLoop
 from lada.errors import LadaError
 from lada.registry import LOOPS
 
@@ -34,7 +33,7 @@ def replays_batches() -> bool:
 
 
 @LOOPS.register_module()
-class IterBasedTrainLoop(_IterBasedTrainLoop):
+class IterBasedTrainLoop(OpenTrainLoop):
     """MMEngine's loop, resuming the data as ``MMENGINE_RESUME_DATALOADER`` says.
 
     The number of samples consumed over all ranks lives in the message hub, hence in every
@@ -64,22 +63,22 @@ class IterBasedTrainLoop(_IterBasedTrainLoop):
         """Launch training."""
         self.runner.call_hook('before_train')
         self.runner.call_hook('before_train_epoch')
-        if self._iter > 0:
+        if self.iter > 0:
             # A checkpoint is written before the validation of its iteration (and again after it),
             # so the validation may have been lost with the run.
             self._validate_if_due()
-        if self._iter >= self._max_iters:
+        if self.iter >= self.max_iters:
             self.runner.logger.info(
-                f'The run already reached its last iteration ({self._max_iters}): nothing to do. '
+                f'The run already reached its last iteration ({self.max_iters}): nothing to do. '
                 'Raise train_cfg.max_iters to train on, or start over with --no-resume'
             )
-        elif self._iter > 0:
+        elif self.iter > 0:
             self._place_data()
         self._note_batch_layout()
         # Twice: PyTorch's signal handler raises the news of a worker's death at any time, in error
         # handling too.
         with loader_errors(self.dataloader.dataset), loader_errors(self.dataloader.dataset):
-            while self._iter < self._max_iters and not self.stop_training:
+            while self.iter < self.max_iters and not self.stop_training:
                 self.runner.model.train()
                 self.run_iter(next(self.dataloader_iterator))
                 # A run that was told to stop is resumed here, and validates then.
@@ -90,16 +89,16 @@ class IterBasedTrainLoop(_IterBasedTrainLoop):
         return self.runner.model
 
     def _validate_if_due(self) -> None:
-        self._decide_current_val_interval()
+        self.update_val_interval()
         hub = self.runner.message_hub
         if (
             self.runner.val_loop is not None
-            and self._iter >= self.val_begin
-            and (self._iter % self.val_interval == 0 or self._iter == self._max_iters)
-            and hub.runtime_info.get(VALIDATED_ITER) != self._iter
+            and self.iter >= self.val_begin
+            and (self.iter % self.val_interval == 0 or self.iter == self.max_iters)
+            and hub.runtime_info.get(VALIDATED_ITER) != self.iter
         ):
             # Noted first, for the checkpoint that is saved when the scores are there.
-            hub.update_info(VALIDATED_ITER, self._iter)
+            hub.update_info(VALIDATED_ITER, self.iter)
             self.runner.val_loop.run()
 
     def _note_batch_layout(self) -> None:
@@ -122,12 +121,10 @@ class IterBasedTrainLoop(_IterBasedTrainLoop):
     def _place_data(self) -> None:
         """Put the data stream where the resumed iteration needs it."""
         hub, log = self.runner.message_hub, self.runner.logger
-        consumed = hub.runtime_info.setdefault(
-            SAMPLES_CONSUMED, self._iter * self.global_batch_size
-        )
+        consumed = hub.runtime_info.setdefault(SAMPLES_CONSUMED, self.iter * self.global_batch_size)
         if replays_batches():
-            log.info(f'{RESUME_VARIABLE}=1: replaying {self._iter} batches')
-            for _ in range(self._iter):
+            log.info(f'{RESUME_VARIABLE}=1: replaying {self.iter} batches')
+            for _ in range(self.iter):
                 next(self.dataloader_iterator)
             return
         sampler = self.dataloader.sampler
@@ -139,7 +136,7 @@ class IterBasedTrainLoop(_IterBasedTrainLoop):
             return
         sampler.load_state_dict(dict(consumed=consumed))
         # An iterator made before the sampler was placed may already have prefetched from the start.
-        self.dataloader_iterator = _InfiniteDataloaderIterator(self.dataloader)
+        self.restart_data()
         log.info(f'The data continues at sample {consumed} of the stream; no batch is replayed')
 
 

@@ -1,13 +1,18 @@
-"""Optimizer steps that a single bad batch cannot spoil."""
+"""Optimizers: steps that a single bad batch cannot spoil, mixed precision, one optimizer for each
+network.
+"""
 
 from contextlib import contextmanager
 
 import torch
 from mmengine.dist import all_reduce, is_distributed
+from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapperDict
 from mmengine.optim import OptimWrapper as _OptimWrapper
+from torch import nn
 
 from lada.errors import LadaError
-from lada.registry import OPTIM_WRAPPERS
+from lada.models.unwrapping import unwrapped
+from lada.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS
 
 AMP_DTYPES = ('bfloat16', 'float16')
 
@@ -97,3 +102,52 @@ class AutocastOptimWrapper(OptimWrapper):
         if self.loss_scaler is not None and 'loss_scaler' in state_dict:
             self.loss_scaler.load_state_dict(state_dict['loss_scaler'])
         super().load_state_dict(state_dict)
+
+
+def single_wrappers(optim_wrapper: OptimWrapper | OptimWrapperDict) -> list[OptimWrapper]:
+    """Return the wrappers of the optimizers one by one."""
+    return (
+        list(optim_wrapper.values())
+        if isinstance(optim_wrapper, OptimWrapperDict)
+        else [optim_wrapper]
+    )
+
+
+def update_is_complete(optim_wrapper: OptimWrapper | OptimWrapperDict) -> bool:
+    """Return whether no gradient waits for further ones of its accumulation
+    (``accumulative_counts``).
+    """
+    return all(wrapper.should_update() for wrapper in single_wrappers(optim_wrapper))
+
+
+@OPTIM_WRAPPER_CONSTRUCTORS.register_module()
+class MultiOptimWrapperConstructor:
+    """Build an :class:`OptimWrapperDict` from a config by the name of the model's part; MMagic's
+    name.
+
+    ``optim_wrapper_cfg``: for each part, for example ``generator`` and ``discriminator``, the
+    config of an optimizer wrapper, ``paramwise_cfg`` included.
+    """
+
+    def __init__(self, optim_wrapper_cfg: dict, paramwise_cfg: dict | None = None):
+        if paramwise_cfg is not None:
+            raise LadaError(
+                'MultiOptimWrapperConstructor: give each optimizer its own paramwise_cfg'
+            )
+        self.optim_wrapper_cfg = optim_wrapper_cfg
+
+    def __call__(self, model: nn.Module) -> OptimWrapperDict:
+        model = unwrapped(model)
+        wrappers = {}
+        for name, config in self.optim_wrapper_cfg.items():
+            part = getattr(model, name, None)
+            if not isinstance(part, nn.Module):
+                raise LadaError(
+                    f'optim_wrapper.{name}: the model has no part of that name; its parts are '
+                    f'{", ".join(key for key, _ in model.named_children())}'
+                )
+            config = dict(config)
+            wrappers[name] = DefaultOptimWrapperConstructor(
+                config, config.pop('paramwise_cfg', None)
+            )(part)
+        return OptimWrapperDict(**wrappers)

@@ -9,24 +9,21 @@ import mmengine
 import torch
 from mmengine.config import ConfigDict
 from mmengine.dist import is_main_process
-from mmengine.model import is_model_wrapper
-from mmengine.runner import Runner as _Runner
 from mmengine.runner import weights_to_cpu
 from mmengine.runner.checkpoint import get_state_dict
 
 import lada
-from lada.checkpoints.finding import (
-    fit_state_dict,
-    load_generator_weights,
-    load_training_checkpoint,
-)
+from lada.checkpoints.fitting import fit_state_dict, load_networks
+from lada.checkpoints.reading import load_training_checkpoint
 from lada.engine.compiling import compile_or_fall_back
 from lada.engine.hooks.watchdog import WatchdogHook
 from lada.engine.loader import with_defaults
 from lada.engine.loops import replays_batches
-from lada.engine.multi_optim_wrapper import single_wrappers
+from lada.engine.mmengine_private import OpenRunner, accumulated_iterations
+from lada.engine.optim import single_wrappers
 from lada.errors import LadaError
 from lada.files import write_atomically
+from lada.models.unwrapping import unwrapped
 from lada.registry import MODEL_WRAPPERS, RUNNERS
 
 DEFAULT_SEED = 42
@@ -34,7 +31,7 @@ _LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
 @RUNNERS.register_module()
-class Runner(_Runner):
+class Runner(OpenRunner):
     """A Runner whose sampler and dataset take their seed from ``randomness.seed`` on every rank.
 
     MMEngine hands the sampler no seed under ``diff_rank_seed=True``, so that it draws one, which no
@@ -52,7 +49,7 @@ class Runner(_Runner):
     def build_dataloader(dataloader, seed=None, diff_rank_seed=False):
         if isinstance(dataloader, dict):
             dataloader = ConfigDict(with_defaults(dataloader))
-        return _Runner.build_dataloader(dataloader, seed, diff_rank_seed)
+        return OpenRunner.build_dataloader(dataloader, seed, diff_rank_seed)
 
     def set_randomness(self, *args, **kwargs) -> None:
         super().set_randomness(*args, **kwargs)
@@ -89,7 +86,7 @@ class Runner(_Runner):
                 raise
             raise reason from error
 
-    def _maybe_compile(self, target: str) -> None:
+    def compile_network(self) -> None:
         """Compile the generator's forward pass where the config's ``compile`` asks for it: True, or
         torch's options.
 
@@ -97,23 +94,23 @@ class Runner(_Runner):
         repeated, this can.
         """
         options = self.cfg.get('compile')
-        generator = getattr(self._bare_model, 'generator', None)
-        if target != 'train_step' or not options or generator is None:
+        generator = getattr(unwrapped(self.model), 'generator', None)
+        if not options or generator is None:
             return
         options = dict(options) if isinstance(options, dict) else {}
         generator.forward = compile_or_fall_back(generator.forward, **options)
 
     def load_or_resume(self) -> None:
-        if self._resume or self._has_loaded:
+        if self.resumes:
             super().load_or_resume()
-        elif self._load_from is None:
+        elif self.weights_to_load is None:
             self.logger.info('No checkpoint to resume: training starts afresh at iteration 0')
         else:
-            load_generator_weights(self._bare_model, self._load_from)
-            self._has_loaded = True
+            load_networks(unwrapped(self.model), self.weights_to_load)
+            self.note_loaded()
             self.logger.info(
                 'No checkpoint to resume: training starts afresh from the weights in'
-                f' {self._load_from}'
+                f' {self.weights_to_load}'
             )
 
     def wrap_model(self, model_wrapper_cfg, model):
@@ -135,10 +132,8 @@ class Runner(_Runner):
         """
         if not (auto_scale_lr or {}).get('enable', False):
             return
-        loader = self._train_dataloader
-        batch_size = loader['batch_size'] if isinstance(loader, dict) else loader.batch_size
         for wrapper in single_wrappers(optim_wrapper):
-            samples = self.world_size * batch_size * wrapper._accumulative_counts
+            samples = self.world_size * self.train_batch_size * accumulated_iterations(wrapper)
             ratio = samples / auto_scale_lr['base_batch_size']
             for group in wrapper.optimizer.param_groups:
                 group['lr'] *= ratio
@@ -162,7 +157,7 @@ class Runner(_Runner):
         checkpoint = load_training_checkpoint(filename)
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         fit_state_dict(self.model, checkpoint['state_dict'], str(filename))
-        self._has_loaded = True
+        self.note_loaded()
         return checkpoint
 
     def save_checkpoint(
@@ -212,10 +207,6 @@ class Runner(_Runner):
         buffer = io.BytesIO()
         torch.save(checkpoint, buffer)
         return buffer.getvalue()
-
-    @property
-    def _bare_model(self):
-        return self.model.module if is_model_wrapper(self.model) else self.model
 
 
 def _scheduler_states(schedulers):

@@ -9,7 +9,8 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 from mmengine.registry import DATASETS, MODELS, DefaultScope
 
-from lada.checkpoints.finding import LAST_CHECKPOINT, damage_of, find_checkpoint, iteration_of
+from lada.checkpoints.finding import LAST_CHECKPOINT, find_checkpoint, iteration_of
+from lada.checkpoints.reading import damage_of
 from lada.data.worker import keep_freed_memory
 from lada.engine.config import config_errors, load_config
 from lada.engine.distributed.process_group import (
@@ -23,6 +24,7 @@ from lada.engine.distributed.process_group import (
 )
 from lada.engine.loops import RESUME_VARIABLE, replays_batches
 from lada.engine.runner import Runner
+from lada.engine.work_dir import checkpoint_folders, set_work_dir
 from lada.errors import LadaError
 
 
@@ -111,7 +113,7 @@ def prepare_config(options: TrainOptions) -> Config:
             )
     config.launcher = options.launcher
     config.setdefault('default_scope', 'lada')
-    _set_work_dir(config, options)
+    set_work_dir(config, options.work_dir, options.config)
     config.load_from = options.load_from or config.get('load_from')
     config.setdefault('env_cfg', {}).setdefault('dist_cfg', {})
     if config.env_cfg.dist_cfg.get('backend', 'nccl') in ('nccl', 'gloo'):
@@ -139,29 +141,6 @@ def _optim_wrappers(config: Config) -> list:
         if 'optimizer' in wrapper
         else [part for part in wrapper.values() if isinstance(part, dict)]
     )
-
-
-def _set_work_dir(config: Config, options: TrainOptions) -> None:
-    if options.work_dir is not None:
-        config.work_dir = options.work_dir
-        # A config's out_dir belongs to its own work_dir; what the user names holds the checkpoints
-        # too.
-        checkpoint_hook = config.get('default_hooks', {}).get('checkpoint')
-        if checkpoint_hook:
-            checkpoint_hook['out_dir'] = None
-    elif config.get('work_dir') is None:
-        config.work_dir = str(Path('experiments') / Path(options.config).stem)
-    if Path(config.work_dir).exists() and not Path(config.work_dir).is_dir():
-        raise LadaError(
-            f'work directory {config.work_dir} is a file; choose another with --work-dir'
-        )
-
-
-def checkpoint_folders(config: Config) -> list[Path]:
-    """Return the folders in which this config's checkpoints are."""
-    work_dir = Path(config.work_dir)
-    out_dir = (config.get('default_hooks', {}).get('checkpoint') or {}).get('out_dir')
-    return [work_dir] + ([Path(out_dir) / work_dir.name] if out_dir else [])
 
 
 def choose_checkpoint(

@@ -7,7 +7,7 @@ from mmengine.config import Config
 from mmengine.model import BaseModel
 from mmengine.registry import MODELS, DefaultScope
 
-from lada.checkpoints.finding import load_generator_weights
+from lada.checkpoints.fitting import load_networks
 from lada.engine.config import config_errors
 from lada.errors import LadaError
 
@@ -49,5 +49,5 @@ def load_restorer(config: Config, checkpoint: str | Path, device: torch.device) 
         DefaultScope.overwrite_default_scope(config.get('default_scope', 'lada')),
     ):
         model = MODELS.build(settings)
-    load_generator_weights(model, str(checkpoint))
+    load_networks(model, str(checkpoint))
     return model.to(device).eval()

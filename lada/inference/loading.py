@@ -8,7 +8,7 @@ import torch
 from mmengine.config import Config
 from torch import nn
 
-from lada.checkpoints.finding import fit_state_dict, networks_of
+from lada.checkpoints.fitting import fit_state_dict, networks_of
 from lada.checkpoints.reading import load_state_dict_file
 from lada.errors import LadaError
 from lada.inference.checkpoint import load_restorer

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 from lada.errors import LadaError
 from lada.models.basicvsrpp.net import BasicVSRPlusPlusNet
 from lada.models.restorer import BasicVSR
+from lada.models.unwrapping import unwrapped
 from lada.registry import MODELS
 
 
@@ -137,10 +137,7 @@ class BasicVSRPlusPlusGan(BasicVSR):
         if self.is_adversarial:
             # Only the generator learns here: a data-parallel wrapper would wait for the
             # discriminator's gradients.
-            wrapped = is_model_wrapper(self.discriminator)
-            with _without_gradients(
-                self.discriminator.module if wrapped else self.discriminator
-            ) as discriminator:
+            with _without_gradients(unwrapped(self.discriminator)) as discriminator:
                 losses['loss_gan'] = self.gan_loss(discriminator(pictures), target_is_real=True)
         return losses
 

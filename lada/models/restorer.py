@@ -5,7 +5,7 @@ from mmengine.model import BaseModel
 from mmengine.structures import BaseDataElement
 from torch import Tensor
 
-from lada.checkpoints.reading import load_into
+from lada.checkpoints.fitting import load_into
 from lada.errors import LadaError
 from lada.models.samples import split_samples, stack_samples
 from lada.registry import MODELS

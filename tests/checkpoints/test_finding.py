@@ -6,13 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from lada.checkpoints.finding import (
-    damage_of,
-    find_checkpoint,
-    fit_state_dict,
-    load_generator_weights,
-    load_training_checkpoint,
-)
+from lada.checkpoints.finding import find_checkpoint
+from lada.checkpoints.fitting import fit_state_dict, load_networks
+from lada.checkpoints.reading import damage_of, load_training_checkpoint
 from lada.errors import LadaError
 
 
@@ -116,7 +112,7 @@ def test_weights_of_either_stage_start_either_stage(tmp_path):
 
     def loaded(source, target):
         torch.save(dict(state_dict=source.state_dict()), tmp_path / 'weights.pth')
-        load_generator_weights(target, tmp_path / 'weights.pth')
+        load_networks(target, tmp_path / 'weights.pth')
         return {name: child.weight.item() for name, child in target.named_children()}
 
     stage_1, stage_2 = model(generator=1), model(generator=2, generator_ema=3, discriminator=4)

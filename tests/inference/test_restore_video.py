@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from lada.checkpoints.finding import networks_of
+from lada.checkpoints.fitting import networks_of
 from lada.errors import LadaError
 from lada.inference.loading import architecture_of
 from lada.inference.regions import masks_from_boxes, masks_from_video, read_boxes

@@ -3,7 +3,7 @@
 from mmengine.hooks import Hook
 
 from lada.engine.hooks.batch import gather, sample_names
-from lada.engine.multi_optim_wrapper import single_wrappers, update_is_complete
+from lada.engine.optim import single_wrappers, update_is_complete
 from lada.errors import LadaError
 from lada.registry import HOOKS
 

@@ -6,11 +6,12 @@ import os.path as osp
 from pathlib import Path
 
 from mmengine.dist import is_main_process
-from mmengine.hooks import CheckpointHook as _CheckpointHook
 
 from lada.checkpoints.background_writer import BackgroundWriter
 from lada.checkpoints.finding import LAST_CHECKPOINT
-from lada.engine.multi_optim_wrapper import update_is_complete
+from lada.engine.mmengine_private import OpenCheckpointHook
+from lada.engine.optim import update_is_complete
+from lada.engine.work_dir import checkpoint_folder
 from lada.errors import LadaError
 from lada.files import write_atomically
 from lada.registry import HOOKS
@@ -19,7 +20,7 @@ KEPT, EXPIRED = 'keep_ckpt_ids', 'expired_ckpt_ids'
 
 
 @HOOKS.register_module()
-class CheckpointHook(_CheckpointHook):
+class CheckpointHook(OpenCheckpointHook):
     """MMEngine's hook with durable writes that do not hold up training.
 
     The state is serialised in memory at the iteration's end and written by a thread, one checkpoint
@@ -40,9 +41,10 @@ class CheckpointHook(_CheckpointHook):
         self._expired: list[int] = []
 
     def before_train(self, runner) -> None:
+        folder = checkpoint_folder(runner.work_dir, self.out_dir)
         if (
             runner.resumed_from is not None
-            and runner.resumed_from.resolve().parent != self._folder(runner).resolve()
+            and runner.resumed_from.resolve().parent != folder.resolve()
         ):
             # Those names stand for checkpoints elsewhere.
             runner.message_hub.update_info(KEPT, [])
@@ -65,16 +67,14 @@ class CheckpointHook(_CheckpointHook):
             self.save_last and self.is_last_train_iter(runner)
         ):
             runner.logger.info(f'Saving checkpoint at {runner.iter + 1} iterations')
-            self._save_checkpoint(runner)
+            self.save(runner)
 
     def after_val_epoch(self, runner, metrics) -> None:
         saved_with = self._saved_iter
         self._saved_iter = None
         super().after_val_epoch(runner, metrics)
         if saved_with == runner.iter and self._saved_iter is None:
-            self._save_checkpoint_with_step(
-                runner, runner.iter, dict(epoch=runner.epoch, iter=runner.iter)
-            )
+            self.save_step(runner, runner.iter, dict(epoch=runner.epoch, iter=runner.iter))
         self._saved_iter = self._saved_iter or saved_with
 
     def after_train(self, runner) -> None:
@@ -86,10 +86,10 @@ class CheckpointHook(_CheckpointHook):
         it is on disk.
         """
         if self._saved_iter != runner.iter + 1:
-            self._save_checkpoint(runner)
+            self.save(runner)
         self._writer.wait()
 
-    def _save_checkpoint_with_step(self, runner, step, meta):
+    def save_step(self, runner, step: int, meta: dict) -> None:
         self._due = False
         if self.max_keep_ckpts > 0:
             self._expire(step)
@@ -110,7 +110,7 @@ class CheckpointHook(_CheckpointHook):
         data = runner.snapshot(meta, self.save_optimizer, self.save_param_scheduler)
         self._writer.submit(lambda: _write(path, data, hint, expired))
 
-    def _save_best_checkpoint(self, runner, metrics) -> None:
+    def save_best_one(self, runner, metrics: dict) -> None:
         if not self.save_best:
             return
         # MMEngine deletes the best one before its successor is written, so it is not told which one
@@ -121,7 +121,7 @@ class CheckpointHook(_CheckpointHook):
             self.best_ckpt_path = None
         else:
             self.best_ckpt_path_dict = dict.fromkeys(before)
-        super()._save_best_checkpoint(runner, metrics)
+        super().save_best_one(runner, metrics)
         after = dict(only=self.best_ckpt_path) if single else self.best_ckpt_path_dict
         best = {key: after[key] or path for key, path in before.items()}
         if single:
@@ -145,12 +145,6 @@ class CheckpointHook(_CheckpointHook):
 
     def _paths(self, steps: list[int]) -> list[Path]:
         return [Path(self.out_dir) / self.filename_tmpl.format(step) for step in steps]
-
-    def _folder(self, runner) -> Path:
-        """Where MMEngine will put the checkpoints."""
-        if self.out_dir in (None, runner.work_dir):
-            return Path(runner.work_dir)
-        return Path(self.out_dir) / Path(runner.work_dir).name
 
 
 def _write(path: Path, data: bytes, hint: Path, expired: list[Path]) -> None:

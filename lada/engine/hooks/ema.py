@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import torch
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 
 from lada.errors import LadaError
+from lada.models.unwrapping import unwrapped
 from lada.registry import HOOKS
 
 
@@ -52,7 +52,7 @@ class ExponentialMovingAverageHook(Hook):
 
     def before_train(self, runner) -> None:
         for key in self.module_keys:
-            if getattr(_bare(runner.model), key, None) is None:
+            if getattr(unwrapped(runner.model), key, None) is None:
                 raise LadaError(
                     f'ExponentialMovingAverageHook: the model has no {key}; set is_use_ema=True'
                 )
@@ -62,7 +62,7 @@ class ExponentialMovingAverageHook(Hook):
         copies = runner.iter < self.start_iter
         if not copies and (runner.iter + 1 - self.start_iter) % self.interval:
             return
-        model = _bare(runner.model)
+        model = unwrapped(runner.model)
         for key in self.module_keys:
             averaged, source = getattr(model, key), getattr(model, key.removesuffix('_ema'))
             for average, parameter in zip(averaged.parameters(), source.parameters(), strict=True):
@@ -71,7 +71,3 @@ class ExponentialMovingAverageHook(Hook):
                 )
             for average, buffer in zip(averaged.buffers(), source.buffers(), strict=True):
                 average.copy_(buffer)
-
-
-def _bare(model):
-    return model.module if is_model_wrapper(model) else model

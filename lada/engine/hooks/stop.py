@@ -7,7 +7,7 @@ from mmengine.dist import all_reduce, is_distributed
 from mmengine.hooks import Hook
 
 from lada.engine.hooks.checkpoint import CheckpointHook
-from lada.engine.multi_optim_wrapper import update_is_complete
+from lada.engine.optim import update_is_complete
 from lada.registry import HOOKS
 
 # SLURM sends SIGUSR1 ahead of a preemption when the job asks for it (--signal=USR1@120).

@@ -7,8 +7,8 @@ import time
 import torch
 from mmengine.dist import all_gather, get_rank, get_world_size
 from mmengine.hooks import Hook, LoggerHook
-from mmengine.model import is_model_wrapper
 
+from lada.models.unwrapping import network_of
 from lada.registry import HOOKS
 
 
@@ -42,9 +42,7 @@ class ThroughputHook(Hook):
         self._interval = next(
             (hook.interval for hook in runner.hooks if isinstance(hook, LoggerHook)), self._interval
         )
-        module = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        network = getattr(module, 'generator', module)
-        network = network.module if is_model_wrapper(network) else network
+        network = network_of(runner.model)
         network.register_forward_pre_hook(self._mark)
         network.register_forward_hook(self._mark)
         self._start_window()

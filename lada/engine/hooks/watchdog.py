@@ -2,10 +2,10 @@
 
 from mmengine.dist import get_world_size
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 
 from lada.engine.distributed.watchdog import Watchdog
 from lada.errors import LadaError
+from lada.models.unwrapping import network_of
 from lada.registry import HOOKS
 
 
@@ -39,9 +39,7 @@ class WatchdogHook(Hook):
         if get_world_size() == 1:
             return
         self.watchdog = Watchdog(**self.settings)
-        module = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        network = getattr(module, 'generator', module)
-        network.register_forward_hook(lambda *_: self._forward_done(runner))
+        network_of(runner.model).register_forward_hook(lambda *_: self._forward_done(runner))
 
     def before_train(self, runner) -> None:
         self._note('waiting for the first batch')

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lada.checkpoints.reading import load_into
+from lada.checkpoints.fitting import load_into
 from lada.models.basicvsrpp.flow_warp import flow_warp
 from lada.models.basicvsrpp.initialization import he_normal_, zero_
 from lada.registry import MODELS

@@ -44,7 +44,7 @@ def test_missing_and_foreign_weights(tmp_path):
     with pytest.raises(LadaError, match=r'not found.*nowhere\.pth'):
         SPyNet(pretrained=str(tmp_path / 'nowhere.pth'))
     torch.save(torch.nn.Conv2d(3, 3, 3).state_dict(), tmp_path / 'conv.pth')
-    with pytest.raises(LadaError, match='do not fit SPyNet'):
+    with pytest.raises(LadaError, match='does not fit SPyNet'):
         SPyNet(pretrained=str(tmp_path / 'conv.pth'))
     with pytest.raises(TypeError, match='path'):
         SPyNet(pretrained=3)

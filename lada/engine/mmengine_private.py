@@ -1,0 +1,81 @@
+"""MMEngine's private names under public ones.
+
+Lada subclasses MMEngine where it offers no other way in, and some of that meets names with a
+leading underscore, which any release may change. Only this file uses them;
+tests/engine/test_mmengine_private.py says so in a sentence when one has moved.
+"""
+
+from mmengine.hooks import CheckpointHook
+from mmengine.optim import OptimWrapper
+from mmengine.runner import IterBasedTrainLoop, Runner
+from mmengine.runner.loops import _InfiniteDataloaderIterator
+
+
+def accumulated_iterations(wrapper: OptimWrapper) -> int:
+    """Return how many iterations an update of the wrapper's parameters takes."""
+    return wrapper._accumulative_counts
+
+
+class OpenRunner(Runner):
+    """A Runner whose loading and compiling can be replaced."""
+
+    @property
+    def resumes(self) -> bool:
+        """Whether a checkpoint is, or was, loaded to continue from."""
+        return self._resume or self._has_loaded
+
+    @property
+    def weights_to_load(self) -> str | None:
+        """The config's ``load_from``."""
+        return self._load_from
+
+    def note_loaded(self) -> None:
+        """Keep MMEngine from loading (again)."""
+        self._has_loaded = True
+
+    @property
+    def train_batch_size(self) -> int:
+        """Samples an iteration takes on one rank."""
+        loader = self._train_dataloader
+        return loader['batch_size'] if isinstance(loader, dict) else loader.batch_size
+
+    def compile_network(self) -> None:
+        """Called before training, where MMEngine would compile the training step."""
+
+    def _maybe_compile(self, target: str) -> None:
+        if target == 'train_step':
+            self.compile_network()
+
+
+class OpenTrainLoop(IterBasedTrainLoop):
+    """A training loop whose data can be placed and whose validation can be asked for."""
+
+    def update_val_interval(self) -> None:
+        """Follow the config's dynamic intervals to the current iteration."""
+        self._decide_current_val_interval()
+
+    def restart_data(self) -> None:
+        """Begin a new pass over the loader, with what its sampler says now."""
+        self.dataloader_iterator = _InfiniteDataloaderIterator(self.dataloader)
+
+
+class OpenCheckpointHook(CheckpointHook):
+    """A checkpoint hook whose writing can be replaced."""
+
+    def save(self, runner) -> None:
+        """Save the iteration that has just ended."""
+        self._save_checkpoint(runner)
+
+    def save_step(self, runner, step: int, meta: dict) -> None:
+        """Save as ``step``; MMEngine's own at :meth:`save` and after a new best score."""
+        super()._save_checkpoint_with_step(runner, step, meta)
+
+    def save_best_one(self, runner, metrics: dict) -> None:
+        """Save the best checkpoints that ``metrics`` ask for."""
+        super()._save_best_checkpoint(runner, metrics)
+
+    def _save_checkpoint_with_step(self, runner, step, meta):
+        self.save_step(runner, step, meta)
+
+    def _save_best_checkpoint(self, runner, metrics) -> None:
+        self.save_best_one(runner, metrics)
