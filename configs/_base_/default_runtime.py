@@ -1,14 +1,19 @@
-# What every Lada config shares. Types without a scope are Lada's own or MMEngine's.
+# Logs, checkpoints and the process. Types without a scope are Lada's own or MMEngine's.
 default_scope = 'lada'
+
+save_dir = './experiments/basicvsrpp'
 
 default_hooks = dict(
     timer=dict(type='IterTimerHook'),
-    logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=False),
+    logger=dict(type='LoggerHook', interval=100, log_metric_by_epoch=False),
     param_scheduler=dict(type='ParamSchedulerHook'),
-    checkpoint=dict(type='CheckpointHook', interval=1_500, by_epoch=False),
+    checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=2_000, out_dir=save_dir),
     sampler_seed=dict(type='DistSamplerSeedHook'),
 )
 custom_hooks = [dict(type='PicturesHook', num_clips=4)]
+
+# The data order depends on the seed alone, also with a seed per rank.
+randomness = dict(seed=42, deterministic=False, diff_rank_seed=True)
 
 # The training script puts gloo in place of nccl where there is no CUDA.
 env_cfg = dict(

@@ -3,8 +3,7 @@
 _base_ = './mosaic_restoration_generic_stage1.py'
 
 experiment_name = 'mosaic_restoration_generic_stage2'
-save_dir = './experiments/basicvsrpp'
-work_dir = f'{save_dir}/{experiment_name}'
+work_dir = f'./experiments/basicvsrpp/{experiment_name}'
 
 model = dict(
     _delete_=True,
@@ -27,8 +26,8 @@ model = dict(
         type='PerceptualLoss',
         layer_weights={'2': 0.1, '7': 0.1, '16': 1.0, '25': 1.0, '34': 1.0},
         vgg_type='vgg19',
-        # Downloaded once; without a network name the file: --cfg-options
-        # model.perceptual_loss.pretrained=PATH
+        # Downloaded once; without a network name the file:
+        # --cfg-options model.perceptual_loss.pretrained=PATH
         pretrained='torchvision://vgg19',
         perceptual_weight=0.2,
         style_weight=0,
@@ -43,10 +42,11 @@ model = dict(
     ),
 )
 
+train_cfg = dict(max_iters=100_000, val_interval=2_000)
+default_hooks = dict(checkpoint=dict(interval=2_000), logger=dict(interval=100))
+
 # Discriminator and VGG see every frame: shorter clips than in stage 1.
 train_dataloader = dict(dataset=dict(num_frame=16))
-
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=100_000, val_interval=2_000)
 
 optim_wrapper = dict(
     _delete_=True,
@@ -70,8 +70,3 @@ custom_hooks = [
         interp_cfg=dict(momentum=0.001),
     ),
 ]
-
-default_hooks = dict(
-    checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=2_000, out_dir=save_dir),
-    logger=dict(type='LoggerHook', interval=100, log_metric_by_epoch=False),
-)

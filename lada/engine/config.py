@@ -10,6 +10,7 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.runner import Runner
 
+import lada
 from lada.errors import LadaError
 
 # What Runner.from_cfg and the code it calls read from the top level of a config.
@@ -29,12 +30,8 @@ def load_config(path: str, options: dict | None = None) -> Config:
     top-level key that neither the config nor the Runner has, or when a key of the config is a near
     miss of one the Runner reads.
     """
-    if not Path(path).is_file():
-        raise LadaError(
-            f'no config at {path}; configs that ship with Lada are under configs/basicvsrpp/'
-        )
     try:
-        config = Config.fromfile(path)
+        config = Config.fromfile(find_config(path))
     except Exception as error:  # a config is a program: it can raise anything
         raise LadaError(f'config {path} cannot be read: {type(error).__name__}: {error}') from error
     _refuse_unknown_options(config, options or {})
@@ -46,6 +43,33 @@ def load_config(path: str, options: dict | None = None) -> Config:
         ) from error
     _refuse_near_misses(config, path)
     return config
+
+
+def find_config(path: str) -> Path:
+    """Return the config at ``path``, or the one that ships with Lada under that name.
+
+    The latter, ``configs/basicvsrpp/...``, is found from any folder, also without a clone. Raises
+    :class:`LadaError` where there is none.
+    """
+    if Path(path).is_file():
+        return Path(path)
+    shipped = (
+        shipped_configs() / Path(path).relative_to('configs')
+        if path.startswith('configs/')
+        else None
+    )
+    if shipped is not None and shipped.is_file():
+        return shipped
+    raise LadaError(f'no config at {path}; those that ship with Lada are in {shipped_configs()}')
+
+
+def shipped_configs() -> Path:
+    """Return the folder of the configs that ship with Lada: in an installed package, beside it in
+    a clone.
+    """
+    package = Path(lada.__file__).parent
+    inside = package / 'configs'
+    return inside if inside.is_dir() else package.parent / 'configs'
 
 
 def _refuse_unknown_options(config: Config, options: dict) -> None:

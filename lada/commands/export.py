@@ -1,0 +1,21 @@
+"""Reduce a training checkpoint to the weights that inference needs."""
+
+import argparse
+from pathlib import Path
+
+from lada.cli import make_parser
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = make_parser(__doc__)
+    parser.add_argument('checkpoint', type=Path, help='training checkpoint, iter_<n>.pth')
+    parser.add_argument('output', type=Path, help='file to write')
+    parser.add_argument('--overwrite', action='store_true', help='replace an existing file')
+    return parser
+
+
+def main(args: argparse.Namespace) -> None:
+    from lada.checkpoints.exporting import export_weights
+
+    count = export_weights(args.checkpoint, args.output, args.overwrite)
+    print(f'{args.output}: {count} tensors, {args.output.stat().st_size / 1e6:.1f} MB')
