@@ -17,7 +17,7 @@ from lada.errors import LadaError
 from lada.evaluation.frames import to_frames
 from lada.evaluation.measure import MeasuredClip, measure_clip
 from lada.evaluation.results import BICUBIC, INPUT, Evaluation
-from lada.inference.checkpoint import load_restorer
+from lada.inference.loading import load_restorer
 from lada.progress import Progress
 
 METADATA_FOLDER = 'crop_unscaled_meta'

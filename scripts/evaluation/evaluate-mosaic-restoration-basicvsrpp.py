@@ -13,8 +13,8 @@ from lada.engine.config import load_config
 from lada.errors import LadaError
 from lada.evaluation.files import EvaluationFiles, existing_files
 from lada.evaluation.perceptual import ABSENT, Perceptual
-from lada.inference.checkpoint import choose_device
 from lada.inference.evaluate import evaluate
+from lada.inference.loading import choose_device
 
 
 def parse() -> argparse.ArgumentParser:

@@ -12,8 +12,7 @@ from pathlib import Path
 from lada.cli import make_parser, run_script
 from lada.engine.config import load_config
 from lada.errors import LadaError
-from lada.inference.checkpoint import choose_device
-from lada.inference.loading import load_generator
+from lada.inference.loading import choose_device, load_generator
 from lada.inference.regions import (
     BOX_COLUMNS,
     masks_from_boxes,
