@@ -12,8 +12,8 @@ from lada.evaluation.bootstrap import compare, plural, total_interval
 from lada.evaluation.charts import Series, chart
 from lada.evaluation.page import page, table
 from lada.evaluation.results import BICUBIC, INPUT, ClipResult, Evaluation
-from lada.evaluation.scores import SCORES
-from lada.evaluation.tables import block_text, method_title, number_text
+from lada.evaluation.scores import find_score
+from lada.evaluation.tables import block_text, method_title, number_text, score_title
 
 BLOCK_EDGES = (0, 8, 12, 16, 24, math.inf)
 REGION_EDGES = (0, 0.05, 0.1, 0.2, 0.3, 1.01)
@@ -82,7 +82,7 @@ def _means(evaluation: Evaluation) -> str:
     methods = evaluation.methods
     rows = [
         [
-            'gain (dB)' if name == 'gain' else _title(name),
+            'gain (dB)' if name == 'gain' else score_title(name),
             *[number_text(evaluation.total(method, name), name) for method in methods],
         ]
         for name in ['gain', *evaluation.score_names()]
@@ -176,7 +176,8 @@ def _clips(evaluation: Evaluation) -> str:
     ]
     extra = [name for name in names if name not in ('psnr_mosaic', 'psnr')]
     header += [
-        f'{_title(name)}, {labels[-1]}' if len(labels) > 1 else _title(name) for name in extra
+        f'{score_title(name)}, {labels[-1]}' if len(labels) > 1 else score_title(name)
+        for name in extra
     ]
     rows = []
     for clip in evaluation.clips:
@@ -185,7 +186,7 @@ def _clips(evaluation: Evaluation) -> str:
             (block_text(clip), clip.block[0] if clip.block else math.nan),
             (f'{clip.region:.1%}', clip.region),
         ]
-        values = [(clip.value(method, 'psnr_mosaic'), 'psnr') for method in (INPUT, BICUBIC)]
+        values = [(clip.value(method, 'psnr_mosaic'), 'psnr_mosaic') for method in (INPUT, BICUBIC)]
         values += [
             (clip.value(label, name), name) for label in labels for name in ('psnr_mosaic', 'gain')
         ]
@@ -230,7 +231,6 @@ def _gallery(shots: list[Shot]) -> str:
 
 
 def _meanings(evaluation: Evaluation) -> str:
-    found = set(evaluation.score_names())
     lines = [
         (
             '<dt>gain</dt><dd>PSNR in the mosaic above that of the mosaic input, in dB. The'
@@ -238,18 +238,14 @@ def _meanings(evaluation: Evaluation) -> str:
         ),
         '<dt>bicubic</dt><dd>what interpolating the block means gives, without any network.</dd>',
     ]
-    for score in SCORES:
-        if score.name in found:
+    for name in evaluation.score_names():
+        score = find_score(name)
+        if score is not None:
             better = 'higher is better' if score.higher_is_better else 'lower is better'
             lines.append(
                 f'<dt>{escape(score.title)}</dt><dd>{escape(score.meaning)}; {better}.</dd>'
             )
     return f'<h2>What the numbers mean</h2><dl>{"".join(lines)}</dl>'
-
-
-def _title(name: str) -> str:
-    score = next(score for score in SCORES if score.name == name)
-    return f'{score.title} ({score.unit})' if score.unit else score.title
 
 
 def _uri(jpeg: bytes) -> str:

@@ -5,17 +5,13 @@ import io
 import math
 
 from lada.evaluation.results import BICUBIC, INPUT, ClipResult, Evaluation
-from lada.evaluation.scores import SCORES
+from lada.evaluation.scores import find_score
 
 
 def summary_table(evaluation: Evaluation) -> str:
     """Return the means over all clips, one line for each restoration."""
     names = evaluation.score_names()
-    titles = {
-        score.name: f'{score.title} ({score.unit})' if score.unit else score.title
-        for score in SCORES
-    }
-    header = ['', 'gain (dB)', *[titles[name] for name in names]]
+    header = ['', 'gain (dB)', *map(score_title, names)]
     rows = [
         [
             method_title(method),
@@ -50,7 +46,7 @@ def clip_table(evaluation: Evaluation, limit: int = 20) -> str:
                 block_text(clip),
                 f'{clip.region:.0%}',
                 *[
-                    number_text(clip.value(method, 'psnr_mosaic'), 'psnr')
+                    number_text(clip.value(method, 'psnr_mosaic'), 'psnr_mosaic')
                     for method in (INPUT, BICUBIC)
                 ],
             ]
@@ -64,7 +60,7 @@ def clip_table(evaluation: Evaluation, limit: int = 20) -> str:
         '',
         '',
         *[
-            number_text(evaluation.total(method, 'psnr_mosaic'), 'psnr')
+            number_text(evaluation.total(method, 'psnr_mosaic'), 'psnr_mosaic')
             for method in (INPUT, BICUBIC)
         ],
     ]
@@ -110,13 +106,22 @@ def method_title(method: str) -> str:
     return {INPUT: 'mosaic input', BICUBIC: 'bicubic'}.get(method, method)
 
 
+def score_title(name: str) -> str:
+    """Return how a score is called in tables, with its unit; its name if nobody registered it."""
+    score = find_score(name)
+    if score is None:
+        return name
+    return f'{score.title} ({score.unit})' if score.unit else score.title
+
+
 def number_text(value: float, name: str) -> str:
     """Return a score's value with the digits it deserves; ``-`` for none."""
     if math.isnan(value):
         return '-'
-    if name.startswith('gain'):
+    if name == 'gain':
         return f'{value:+.2f}'
-    return f'{value:.4f}' if name.startswith(('ssim', 'lpips')) else f'{value:.2f}'
+    score = find_score(name)
+    return f'{value:.{score.digits if score else 2}f}'
 
 
 def _order(value: float) -> tuple[bool, float]:

@@ -9,7 +9,6 @@ from lada.cli import make_parser, run_script
 from lada.errors import LadaError
 from lada.evaluation.bootstrap import compare
 from lada.evaluation.results import Evaluation
-from lada.evaluation.scores import SCORES
 
 
 def parse() -> argparse.ArgumentParser:
@@ -21,8 +20,8 @@ def parse() -> argparse.ArgumentParser:
     parser.add_argument(
         '--score',
         default='psnr_mosaic',
-        choices=[score.name for score in SCORES],
-        help='what to compare',
+        metavar='NAME',
+        help='what to compare, a score that both evaluations have',
     )
     return parser
 

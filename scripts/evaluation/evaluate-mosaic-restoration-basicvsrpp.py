@@ -12,8 +12,8 @@ from lada.cli import make_parser, run_script
 from lada.engine.config import load_config
 from lada.errors import LadaError
 from lada.evaluation.files import EvaluationFiles, existing_files
-from lada.evaluation.perceptual import ABSENT, Perceptual
-from lada.inference.evaluate import evaluate
+from lada.evaluation.scores.lpips import ABSENT
+from lada.inference.evaluate import evaluate, scores_of
 from lada.inference.loading import choose_device
 
 
@@ -84,17 +84,18 @@ def main(args: argparse.Namespace) -> None:
     config = load_config(args.config, args.cfg_options)
     files = EvaluationFiles(out, args.pictures)
     device = choose_device(args.device)
-    perceptual = Perceptual(args.lpips_weights, device) if args.lpips_weights else None
+    lpips = dict(type='LPIPS', weights=args.lpips_weights, device=device)
+    scores = scores_of(config, [lpips] if args.lpips_weights else [])
     evaluation = evaluate(
         config,
         args.checkpoints,
         device,
         data=args.data,
         num_clips=args.num_clips,
-        perceptual=perceptual,
+        scores=scores,
         on_clip=files.add_clip,
     )
-    if perceptual is None:
+    if all(score.name != 'lpips' for score in scores):
         evaluation.notes.append(ABSENT)
     print(files.write(evaluation))
 

@@ -9,8 +9,11 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 
 from lada.errors import LadaError
+from lada.evaluation import MosaicGain
 from lada.evaluation.results import Evaluation
-from lada.inference.evaluate import label_checkpoints, pick
+from lada.evaluation.scores import Score, build_scores
+from lada.inference.evaluate import label_checkpoints, pick, scores_of
+from lada.registry import SCORES
 
 SCRIPT = 'evaluate-mosaic-restoration-basicvsrpp.py'
 
@@ -84,6 +87,30 @@ def test_another_architecture_is_one_line(tmp_path, config, run_script_file):
         status, _, err = run_script_file(SCRIPT, config, *args, '--out', out)
         assert status == 1 and err.count('\n') == 1
     assert not out.exists()
+
+
+def test_measures_the_scores_that_the_config_names(monkeypatch):
+    class Zero(Score):
+        name = title = meaning = 'zero'
+        higher_is_better = True
+
+        def measure(self, clip, frames):
+            return 0.0
+
+    monkeypatch.setitem(SCORES.module_dict, 'Zero', Zero)
+    built_in = [score.name for score in build_scores()]
+    metric = dict(type='MosaicGain', scores=[dict(type='Zero')])
+    for evaluator in (
+        metric,
+        [dict(type='PSNR'), metric],
+        dict(type='Evaluator', metrics=[dict(type='PSNR'), metric]),
+        dict(type='Evaluator', metrics=dict(type=MosaicGain, scores=[dict(type='Zero')])),
+    ):
+        scores = scores_of(Config(dict(val_evaluator=evaluator)))
+        assert [score.name for score in scores] == [*built_in, 'zero']
+    assert [score.name for score in scores_of(Config({}))] == built_in
+    with pytest.raises(LadaError, match='Nought'):
+        scores_of(Config(dict(val_evaluator=dict(metric, scores=[dict(type='Nought')]))))
 
 
 def test_labels():

@@ -1,0 +1,25 @@
+"""Bounding boxes of masks."""
+
+import cv2
+import numpy as np
+
+Box = tuple[slice, slice]
+"""Rows and columns."""
+
+
+def bounding_box(mask: np.ndarray, margin: int = 0, smallest: int = 1) -> Box | None:
+    """Return rows and columns of the smallest box around a mask, ``None`` for an empty one.
+
+    Args:
+        mask: (H, W), not 0 inside.
+        margin: pixels by which the box is widened to every side, within the picture.
+        smallest: pixels that the box has at least in both directions, if the picture has as many.
+    """
+    x, y, width, height = cv2.boundingRect((mask != 0).astype(np.uint8))
+    if not width:
+        return None
+    rows, columns = (
+        slice(max(min(start - margin, whole - smallest), 0), min(start + length + margin, whole))
+        for start, length, whole in zip((y, x), (height, width), mask.shape, strict=True)
+    )
+    return rows, columns
