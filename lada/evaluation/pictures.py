@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from lada.evaluation.frames import to_frames
+from lada.evaluation.spacing import evenly_spaced
 from lada.files import write_atomically
 
 COLUMNS = ('mosaic', 'restored', 'ground truth')
@@ -28,7 +29,7 @@ def make_strip(
     """
     columns = [to_frames(clip) for clip in (mosaic, restored, truth)]
     if frame_indices is None:
-        frame_indices = spread(len(columns[2]), 3)
+        frame_indices = evenly_spaced(len(columns[2]), 3)
     return grid([[clip[index] for clip in columns] for index in frame_indices], COLUMNS)
 
 
@@ -110,12 +111,6 @@ def grid(rows: Sequence[Sequence[np.ndarray]], labels: Sequence[str]) -> np.ndar
             cv2.LINE_AA,
         )
     return np.vstack([header, *lines])
-
-
-def spread(length: int, count: int) -> list[int]:
-    """Return ``count`` evenly spaced indices below ``length``, fewer when there are not as many."""
-    count = min(count, length)
-    return [(2 * number + 1) * length // (2 * count) for number in range(count)]
 
 
 def save_picture(path: str | Path, image: np.ndarray) -> None:

@@ -20,7 +20,7 @@ REGION_EDGES = (0, 0.05, 0.1, 0.2, 0.3, 1.01)
 
 
 @dataclass(frozen=True)
-class Shot:
+class FramePictures:
     """Pictures of one frame of a clip, as JPEG files."""
 
     key: str
@@ -30,8 +30,8 @@ class Shot:
     truth: bytes
 
 
-def report(evaluation: Evaluation, shots: list[Shot]) -> str:
-    """Return the page; ``shots`` from the lowest gain to the highest, of the last checkpoint."""
+def report(evaluation: Evaluation, pictures: list[FramePictures]) -> str:
+    """Return the page; ``pictures`` from the lowest gain to the highest, of the last checkpoint."""
     last = list(evaluation.checkpoints)[-1]
     return page(
         'Mosaic restoration: evaluation',
@@ -39,7 +39,7 @@ def report(evaluation: Evaluation, shots: list[Shot]) -> str:
         _cards(evaluation),
         _means(evaluation),
         _curves(evaluation),
-        _pictures(shots, last),
+        _pictures(pictures, last),
         _breakdown(evaluation),
         _clips(evaluation),
         _meanings(evaluation),
@@ -198,12 +198,12 @@ def _clips(evaluation: Evaluation) -> str:
     )
 
 
-def _pictures(shots: list[Shot], label: str) -> str:
-    if not shots:
+def _pictures(pictures: list[FramePictures], label: str) -> str:
+    if not pictures:
         return ''
-    shots = [shot for shot in shots if not math.isnan(shot.gain)]
-    half = (len(shots) + 1) // 2
-    worst, best = shots[:half], shots[half:][::-1]
+    shown = [item for item in pictures if not math.isnan(item.gain)]
+    half = (len(shown) + 1) // 2
+    worst, best = shown[:half], shown[half:][::-1]
     parts = [
         (
             f'<h2>Lowest gains</h2><p class="muted">Drag: mosaic on the left, {escape(label)} on'
@@ -216,16 +216,16 @@ def _pictures(shots: list[Shot], label: str) -> str:
     return ''.join(parts)
 
 
-def _gallery(shots: list[Shot]) -> str:
+def _gallery(pictures: list[FramePictures]) -> str:
     figures = [
-        f'<figure><div class="slider"><img src="{_uri(shot.before)}" alt="mosaic"><img'
-        f' class="after" src="{_uri(shot.after)}" alt="restored"><div class="bar"></div><span'
+        f'<figure><div class="slider"><img src="{_uri(item.before)}" alt="mosaic"><img'
+        f' class="after" src="{_uri(item.after)}" alt="restored"><div class="bar"></div><span'
         ' class="l">mosaic</span><span class="r">restored</span><input type="range" min="0"'
         ' max="100" value="50" aria-label="mosaic or restored,'
-        f' {escape(shot.key)}"></div><details><summary>ground truth</summary><img class="truth"'
-        f' src="{_uri(shot.truth)}" alt="ground truth"></details><figcaption>{escape(shot.key)}:'
-        f' {shot.gain:+.2f} dB</figcaption></figure>'
-        for shot in shots
+        f' {escape(item.key)}"></div><details><summary>ground truth</summary><img class="truth"'
+        f' src="{_uri(item.truth)}" alt="ground truth"></details><figcaption>{escape(item.key)}:'
+        f' {item.gain:+.2f} dB</figcaption></figure>'
+        for item in pictures
     ]
     return f'<div class="clips">{"".join(figures)}</div>'
 

@@ -18,6 +18,7 @@ from lada.evaluation.frames import to_frames
 from lada.evaluation.measure import MeasuredClip, measure_clip
 from lada.evaluation.results import BICUBIC, INPUT, Evaluation
 from lada.evaluation.scores import Score, build_scores
+from lada.evaluation.spacing import evenly_spaced
 from lada.inference.loading import load_restorer
 from lada.progress import Progress
 
@@ -53,7 +54,7 @@ def evaluate(
         data=str(dataset.metainfo['metadata_root_dir']),
         checkpoints=labels,
     )
-    clips = pick(len(dataset), num_clips)
+    clips = evenly_spaced(len(dataset), num_clips)
     with Progress('evaluating', 'clip', len(clips)) as progress:
         for batch in _samples(dataset, clips):
             restored, sample = {}, {}
@@ -135,14 +136,6 @@ def build_dataset(config: Config, data: str | None = None):
         DefaultScope.overwrite_default_scope(config.get('default_scope', 'lada')),
     ):
         return DATASETS.build(settings)
-
-
-def pick(length: int, count: int | None) -> list[int]:
-    """Return ``count`` indices evenly spaced below ``length``; all of them when ``None`` or more
-    than there are.
-    """
-    count = length if count is None else min(count, length)
-    return [(2 * number + 1) * length // (2 * count) for number in range(count)]
 
 
 def _samples(dataset, clips: list[int]) -> Iterator[dict]:

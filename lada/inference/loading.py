@@ -30,7 +30,7 @@ def choose_device(name: str | None) -> torch.device:
     return device
 
 
-def load_restorer(config: Config, checkpoint: str | Path, device: torch.device) -> BaseModel:
+def load_restorer(config: Config, path: str | Path, device: torch.device) -> BaseModel:
     """Return the config's model in evaluation mode with the weights of a training checkpoint or
     exported file.
 
@@ -45,7 +45,7 @@ def load_restorer(config: Config, checkpoint: str | Path, device: torch.device) 
     # Stage 2: what only trains is left out, and the averaged weights, if any, are the generator's.
     for name in ('discriminator', 'gan_loss', 'perceptual_loss', 'is_use_ema'):
         settings.pop(name, None)
-    # The checkpoint holds the flow network: nothing needs to be fetched for it.
+    # The weights hold the flow network: nothing needs to be fetched for it.
     generator = settings.get('generator', {})
     if generator.get('spynet_pretrained'):
         generator['spynet_pretrained'] = None
@@ -54,12 +54,12 @@ def load_restorer(config: Config, checkpoint: str | Path, device: torch.device) 
         DefaultScope.overwrite_default_scope(config.get('default_scope', 'lada')),
     ):
         model = MODELS.build(settings)
-    load_generator_weights(model, str(checkpoint))
+    load_generator_weights(model, str(path))
     return model.to(device).eval()
 
 
 def load_generator(
-    checkpoint: str | Path, device: torch.device, config: Config | None = None
+    path: str | Path, device: torch.device, config: Config | None = None
 ) -> nn.Module:
     """Return the generator in evaluation mode; without a config, the BasicVSR++ whose sizes the
     weights tell.
@@ -68,10 +68,10 @@ def load_generator(
     networks.
     """
     if config is not None:
-        return load_restorer(config, checkpoint, device).generator
-    weights = networks_of(load_state_dict_file(checkpoint))['generator_ema']
-    generator = BasicVSRPlusPlusNet(**architecture_of(weights, checkpoint))
-    fit_state_dict(generator, weights, str(checkpoint))
+        return load_restorer(config, path, device).generator
+    weights = networks_of(load_state_dict_file(path))['generator_ema']
+    generator = BasicVSRPlusPlusNet(**architecture_of(weights, path))
+    fit_state_dict(generator, weights, str(path))
     return generator.to(device).eval()
 
 

@@ -12,7 +12,7 @@ from lada.errors import LadaError
 from lada.evaluation import MosaicGain
 from lada.evaluation.results import Evaluation
 from lada.evaluation.scores import Score, build_scores
-from lada.inference.evaluate import label_checkpoints, pick, scores_of
+from lada.inference.evaluate import label_checkpoints, scores_of
 from lada.registry import SCORES
 
 SCRIPT = 'evaluate-mosaic-restoration-basicvsrpp.py'
@@ -119,8 +119,3 @@ def test_labels():
     assert label_checkpoints(['a/input.pth']) == ['a/input']
     with pytest.raises(LadaError, match='twice'):
         label_checkpoints(['a.pth', './a.pth'])
-
-
-def test_pick():
-    assert pick(10, None) == list(range(10)) == pick(10, 99)
-    assert pick(10, 2) == [2, 7]

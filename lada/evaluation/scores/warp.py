@@ -10,7 +10,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from lada.evaluation.boxes import Box, bounding_box
+from lada.evaluation.boxes import Slices, bounding_box
 from lada.evaluation.scores.clip import ClipReference
 from lada.evaluation.scores.masked_mean import MaskedMean
 from lada.evaluation.scores.score import Score
@@ -46,7 +46,7 @@ class WarpingError(Score):
 class _Motion(NamedTuple):
     """The ground truth's motion within the bounding box of a mask."""
 
-    box: Box
+    box: Slices
     place: np.ndarray
     """(h, w, 2) float32: where (x, y) each pixel was in the frame before."""
     visible: np.ndarray
