@@ -7,13 +7,25 @@ from collections.abc import Callable
 from lada.errors import LadaError
 
 
-def make_parser(description: str) -> argparse.ArgumentParser:
+def make_parser(description: str | None) -> argparse.ArgumentParser:
     """Return a parser whose help shows defaults and that knows ``--debug``."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument('--debug', action='store_true', help='show the traceback of an error')
     return parser
+
+
+class ConfigOption(argparse.Action):
+    """``KEY=VALUE`` pairs as MMEngine's ``DictAction`` reads them, which is imported when one is
+    given.
+    """
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        from mmengine.config import DictAction
+
+        read = DictAction(self.option_strings, self.dest, nargs=self.nargs)
+        read(parser, namespace, values, option_string)
 
 
 def run_script(

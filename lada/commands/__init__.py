@@ -1,0 +1,3 @@
+"""One file a command: ``build_parser()`` and ``main(args)``; nothing heavy is imported before
+``main`` runs.
+"""
