@@ -25,7 +25,7 @@ class ConfigOption(argparse.Action):
         from mmengine.config import DictAction
 
         read = DictAction(self.option_strings, self.dest, nargs=self.nargs)
-        read(parser, namespace, values, option_string)
+        read(parser, namespace, values, option_string or '')
 
 
 def run_script(

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import cast
 
 import torch
 from mmengine.config import Config
@@ -31,8 +32,12 @@ def choose_device(name: str | None) -> torch.device:
 
 
 def load_restorer(config: Config, path: str | Path, device: torch.device) -> BaseModel:
-    """Return the config's model in evaluation mode with the weights of a training checkpoint or
-    exported file.
+    """Return the config's model in evaluation mode.
+
+    Args:
+        config: with ``model``; what only trains is left out of it.
+        path: a training checkpoint or exported weights.
+        device: where the model goes.
 
     Raises :class:`LadaError`, in one line, when the weights are of another architecture.
     """
@@ -61,14 +66,17 @@ def load_restorer(config: Config, path: str | Path, device: torch.device) -> Bas
 def load_generator(
     path: str | Path, device: torch.device, config: Config | None = None
 ) -> nn.Module:
-    """Return the generator in evaluation mode; without a config, the BasicVSR++ whose sizes the
-    weights tell.
+    """Return the generator in evaluation mode.
 
-    ``checkpoint``: a training checkpoint or exported weights. Raises :class:`LadaError` for other
-    networks.
+    Args:
+        path: a training checkpoint or exported weights.
+        device: where the network goes.
+        config: with ``model``; without one, the BasicVSR++ whose sizes the weights tell.
+
+    Raises :class:`LadaError` for other networks.
     """
     if config is not None:
-        return load_restorer(config, path, device).generator
+        return cast(nn.Module, load_restorer(config, path, device).generator)
     weights = networks_of(load_state_dict_file(path))['generator_ema']
     generator = BasicVSRPlusPlusNet(**architecture_of(weights, path))
     fit_state_dict(generator, weights, str(path))

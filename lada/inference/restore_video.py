@@ -52,7 +52,7 @@ def restore_video(
                 alpha = feathered(item.mask, feather)[box]
                 item.picture.blend(item.restored, alpha, box[0].start, box[1].start)
             rewriter.write(item.picture, before)
-            if synthetic is not None:
+            if synthetic is not None and item.clean is not None:
                 synthetic.measure(item.clean, item.rgb, _blended(item, alpha), item.mask)
             frames += 1
             progress.update()

@@ -41,8 +41,8 @@ class SyntheticMosaic:
     ) -> None:
         """Add one frame, uint8 (H, W, 3)."""
         bicubic = mosaic
-        if mask.any():
-            block = (float(self.block_size),) * 2
+        if self.block_size is not None:
+            block = float(self.block_size), float(self.block_size)
             bicubic = interpolate_block_means(mosaic[None], mask[None], block, np.zeros((1, 2)))[0]
         # SSIM needs half its window around the mask.
         box = bounding_box(mask, WINDOW // 2)

@@ -65,9 +65,9 @@ class LPIPS(Score):
         self._device = device
 
     def measure(self, clip: ClipReference, frames: np.ndarray) -> float:
-        together = clip.masks.any(axis=0)
+        together = np.any(clip.masks, axis=0)
         # Small regions are shown with as much around them as the network needs.
-        extent = min(np.count_nonzero(together.any(axis=axis)) for axis in (0, 1))
+        extent = min(int(np.count_nonzero(np.any(together, axis=axis))) for axis in (0, 1))
         box = bounding_box(together, max(8, (SMALLEST_SIDE - extent + 1) // 2))
         if box is None:
             return math.nan

@@ -68,10 +68,8 @@ def _motion(now: np.ndarray, before: np.ndarray, mask: np.ndarray) -> _Motion | 
     box = bounding_box(mask)
     if box is None:
         return None
-    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-    gray = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (now, before)]
-    there = flow.calc(gray[0], gray[1], None)[box]
-    back = flow.calc(gray[1], gray[0], None)
+    gray_now, gray_before = (cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (now, before))
+    there, back = _flow(gray_now, gray_before)[box], _flow(gray_before, gray_now)
     rows, columns = box
     grid_x, grid_y = np.meshgrid(
         np.arange(columns.start, columns.stop), np.arange(rows.start, rows.stop)
@@ -85,6 +83,20 @@ def _motion(now: np.ndarray, before: np.ndarray, mask: np.ndarray) -> _Motion | 
     return _Motion(box, place, mask[box] & inside & near)
 
 
+def _flow(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Return by how much (x, y), float32 (H, W, 2), each pixel of ``a`` lies elsewhere in ``b``."""
+    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    # OpenCV's stubs do not know that the flow to start from may be missing.
+    return flow.calc(a, b, None)  # pyright: ignore[reportCallIssue, reportArgumentType]
+
+
 def _sample(image: np.ndarray, place: np.ndarray) -> np.ndarray:
     """Return the values of an image at the places (h, w, 2), bilinearly."""
-    return cv2.remap(image, place, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    # OpenCV's stubs do not know that one map may hold both coordinates.
+    return cv2.remap(  # pyright: ignore[reportCallIssue]
+        image,
+        place,
+        None,  # pyright: ignore[reportArgumentType]
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
