@@ -46,8 +46,11 @@ class Comparison:
 
 
 def interval(values: Iterable[tuple[str, float]], seed: int = 0) -> tuple[float, float]:
-    """Return the 95 % confidence interval of the mean of (source, value) pairs; ``nan`` twice below
-    two sources.
+    """Return the 95 % confidence interval of a mean; ``nan`` twice below two sources.
+
+    Args:
+        values: (source, value) pairs; a value that is ``nan`` is left out.
+        seed: of the resampling.
     """
     sums: dict[str, list[float]] = {}
     for source, value in values:
@@ -78,7 +81,16 @@ def compare(
 ) -> Comparison:
     """Say whether restoration ``b`` of the second evaluation is better than ``a`` of the first.
 
-    Clips are compared one by one. Raises :class:`LadaError` when the evaluations share no clip or
+    Clips are compared one by one.
+
+    Args:
+        first: the evaluation of ``a``.
+        a: a restoration in it: a checkpoint's label, ``input`` or ``bicubic``.
+        second: the evaluation of ``b``, of the same clips; may be the same.
+        b: a restoration in it.
+        score: name of a score that both have.
+
+    Raises :class:`LadaError` when the evaluations share no clip or
     drew other mosaics, and for a score that they do not have or that nobody registered.
     """
     of_a = {clip.key: clip for clip in first.clips}

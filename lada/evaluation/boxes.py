@@ -18,8 +18,10 @@ def bounding_box(mask: np.ndarray, margin: int = 0, smallest: int = 1) -> Slices
     x, y, width, height = cv2.boundingRect(mask.astype(np.uint8, copy=False))
     if not width:
         return None
-    rows, columns = (
-        slice(max(min(start - margin, whole - smallest), 0), min(start + length + margin, whole))
-        for start, length, whole in zip((y, x), (height, width), mask.shape, strict=True)
-    )
+    slices = []
+    for start, length, whole in zip((y, x), (height, width), mask.shape, strict=True):
+        first = max(min(start - margin, whole - smallest), 0)
+        end = max(start + length + margin, first + smallest)
+        slices.append(slice(first, min(end, whole)))
+    rows, columns = slices
     return rows, columns

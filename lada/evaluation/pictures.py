@@ -24,8 +24,12 @@ def make_strip(
     """Return one uint8 RGB picture: a row for each frame, labelled columns mosaic | restored |
     ground truth.
 
-    Clips in [0, 255]: tensors (T, 3, H, W) or arrays (T, H, W, 3). ``frame_indices``: by default
-    three evenly spaced. A mosaic smaller than the truth is enlarged without smoothing.
+    Args:
+        mosaic: clip in [0, 255], a tensor (T, 3, H, W) or an array (T, H, W, 3); one that is
+            smaller than the truth is enlarged without smoothing.
+        restored: clip as ``mosaic``.
+        truth: clip as ``mosaic``.
+        frame_indices: which frames; by default three, evenly spaced.
     """
     columns = [to_frames(clip) for clip in (mosaic, restored, truth)]
     if frame_indices is None:
@@ -59,8 +63,12 @@ def shrink(frames: np.ndarray, side: int) -> np.ndarray:
 
 
 def save_strip(path: str | Path, sample, frames: Sequence[int] | None = None) -> None:
-    """Write the strip of a predicted sample (``input``, ``pred_img``, ``gt_img``) as PNG;
-    ``frames``: indices.
+    """Write the strip of a predicted sample as PNG.
+
+    Args:
+        path: of the file, whose folder is created.
+        sample: with the fields ``input``, ``pred_img`` and ``gt_img``.
+        frames: indices; by default three, evenly spaced.
     """
     save_picture(path, make_strip(sample.input, sample.pred_img, sample.gt_img, frames))
 
@@ -119,8 +127,12 @@ def save_picture(path: str | Path, image: np.ndarray) -> None:
 
 
 def encode_picture(image: np.ndarray, suffix: str, *parameters: int) -> bytes:
-    """Return an RGB picture as a file of the format ``suffix`` names; ``parameters`` are
-    OpenCV's.
+    """Return an RGB picture as the content of a file.
+
+    Args:
+        image: uint8 (H, W, 3).
+        suffix: names the format, ``.png`` or ``.jpg``.
+        *parameters: OpenCV's, of the encoder.
     """
     return cv2.imencode(suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), list(parameters))[
         1

@@ -60,7 +60,7 @@ def to_html(logs: list[TrainingLog]) -> str:
 
 def to_png(logs: list[TrainingLog]) -> bytes:
     """Return the same curves as a PNG picture."""
-    # Imported here: MMEngine brings it along, and nothing else in Lada needs its half second.
+    # Imported here: MMEngine brings it along, and nothing else in Lada needs it, and it takes time.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -8,7 +8,7 @@ import numpy as np
 from lada.evaluation.boxes import bounding_box
 
 COVERAGE = 0.25
-"""Share of a crop that its region covers on average; training clips have 0.14 to 0.36."""
+"""Share of a crop that its region covers on average, as in training clips."""
 MARGIN = 0.1
 """Free border around the region's largest extent, as a fraction of it."""
 SMALLEST_SIDE = 128

@@ -72,8 +72,13 @@ def evaluate(
 
 
 def scores_of(config: Config, more: Iterable[dict] = ()) -> list[Score]:
-    """Return the scores that the config's ``MosaicGain`` measures in validation, and ``more``
-    configs of scores.
+    """Return what to measure: the scores that the config's ``MosaicGain`` measures in validation.
+
+    Args:
+        config: its ``val_evaluator`` may be of any form that MMEngine takes, or missing.
+        more: configs of further scores.
+
+    Raises :class:`LadaError` for a score that cannot be built.
     """
     named = [
         score

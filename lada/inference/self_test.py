@@ -39,7 +39,14 @@ class SyntheticMosaic:
     def measure(
         self, clean: np.ndarray, mosaic: np.ndarray, restored: np.ndarray, mask: np.ndarray
     ) -> None:
-        """Add one frame, uint8 (H, W, 3)."""
+        """Add one frame to the sums.
+
+        Args:
+            clean: the frame before the mosaic was drawn, uint8 (H, W, 3).
+            mosaic: with the mosaic.
+            restored: what the restoration made of it.
+            mask: (H, W) bool, the pixels that the mosaic covers.
+        """
         bicubic = mosaic
         if self.block_size is not None:
             block = float(self.block_size), float(self.block_size)

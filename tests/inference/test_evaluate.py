@@ -68,6 +68,14 @@ def test_two_checkpoints_side_by_side(tmp_path, config, run_script_file):
         'input',
     )
     assert status == 0 and 'iter_20 is undecided' in text, err
+    status, _, err = run_script_file(
+        'compare-evaluations.py',
+        out / 'evaluation.json',
+        out / 'evaluation.json',
+        '--score',
+        'lpips',
+    )
+    assert status == 1 and err.count('\n') == 1 and 'both evaluations have psnr_mosaic, ' in err
 
 
 def test_another_architecture_is_one_line(tmp_path, config, run_script_file):
