@@ -3,6 +3,7 @@
 import csv
 import io
 import math
+from collections.abc import Callable
 
 from lada.evaluation.results import BICUBIC, INPUT, ClipResult, Evaluation
 from lada.evaluation.scores import find_score
@@ -37,37 +38,18 @@ def clip_table(evaluation: Evaluation, limit: int = 20) -> str:
         BICUBIC,
         *[column for label in labels for column in (label, 'gain')],
     ]
+
+    def numbers(value: Callable[[str, str], float]) -> list[str]:
+        columns = [(INPUT, 'psnr_mosaic'), (BICUBIC, 'psnr_mosaic')]
+        columns += [(label, name) for label in labels for name in ('psnr_mosaic', 'gain')]
+        return [number_text(value(method, name), name) for method, name in columns]
+
     clips = sorted(evaluation.clips, key=lambda clip: _order(clip.value(labels[-1], 'gain')))
-    rows = []
-    for clip in clips[:limit]:
-        rows.append(
-            [
-                clip.key,
-                block_text(clip),
-                f'{clip.region:.0%}',
-                *[
-                    number_text(clip.value(method, 'psnr_mosaic'), 'psnr_mosaic')
-                    for method in (INPUT, BICUBIC)
-                ],
-            ]
-        )
-        for label in labels:
-            rows[-1] += [
-                number_text(clip.value(label, name), name) for name in ('psnr_mosaic', 'gain')
-            ]
-    total = [
-        'all clips',
-        '',
-        '',
-        *[
-            number_text(evaluation.total(method, 'psnr_mosaic'), 'psnr_mosaic')
-            for method in (INPUT, BICUBIC)
-        ],
+    rows = [
+        [clip.key, block_text(clip), f'{clip.region:.0%}', *numbers(clip.value)]
+        for clip in clips[:limit]
     ]
-    for label in labels:
-        total += [
-            number_text(evaluation.total(label, name), name) for name in ('psnr_mosaic', 'gain')
-        ]
+    total = ['all clips', '', '', *numbers(evaluation.total)]
     hidden = f'\n({len(clips) - limit} more clips in the CSV file)' if len(clips) > limit else ''
     return _align([header, *rows, total]) + hidden
 

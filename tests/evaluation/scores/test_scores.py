@@ -97,7 +97,7 @@ class Brightness(Score):
         return self.scale * abs(float(frames.mean()) - float(clip.gt.mean()))
 
 
-@pytest.mark.parametrize('scope', ['lada', 'mmengine'])
+@pytest.mark.parametrize('scope', ['lada', 'mmengine', 'mmagic'])
 def test_a_score_is_one_line_of_a_config(make_sample, clip, scope, monkeypatch):
     monkeypatch.setitem(SCORES.module_dict, 'Brightness', Brightness)
     settings = dict(type='lada.MosaicGain', scores=[dict(type='Brightness', scale=2)])
