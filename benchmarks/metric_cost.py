@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from lada.evaluation.baselines import interpolate_block_means
-from lada.evaluation.scores import ClipReference
+from lada.evaluation.scores import ClipReference, build_scores
 from lada.models import BasicVSRPlusPlusNet
 from lada.mosaic import MosaicLook, draw_mosaic
 from lada.video import read_frames
@@ -34,6 +34,7 @@ def main() -> None:
     mosaic, masks = draw_mosaic(clean, masks, MosaicLook('squa_avg', BLOCK))
     masks = masks != 0
     network = BasicVSRPlusPlusNet(mid_channels=16, num_blocks=2, is_low_res_input=False).eval()
+    scores = build_scores()
     clip = torch.from_numpy(mosaic).permute(0, 3, 1, 2)[None].float() / 255
 
     def inference():
@@ -42,14 +43,14 @@ def main() -> None:
 
     def measure():
         """Score the restored clip."""
-        ClipReference(clean, masks).measure(mosaic)
+        ClipReference(clean, masks).measure(mosaic, scores)
 
     def measure_all():
         """Score the restored clip and both baselines."""
         reference = ClipReference(clean, masks)
         bicubic = interpolate_block_means(mosaic, masks, (BLOCK, BLOCK), np.zeros((FRAMES, 2)))
         for frames in (mosaic, bicubic, mosaic):
-            reference.measure(frames)
+            reference.measure(frames, scores)
 
     times: dict[str, list[float]] = {}
     for number in range(ROUNDS + 1):

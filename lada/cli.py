@@ -2,12 +2,12 @@
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from lada.errors import LadaError
 
 
-def make_parser(description: str) -> argparse.ArgumentParser:
+def make_parser(description: str | None) -> argparse.ArgumentParser:
     """Return a parser whose help shows defaults and that knows ``--debug``."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter
@@ -16,16 +16,34 @@ def make_parser(description: str) -> argparse.ArgumentParser:
     return parser
 
 
+class ConfigOption(argparse.Action):
+    """``KEY=VALUE`` pairs as MMEngine's ``DictAction`` reads them, which is imported when one is
+    given.
+    """
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        from mmengine.config import DictAction
+
+        read = DictAction(self.option_strings, self.dest, nargs=self.nargs)
+        read(parser, namespace, values, option_string or '')
+
+
 def run_script(
-    main: Callable[[argparse.Namespace], int | None], parser: argparse.ArgumentParser
+    main: Callable[[argparse.Namespace], int | None],
+    parser: argparse.ArgumentParser,
+    arguments: Sequence[str] | None = None,
 ) -> None:
     """Parse the command line, call ``main`` and exit: 0 done, 1 failed with one line on stderr, 2
     wrong arguments.
 
-    ``main`` returns ``None`` or an exit status. :class:`LadaError` and :class:`OSError` become one
-    line unless ``--debug`` is given.
+    :class:`LadaError` and :class:`OSError` become one line unless ``--debug`` is given.
+
+    Args:
+        main: returns ``None`` or an exit status.
+        parser: what :func:`make_parser` made.
+        arguments: the command line; that of the process unless given.
     """
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     try:
         status = main(args)
     except (LadaError, OSError) as error:

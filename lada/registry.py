@@ -10,7 +10,7 @@ from mmengine import registry as root
 SCOPE = 'lada'
 
 
-def _child(name: str, parent: root.Registry, *locations: str) -> root.Registry:
+def _child(name: str, parent: root.Registry | None, *locations: str) -> root.Registry:
     return root.Registry(name, parent=parent, scope=SCOPE, locations=list(locations))
 
 
@@ -32,6 +32,7 @@ MODELS = _child('model', root.MODELS, 'lada.models')
 
 METRICS = _child('metric', root.METRICS, 'lada.evaluation')
 EVALUATOR = _child('evaluator', root.EVALUATOR, 'lada.evaluation')
+SCORES = _child('score', None, 'lada.evaluation')  # what MosaicGain measures; MMEngine has none
 
 # Nothing of Lada's own is in these; they exist so that MMEngine finds a registry of this scope for
 # every kind.

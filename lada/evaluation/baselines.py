@@ -3,6 +3,8 @@
 import cv2
 import numpy as np
 
+from lada.evaluation.boxes import bounding_box
+
 
 def interpolate_block_means(
     frames: np.ndarray, masks: np.ndarray, block: tuple[float, float], origin: np.ndarray
@@ -23,20 +25,17 @@ def interpolate_block_means(
     for frame, mask, corner, target in zip(
         frames, masks != 0, np.asarray(origin, float), out, strict=True
     ):
-        if not mask.any():
+        box = bounding_box(mask)
+        if box is None:
             continue
-        x, y, width, height = cv2.boundingRect(mask.astype(np.uint8))
         (rows, at_y), (columns, at_x) = (
-            _blocks(length, side, start, first, first + count)
-            for length, side, start, first, count in zip(
-                mask.shape, block, corner, (y, x), (height, width), strict=True
-            )
+            _blocks(length, side, start, part.start, part.stop)
+            for length, side, start, part in zip(mask.shape, block, corner, box, strict=True)
         )
         near = slice(rows[0], rows[-1]), slice(columns[0], columns[-1])
         means = _means(frame[near], mask[near], rows[:-1] - rows[0], columns[:-1] - columns[0])
         map_x, map_y = np.meshgrid(at_x, at_y)
         smooth = cv2.remap(means, map_x, map_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-        box = slice(y, y + height), slice(x, x + width)
         np.copyto(
             target[box],
             np.clip(np.rint(smooth), 0, 255).astype(np.uint8),

@@ -14,7 +14,7 @@ import numpy as np
 
 from lada.errors import LadaError
 from lada.evaluation.results import INPUT, ClipResult, Evaluation
-from lada.evaluation.scores import SCORES
+from lada.evaluation.scores import find_score
 
 CONFIDENCE = 0.95
 RESAMPLES = 10_000
@@ -46,8 +46,11 @@ class Comparison:
 
 
 def interval(values: Iterable[tuple[str, float]], seed: int = 0) -> tuple[float, float]:
-    """Return the 95 % confidence interval of the mean of (source, value) pairs; ``nan`` twice below
-    two sources.
+    """Return the 95 % confidence interval of a mean; ``nan`` twice below two sources.
+
+    Args:
+        values: (source, value) pairs; a value that is ``nan`` is left out.
+        seed: of the resampling.
     """
     sums: dict[str, list[float]] = {}
     for source, value in values:
@@ -78,8 +81,17 @@ def compare(
 ) -> Comparison:
     """Say whether restoration ``b`` of the second evaluation is better than ``a`` of the first.
 
-    Clips are compared one by one. Raises :class:`LadaError` when the evaluations share no clip or
-    drew other mosaics.
+    Clips are compared one by one.
+
+    Args:
+        first: the evaluation of ``a``.
+        a: a restoration in it: a checkpoint's label, ``input`` or ``bicubic``.
+        second: the evaluation of ``b``, of the same clips; may be the same.
+        b: a restoration in it.
+        score: name of a score that both have.
+
+    Raises :class:`LadaError` when the evaluations share no clip or
+    drew other mosaics, and for a score that they do not have or that nobody registered.
     """
     of_a = {clip.key: clip for clip in first.clips}
     pairs = [(of_a[clip.key], clip) for clip in second.clips if clip.key in of_a]
@@ -91,18 +103,27 @@ def compare(
                 f'the evaluations drew different mosaics on clip {clip_a.key}; evaluate both'
                 ' checkpoints with the same config and data'
             )
-    higher = next((item.higher_is_better for item in SCORES if item.name == score), True)
     differences = [
         (clip_b.source, clip_b.value(b, score) - clip_a.value(a, score)) for clip_a, clip_b in pairs
     ]
     differences = [(source, value) for source, value in differences if not math.isnan(value)]
     if not differences:
-        raise LadaError(f'no clip has {score!r} for both {a!r} and {b!r}')
+        names = [name for name in first.score_names() if name in second.score_names()]
+        raise LadaError(
+            f'no clip has {score!r} for both {a!r} and {b!r}; both evaluations have'
+            f' {", ".join(names) or "no score"}'
+        )
+    kind = find_score(score)
+    if kind is None:
+        raise LadaError(
+            f'unknown whether a higher {score!r} is better: no class has that name; put its file'
+            ' into lada/evaluation/scores/'
+        )
     low, high = interval(differences)
     sources = len({source for source, _ in differences})
     verdict = 'undecided'
     if sources >= MIN_SOURCES and (low > 0 or high < 0):
-        verdict = 'better' if (low > 0) == higher else 'worse'
+        verdict = 'better' if (low > 0) == kind.higher_is_better else 'worse'
     mean = math.fsum(value for _, value in differences) / len(differences)
     return Comparison(score, mean, low, high, sources, len(differences), verdict)
 

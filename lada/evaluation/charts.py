@@ -31,8 +31,14 @@ def chart(
     log_y: bool = False,
     marks: Sequence[tuple[float, str]] = (),
 ) -> str:
-    """Return an SVG element; ``marks``: vertical lines (x, text). Points that are not finite are
-    left out.
+    """Return an SVG element. Points that are not finite are left out.
+
+    Args:
+        series: what to draw.
+        x_label: text below.
+        y_label: text above the vertical axis.
+        log_y: a logarithmic vertical axis; points that are not positive are left out.
+        marks: vertical lines, each its x and a text that it shows when pointed at.
     """
     shown = [
         (

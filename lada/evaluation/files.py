@@ -8,9 +8,10 @@ import cv2
 
 from lada.evaluation.bootstrap import compare
 from lada.evaluation.measure import MeasuredClip
-from lada.evaluation.pictures import encode_picture, grid, spread
-from lada.evaluation.report import Shot, report
+from lada.evaluation.pictures import encode_picture, grid
+from lada.evaluation.report import FramePictures, report
 from lada.evaluation.results import INPUT, Evaluation
+from lada.evaluation.spacing import evenly_spaced
 from lada.evaluation.tables import clip_table, summary_table, to_csv
 from lada.files import write_atomically
 
@@ -34,7 +35,7 @@ class EvaluationFiles:
 
     def __init__(self, folder: Path, pictures: int):
         self.folder, self.limit = folder, pictures
-        self._shown: dict[str, tuple[Shot, bytes]] = {}
+        self._shown: dict[str, tuple[FramePictures, bytes]] = {}
 
     def add_clip(self, clip: MeasuredClip) -> None:
         """Keep the clip's pictures while it is among the worst or best so far."""
@@ -45,7 +46,8 @@ class EvaluationFiles:
         columns = {'mosaic' if method == INPUT else method: clip for method, clip in frames.items()}
         columns['ground truth'] = gt
         rows = [
-            [clip[index] for clip in columns.values()] for index in spread(len(gt), FRAMES_SHOWN)
+            [clip[index] for clip in columns.values()]
+            for index in evenly_spaced(len(gt), FRAMES_SHOWN)
         ]
         middle = len(gt) // 2
         before, after, truth = (
@@ -53,7 +55,7 @@ class EvaluationFiles:
             for clip in (frames[INPUT], frames[list(frames)[-1]], gt)
         )
         self._shown[result.key] = (
-            Shot(result.key, gain, before, after, truth),
+            FramePictures(result.key, gain, before, after, truth),
             encode_picture(grid(rows, list(columns)), '.png'),
         )
         ranking = self._ranking()
@@ -68,8 +70,8 @@ class EvaluationFiles:
         """Write all files and return the text for the terminal."""
         for key, (_, picture) in self._shown.items():
             write_atomically(self.folder / 'pictures' / f'{safe_name(key)}.png', picture)
-        shots = [self._shown[key][0] for key in self._ranking()]
-        write_atomically(self.folder / REPORT, report(evaluation, shots).encode())
+        pictures = [self._shown[key][0] for key in self._ranking()]
+        write_atomically(self.folder / REPORT, report(evaluation, pictures).encode())
         write_atomically(self.folder / TABLE, to_csv(evaluation).encode())
         write_atomically(self.folder / RESULTS, evaluation.to_json().encode())
         return '\n'.join(

@@ -7,10 +7,13 @@ from lada.errors import LadaError
 
 
 def to_frames(value: torch.Tensor | np.ndarray, input_order: str | None = None) -> np.ndarray:
-    """Return one picture or a clip in [0, 255] as uint8 (T, H, W, 3), rounded to nearest and
-    clipped.
+    """Return one picture or a clip as uint8 (T, H, W, 3), rounded to nearest and clipped.
 
-    ``input_order`` is 'CHW' or 'HWC'; left out, a tensor is taken as CHW and an array as HWC.
+    Args:
+        value: in [0, 255], of three or four dimensions.
+        input_order: ``CHW`` or ``HWC``; left out, a tensor is taken as CHW and an array as HWC.
+
+    Raises :class:`LadaError` for other shapes.
     """
     order = input_order or ('CHW' if isinstance(value, torch.Tensor) else 'HWC')
     if isinstance(value, torch.Tensor):

@@ -2,7 +2,7 @@
 afterwards.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import cv2
@@ -13,7 +13,7 @@ from lada.evaluation.baselines import interpolate_block_means
 from lada.evaluation.frames import to_frames, to_masks
 from lada.evaluation.metrics.clip_metric import field
 from lada.evaluation.results import BICUBIC, INPUT, ClipResult
-from lada.evaluation.scores import ClipReference
+from lada.evaluation.scores import ClipReference, Score
 
 
 class MeasuredClip(NamedTuple):
@@ -30,7 +30,7 @@ class MeasuredClip(NamedTuple):
 def measure_clip(
     sample: dict,
     restored: dict[str, np.ndarray],
-    perceptual: Callable | None = None,
+    scores: Sequence[Score],
     gt_key: str = 'gt_img',
     input_key: str = 'input',
     mask_key: str = 'mosaic_mask',
@@ -43,7 +43,7 @@ def measure_clip(
             :class:`~lada.data.data_sample.DataSample`. Without an upright block grid there is no
             bicubic baseline.
         restored: frames by name.
-        perceptual: see :class:`~lada.evaluation.scores.ClipReference`.
+        scores: what to measure, see :func:`~lada.evaluation.scores.build_scores`.
         gt_key, input_key, mask_key: fields of the sample.
     """
     gt, mosaic = (to_frames(field(sample, key)) for key in (gt_key, input_key))
@@ -62,13 +62,13 @@ def measure_clip(
     if block is not None and origin is not None:
         frames[BICUBIC] = interpolate_block_means(mosaic, masks, block, origin)
     frames |= restored
-    reference = ClipReference(gt, masks, perceptual)
+    reference = ClipReference(gt, masks)
     result = ClipResult(
         key=str(sample.get('key')),
         frames=len(gt),
         block=block,
         region=float(masks.mean()),
-        scores={name: reference.measure(clip) for name, clip in frames.items()},
+        scores={name: reference.measure(clip, scores) for name, clip in frames.items()},
     )
     return MeasuredClip(result, frames, gt, masks)
 

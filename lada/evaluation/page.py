@@ -2,6 +2,7 @@
 narrow.
 """
 
+from collections.abc import Sequence
 from functools import cache
 from html import escape
 from importlib.resources import files
@@ -26,9 +27,17 @@ def page(title: str, *sections: str) -> str:
 
 
 def table(
-    header: list[str], rows: list[list[str | tuple[str, float]]], sortable: bool = False
+    header: Sequence[str],
+    rows: Sequence[Sequence[str | tuple[str, float]]],
+    sortable: bool = False,
 ) -> str:
-    """Return a table; a cell is text, or text and the number by which it sorts (``nan``: last)."""
+    """Return a table.
+
+    Args:
+        header: one title a column.
+        rows: a cell is text, or text and the number by which it sorts (``nan``: last).
+        sortable: a click on a title sorts by that column.
+    """
 
     def cell(value):
         if isinstance(value, tuple):

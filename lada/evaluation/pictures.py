@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from lada.evaluation.frames import to_frames
+from lada.evaluation.spacing import evenly_spaced
 from lada.files import write_atomically
 
 COLUMNS = ('mosaic', 'restored', 'ground truth')
@@ -23,12 +24,16 @@ def make_strip(
     """Return one uint8 RGB picture: a row for each frame, labelled columns mosaic | restored |
     ground truth.
 
-    Clips in [0, 255]: tensors (T, 3, H, W) or arrays (T, H, W, 3). ``frame_indices``: by default
-    three evenly spaced. A mosaic smaller than the truth is enlarged without smoothing.
+    Args:
+        mosaic: clip in [0, 255], a tensor (T, 3, H, W) or an array (T, H, W, 3); one that is
+            smaller than the truth is enlarged without smoothing.
+        restored: clip as ``mosaic``.
+        truth: clip as ``mosaic``.
+        frame_indices: which frames; by default three, evenly spaced.
     """
     columns = [to_frames(clip) for clip in (mosaic, restored, truth)]
     if frame_indices is None:
-        frame_indices = spread(len(columns[2]), 3)
+        frame_indices = evenly_spaced(len(columns[2]), 3)
     return grid([[clip[index] for clip in columns] for index in frame_indices], COLUMNS)
 
 
@@ -58,8 +63,12 @@ def shrink(frames: np.ndarray, side: int) -> np.ndarray:
 
 
 def save_strip(path: str | Path, sample, frames: Sequence[int] | None = None) -> None:
-    """Write the strip of a predicted sample (``input``, ``pred_img``, ``gt_img``) as PNG;
-    ``frames``: indices.
+    """Write the strip of a predicted sample as PNG.
+
+    Args:
+        path: of the file, whose folder is created.
+        sample: with the fields ``input``, ``pred_img`` and ``gt_img``.
+        frames: indices; by default three, evenly spaced.
     """
     save_picture(path, make_strip(sample.input, sample.pred_img, sample.gt_img, frames))
 
@@ -112,20 +121,18 @@ def grid(rows: Sequence[Sequence[np.ndarray]], labels: Sequence[str]) -> np.ndar
     return np.vstack([header, *lines])
 
 
-def spread(length: int, count: int) -> list[int]:
-    """Return ``count`` evenly spaced indices below ``length``, fewer when there are not as many."""
-    count = min(count, length)
-    return [(2 * number + 1) * length // (2 * count) for number in range(count)]
-
-
 def save_picture(path: str | Path, image: np.ndarray) -> None:
     """Write an RGB picture as PNG, whole or not at all."""
     write_atomically(Path(path), encode_picture(image, '.png'))
 
 
 def encode_picture(image: np.ndarray, suffix: str, *parameters: int) -> bytes:
-    """Return an RGB picture as a file of the format ``suffix`` names; ``parameters`` are
-    OpenCV's.
+    """Return an RGB picture as the content of a file.
+
+    Args:
+        image: uint8 (H, W, 3).
+        suffix: names the format, ``.png`` or ``.jpg``.
+        *parameters: OpenCV's, of the encoder.
     """
     return cv2.imencode(suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), list(parameters))[
         1

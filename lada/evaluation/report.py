@@ -12,15 +12,15 @@ from lada.evaluation.bootstrap import compare, plural, total_interval
 from lada.evaluation.charts import Series, chart
 from lada.evaluation.page import page, table
 from lada.evaluation.results import BICUBIC, INPUT, ClipResult, Evaluation
-from lada.evaluation.scores import SCORES
-from lada.evaluation.tables import block_text, method_title, number_text
+from lada.evaluation.scores import find_score
+from lada.evaluation.tables import block_text, method_title, number_text, score_title
 
 BLOCK_EDGES = (0, 8, 12, 16, 24, math.inf)
 REGION_EDGES = (0, 0.05, 0.1, 0.2, 0.3, 1.01)
 
 
 @dataclass(frozen=True)
-class Shot:
+class FramePictures:
     """Pictures of one frame of a clip, as JPEG files."""
 
     key: str
@@ -30,8 +30,8 @@ class Shot:
     truth: bytes
 
 
-def report(evaluation: Evaluation, shots: list[Shot]) -> str:
-    """Return the page; ``shots`` from the lowest gain to the highest, of the last checkpoint."""
+def report(evaluation: Evaluation, pictures: list[FramePictures]) -> str:
+    """Return the page; ``pictures`` from the lowest gain to the highest, of the last checkpoint."""
     last = list(evaluation.checkpoints)[-1]
     return page(
         'Mosaic restoration: evaluation',
@@ -39,7 +39,7 @@ def report(evaluation: Evaluation, shots: list[Shot]) -> str:
         _cards(evaluation),
         _means(evaluation),
         _curves(evaluation),
-        _pictures(shots, last),
+        _pictures(pictures, last),
         _breakdown(evaluation),
         _clips(evaluation),
         _meanings(evaluation),
@@ -82,7 +82,7 @@ def _means(evaluation: Evaluation) -> str:
     methods = evaluation.methods
     rows = [
         [
-            'gain (dB)' if name == 'gain' else _title(name),
+            'gain (dB)' if name == 'gain' else score_title(name),
             *[number_text(evaluation.total(method, name), name) for method in methods],
         ]
         for name in ['gain', *evaluation.score_names()]
@@ -176,7 +176,8 @@ def _clips(evaluation: Evaluation) -> str:
     ]
     extra = [name for name in names if name not in ('psnr_mosaic', 'psnr')]
     header += [
-        f'{_title(name)}, {labels[-1]}' if len(labels) > 1 else _title(name) for name in extra
+        f'{score_title(name)}, {labels[-1]}' if len(labels) > 1 else score_title(name)
+        for name in extra
     ]
     rows = []
     for clip in evaluation.clips:
@@ -185,7 +186,7 @@ def _clips(evaluation: Evaluation) -> str:
             (block_text(clip), clip.block[0] if clip.block else math.nan),
             (f'{clip.region:.1%}', clip.region),
         ]
-        values = [(clip.value(method, 'psnr_mosaic'), 'psnr') for method in (INPUT, BICUBIC)]
+        values = [(clip.value(method, 'psnr_mosaic'), 'psnr_mosaic') for method in (INPUT, BICUBIC)]
         values += [
             (clip.value(label, name), name) for label in labels for name in ('psnr_mosaic', 'gain')
         ]
@@ -197,12 +198,12 @@ def _clips(evaluation: Evaluation) -> str:
     )
 
 
-def _pictures(shots: list[Shot], label: str) -> str:
-    if not shots:
+def _pictures(pictures: list[FramePictures], label: str) -> str:
+    if not pictures:
         return ''
-    shots = [shot for shot in shots if not math.isnan(shot.gain)]
-    half = (len(shots) + 1) // 2
-    worst, best = shots[:half], shots[half:][::-1]
+    shown = [item for item in pictures if not math.isnan(item.gain)]
+    half = (len(shown) + 1) // 2
+    worst, best = shown[:half], shown[half:][::-1]
     parts = [
         (
             f'<h2>Lowest gains</h2><p class="muted">Drag: mosaic on the left, {escape(label)} on'
@@ -215,22 +216,21 @@ def _pictures(shots: list[Shot], label: str) -> str:
     return ''.join(parts)
 
 
-def _gallery(shots: list[Shot]) -> str:
+def _gallery(pictures: list[FramePictures]) -> str:
     figures = [
-        f'<figure><div class="slider"><img src="{_uri(shot.before)}" alt="mosaic"><img'
-        f' class="after" src="{_uri(shot.after)}" alt="restored"><div class="bar"></div><span'
+        f'<figure><div class="slider"><img src="{_uri(item.before)}" alt="mosaic"><img'
+        f' class="after" src="{_uri(item.after)}" alt="restored"><div class="bar"></div><span'
         ' class="l">mosaic</span><span class="r">restored</span><input type="range" min="0"'
         ' max="100" value="50" aria-label="mosaic or restored,'
-        f' {escape(shot.key)}"></div><details><summary>ground truth</summary><img class="truth"'
-        f' src="{_uri(shot.truth)}" alt="ground truth"></details><figcaption>{escape(shot.key)}:'
-        f' {shot.gain:+.2f} dB</figcaption></figure>'
-        for shot in shots
+        f' {escape(item.key)}"></div><details><summary>ground truth</summary><img class="truth"'
+        f' src="{_uri(item.truth)}" alt="ground truth"></details><figcaption>{escape(item.key)}:'
+        f' {item.gain:+.2f} dB</figcaption></figure>'
+        for item in pictures
     ]
     return f'<div class="clips">{"".join(figures)}</div>'
 
 
 def _meanings(evaluation: Evaluation) -> str:
-    found = set(evaluation.score_names())
     lines = [
         (
             '<dt>gain</dt><dd>PSNR in the mosaic above that of the mosaic input, in dB. The'
@@ -238,18 +238,14 @@ def _meanings(evaluation: Evaluation) -> str:
         ),
         '<dt>bicubic</dt><dd>what interpolating the block means gives, without any network.</dd>',
     ]
-    for score in SCORES:
-        if score.name in found:
+    for name in evaluation.score_names():
+        score = find_score(name)
+        if score is not None:
             better = 'higher is better' if score.higher_is_better else 'lower is better'
             lines.append(
                 f'<dt>{escape(score.title)}</dt><dd>{escape(score.meaning)}; {better}.</dd>'
             )
     return f'<h2>What the numbers mean</h2><dl>{"".join(lines)}</dl>'
-
-
-def _title(name: str) -> str:
-    score = next(score for score in SCORES if score.name == name)
-    return f'{score.title} ({score.unit})' if score.unit else score.title
 
 
 def _uri(jpeg: bytes) -> str:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from lada.errors import LadaError
 from lada.evaluation.metrics.clip_metric import mean
-from lada.evaluation.scores import SCORES
 
 INPUT, BICUBIC = 'input', 'bicubic'
 """The two restorations that every clip has: none at all, and interpolation of the block means."""
@@ -26,8 +25,8 @@ class ClipResult:
     region: float
     """Share of the clip's pixels that lie in the mosaic, 0 to 1."""
     scores: dict[str, dict[str, float]]
-    """Values by restoration and by name in :data:`~lada.evaluation.scores.SCORES`; ``nan`` or
-    absent: none.
+    """Values by restoration and by :attr:`Score.name <lada.evaluation.scores.Score.name>`; ``nan``
+    or absent: none.
     """
 
     @property
@@ -67,15 +66,15 @@ class Evaluation:
         return mean([clip.value(method, score) for clip in self.clips])
 
     def score_names(self) -> list[str]:
-        """Return the scores that at least one clip has, in their usual order."""
-        found = {
-            name
+        """Return the scores that at least one clip has, in the order of measuring."""
+        measured = [
+            (name, value is not None and not math.isnan(value))
             for clip in self.clips
             for values in clip.scores.values()
             for name, value in values.items()
-            if value is not None and not math.isnan(value)
-        }
-        return [score.name for score in SCORES if score.name in found]
+        ]
+        found = {name for name, has_value in measured if has_value}
+        return [name for name in dict.fromkeys(name for name, _ in measured) if name in found]
 
     def to_json(self) -> str:
         """Return the results as JSON; ``nan`` becomes ``null``."""

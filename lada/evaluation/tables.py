@@ -3,19 +3,16 @@
 import csv
 import io
 import math
+from collections.abc import Callable
 
 from lada.evaluation.results import BICUBIC, INPUT, ClipResult, Evaluation
-from lada.evaluation.scores import SCORES
+from lada.evaluation.scores import find_score
 
 
 def summary_table(evaluation: Evaluation) -> str:
     """Return the means over all clips, one line for each restoration."""
     names = evaluation.score_names()
-    titles = {
-        score.name: f'{score.title} ({score.unit})' if score.unit else score.title
-        for score in SCORES
-    }
-    header = ['', 'gain (dB)', *[titles[name] for name in names]]
+    header = ['', 'gain (dB)', *map(score_title, names)]
     rows = [
         [
             method_title(method),
@@ -41,37 +38,18 @@ def clip_table(evaluation: Evaluation, limit: int = 20) -> str:
         BICUBIC,
         *[column for label in labels for column in (label, 'gain')],
     ]
+
+    def numbers(value: Callable[[str, str], float]) -> list[str]:
+        columns = [(INPUT, 'psnr_mosaic'), (BICUBIC, 'psnr_mosaic')]
+        columns += [(label, name) for label in labels for name in ('psnr_mosaic', 'gain')]
+        return [number_text(value(method, name), name) for method, name in columns]
+
     clips = sorted(evaluation.clips, key=lambda clip: _order(clip.value(labels[-1], 'gain')))
-    rows = []
-    for clip in clips[:limit]:
-        rows.append(
-            [
-                clip.key,
-                block_text(clip),
-                f'{clip.region:.0%}',
-                *[
-                    number_text(clip.value(method, 'psnr_mosaic'), 'psnr')
-                    for method in (INPUT, BICUBIC)
-                ],
-            ]
-        )
-        for label in labels:
-            rows[-1] += [
-                number_text(clip.value(label, name), name) for name in ('psnr_mosaic', 'gain')
-            ]
-    total = [
-        'all clips',
-        '',
-        '',
-        *[
-            number_text(evaluation.total(method, 'psnr_mosaic'), 'psnr')
-            for method in (INPUT, BICUBIC)
-        ],
+    rows = [
+        [clip.key, block_text(clip), f'{clip.region:.0%}', *numbers(clip.value)]
+        for clip in clips[:limit]
     ]
-    for label in labels:
-        total += [
-            number_text(evaluation.total(label, name), name) for name in ('psnr_mosaic', 'gain')
-        ]
+    total = ['all clips', '', '', *numbers(evaluation.total)]
     hidden = f'\n({len(clips) - limit} more clips in the CSV file)' if len(clips) > limit else ''
     return _align([header, *rows, total]) + hidden
 
@@ -110,13 +88,22 @@ def method_title(method: str) -> str:
     return {INPUT: 'mosaic input', BICUBIC: 'bicubic'}.get(method, method)
 
 
+def score_title(name: str) -> str:
+    """Return how a score is called in tables, with its unit; its name if nobody registered it."""
+    score = find_score(name)
+    if score is None:
+        return name
+    return f'{score.title} ({score.unit})' if score.unit else score.title
+
+
 def number_text(value: float, name: str) -> str:
     """Return a score's value with the digits it deserves; ``-`` for none."""
     if math.isnan(value):
         return '-'
-    if name.startswith('gain'):
+    if name == 'gain':
         return f'{value:+.2f}'
-    return f'{value:.4f}' if name.startswith(('ssim', 'lpips')) else f'{value:.2f}'
+    score = find_score(name)
+    return f'{value:.{score.digits if score else 2}f}'
 
 
 def _order(value: float) -> tuple[bool, float]:

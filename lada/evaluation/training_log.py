@@ -27,7 +27,7 @@ class Curve:
     values: list[float] = field(default_factory=list)
 
     @property
-    def points(self) -> list[tuple[float, float]]:
+    def points(self) -> list[tuple[int, float]]:
         """Return (step, value) pairs."""
         return list(zip(self.steps, self.values, strict=True))
 

@@ -60,7 +60,7 @@ def to_html(logs: list[TrainingLog]) -> str:
 
 def to_png(logs: list[TrainingLog]) -> bytes:
     """Return the same curves as a PNG picture."""
-    # Imported here: MMEngine brings it along, and nothing else in Lada needs its half second.
+    # Imported here: MMEngine brings it along, and nothing else in Lada needs it, and it takes time.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -95,7 +95,7 @@ def _panels(logs: list[TrainingLog]):
     marks = [
         (step, f'{log.name} resumed after iteration {step}') for log in logs for step in log.resumes
     ]
-    for title, kind, names, log_scale in PANELS:
+    for title, kind, names, log_scale in (*PANELS, *_other_scores(logs)):
         series = []
         for log, colour in zip(logs, cycle(COLOURS), strict=False):
             curves = getattr(log, kind)
@@ -121,6 +121,17 @@ def _panels(logs: list[TrainingLog]):
             for name, curve in sorted(found.items(), reverse=True)
         ]
         yield title, series, log_scale, marks
+
+
+def _other_scores(logs: list[TrainingLog]) -> list[tuple[str, str, tuple[str, ...], bool]]:
+    """Return a panel for each score of ``MosaicGain`` that :data:`PANELS` do not show."""
+    shown = {name for _, _, names, _ in PANELS for name in names}
+    logged = dict.fromkeys(name for log in logs for name in log.validation)
+    return [
+        (name.removeprefix('mosaic/').removesuffix('_model'), 'validation', (name,), False)
+        for name in logged
+        if name.startswith('mosaic/') and name.endswith('_model') and name not in shown
+    ]
 
 
 def _state(advice: Advice) -> str:

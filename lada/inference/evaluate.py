@@ -1,7 +1,7 @@
 """Measuring checkpoints on a validation set."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -17,7 +17,9 @@ from lada.errors import LadaError
 from lada.evaluation.frames import to_frames
 from lada.evaluation.measure import MeasuredClip, measure_clip
 from lada.evaluation.results import BICUBIC, INPUT, Evaluation
-from lada.inference.checkpoint import load_restorer
+from lada.evaluation.scores import Score, build_scores
+from lada.evaluation.spacing import evenly_spaced
+from lada.inference.loading import load_restorer
 from lada.progress import Progress
 
 METADATA_FOLDER = 'crop_unscaled_meta'
@@ -30,7 +32,7 @@ def evaluate(
     *,
     data: str | None = None,
     num_clips: int | None = None,
-    perceptual: Callable | None = None,
+    scores: Sequence[Score],
     on_clip: Callable[[MeasuredClip], None] | None = None,
 ) -> Evaluation:
     """Measure every checkpoint, and the two baselines, on the clips of the config's validation set.
@@ -41,7 +43,7 @@ def evaluate(
         checkpoints: training checkpoints or exported weights.
         data: root or metadata folder of another dataset to use.
         num_clips: how many clips, evenly spaced over the set; all of them when ``None``.
-        perceptual: see :class:`~lada.evaluation.scores.ClipReference`.
+        scores: what to measure, see :func:`scores_of`.
         on_clip: called after each clip.
     """
     labels = dict(zip(label_checkpoints(checkpoints), map(str, checkpoints), strict=True))
@@ -52,14 +54,14 @@ def evaluate(
         data=str(dataset.metainfo['metadata_root_dir']),
         checkpoints=labels,
     )
-    clips = pick(len(dataset), num_clips)
+    clips = evenly_spaced(len(dataset), num_clips)
     with Progress('evaluating', 'clip', len(clips)) as progress:
         for batch in _samples(dataset, clips):
             restored, sample = {}, {}
             for label, model in models.items():
                 sample = _predict(model, batch)
                 restored[label] = to_frames(sample['pred_img'])
-            clip = measure_clip(sample, restored, perceptual)
+            clip = measure_clip(sample, restored, scores)
             evaluation.clips.append(clip.result)
             if on_clip is not None:
                 on_clip(clip)
@@ -67,6 +69,43 @@ def evaluate(
     if any(BICUBIC not in clip.scores for clip in evaluation.clips):
         evaluation.notes.append('Clips without an upright block grid have no bicubic baseline.')
     return evaluation
+
+
+def scores_of(config: Config, more: Iterable[dict] = ()) -> list[Score]:
+    """Return what to measure: the scores that the config's ``MosaicGain`` measures in validation.
+
+    Args:
+        config: its ``val_evaluator`` may be of any form that MMEngine takes, or missing.
+        more: configs of further scores.
+
+    Raises :class:`LadaError` for a score that cannot be built.
+    """
+    named = [
+        score
+        for metric in _metrics(config.get('val_evaluator'))
+        if _type_name(metric) == 'MosaicGain'
+        for score in metric.get('scores') or ()
+    ]
+    with (
+        config_errors(str(config.filename)),
+        DefaultScope.overwrite_default_scope(config.get('default_scope', 'lada')),
+    ):
+        return build_scores([*named, *more])
+
+
+def _metrics(evaluator) -> Iterator[dict]:
+    """Yield the configs of an evaluator's metrics: of a list, one metric, or an ``Evaluator``."""
+    if isinstance(evaluator, (list, tuple)):
+        for item in evaluator:
+            yield from _metrics(item)
+    elif isinstance(evaluator, dict):
+        yield evaluator
+        yield from _metrics(evaluator.get('metrics'))
+
+
+def _type_name(settings: dict) -> str:
+    kind = settings.get('type')
+    return getattr(kind, '__name__', str(kind)).rpartition('.')[2]
 
 
 def label_checkpoints(checkpoints: list[str]) -> list[str]:
@@ -102,14 +141,6 @@ def build_dataset(config: Config, data: str | None = None):
         DefaultScope.overwrite_default_scope(config.get('default_scope', 'lada')),
     ):
         return DATASETS.build(settings)
-
-
-def pick(length: int, count: int | None) -> list[int]:
-    """Return ``count`` indices evenly spaced below ``length``; all of them when ``None`` or more
-    than there are.
-    """
-    count = length if count is None else min(count, length)
-    return [(2 * number + 1) * length // (2 * count) for number in range(count)]
 
 
 def _samples(dataset, clips: list[int]) -> Iterator[dict]:

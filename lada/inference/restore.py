@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from lada.errors import LadaError
+from lada.evaluation.boxes import Slices, bounding_box
 from lada.inference.crops import Crop, plan_crops
 from lada.memory import release_free_memory
 from lada.video import Picture
@@ -31,10 +32,11 @@ class Item:
     nothing is masked.
     """
 
-    def box(self) -> tuple[slice, slice]:
-        """Return rows and columns of the mask's bounding box."""
-        x, y, width, height = cv2.boundingRect(self.mask.astype(np.uint8))
-        return slice(y, y + height), slice(x, x + width)
+    def box(self) -> Slices:
+        """Return rows and columns of the mask's bounding box; nothing of either for an empty
+        mask.
+        """
+        return bounding_box(self.mask) or (slice(0, 0), slice(0, 0))
 
 
 class Restorer:

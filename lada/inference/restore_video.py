@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -53,7 +52,7 @@ def restore_video(
                 alpha = feathered(item.mask, feather)[box]
                 item.picture.blend(item.restored, alpha, box[0].start, box[1].start)
             rewriter.write(item.picture, before)
-            if synthetic is not None:
+            if synthetic is not None and item.clean is not None:
                 synthetic.measure(item.clean, item.rgb, _blended(item, alpha), item.mask)
             frames += 1
             progress.update()
@@ -61,11 +60,6 @@ def restore_video(
         [] if masked else ['no frame has a masked pixel: nothing was restored']
     )
     return Summary(frames, time.monotonic() - started, notes)
-
-
-def compare_path(output: Path) -> Path:
-    """Return the name of the file that shows input and output side by side."""
-    return output.with_name(f'{output.stem}-compare{output.suffix}')
 
 
 def _items(

@@ -3,6 +3,7 @@
 import numpy as np
 
 from lada.evaluation.baselines import interpolate_block_means
+from lada.evaluation.boxes import bounding_box
 from lada.evaluation.metrics.functional import WINDOW, psnr_of_mse, summed_similarity
 from lada.inference.crops import plan_crops
 from lada.mosaic import MosaicLook, base_block_sizes, draw_mosaic
@@ -38,19 +39,25 @@ class SyntheticMosaic:
     def measure(
         self, clean: np.ndarray, mosaic: np.ndarray, restored: np.ndarray, mask: np.ndarray
     ) -> None:
-        """Add one frame, uint8 (H, W, 3)."""
+        """Add one frame to the sums.
+
+        Args:
+            clean: the frame before the mosaic was drawn, uint8 (H, W, 3).
+            mosaic: with the mosaic.
+            restored: what the restoration made of it.
+            mask: (H, W) bool, the pixels that the mosaic covers.
+        """
         bicubic = mosaic
-        if mask.any():
-            block = (float(self.block_size),) * 2
+        if self.block_size is not None:
+            block = float(self.block_size), float(self.block_size)
             bicubic = interpolate_block_means(mosaic[None], mask[None], block, np.zeros((1, 2)))[0]
-        rows, columns = _box(mask)
+        # SSIM needs half its window around the mask.
+        box = bounding_box(mask, WINDOW // 2)
         for name, frame in zip(self._sums, (mosaic, bicubic, restored), strict=True):
             error = np.square(frame.astype(np.int32) - clean)
             sums = [error[mask].sum(), 3 * np.count_nonzero(mask), error.sum(), error.size, 0, 0]
-            if mask.any() and min(mask[rows, columns].shape) >= WINDOW:
-                sums[4:] = summed_similarity(
-                    frame[rows, columns], clean[rows, columns], 0, 'HWC', None, mask[rows, columns]
-                )
+            if box is not None and min(mask[box].shape) >= WINDOW:
+                sums[4:] = summed_similarity(frame[box], clean[box], 0, 'HWC', None, mask[box])
             self._sums[name] += sums
 
     def table(self) -> str:
@@ -78,15 +85,3 @@ class SyntheticMosaic:
                 f'{psnr_of_mse(frame_error / frame_count):>17.2f} dB'
             )
         return '\n'.join(lines)
-
-
-def _box(mask: np.ndarray) -> tuple[slice, slice]:
-    """Return the mask's bounding box, widened by half the window of SSIM, within the frame."""
-    margin = WINDOW // 2
-    slices = []
-    for axis in (1, 0):
-        used = np.flatnonzero(mask.any(axis=axis))
-        slices.append(
-            slice(max(used[0] - margin, 0), used[-1] + 1 + margin) if used.size else slice(0, 0)
-        )
-    return slices[0], slices[1]

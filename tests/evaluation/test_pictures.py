@@ -6,7 +6,6 @@ import torch
 from mmengine.structures import BaseDataElement
 
 from lada.evaluation import make_strip, save_strip, side_by_side
-from lada.evaluation.pictures import spread
 
 
 def test_strip_shows_the_columns_in_order(clip):
@@ -30,10 +29,6 @@ def test_file_is_rgb(tmp_path, make_sample):
     save_strip(tmp_path / 'new' / 'strip.png', sample, frames=[1])
     picture = cv2.cvtColor(cv2.imread(str(tmp_path / 'new' / 'strip.png')), cv2.COLOR_BGR2RGB)
     assert np.array_equal(picture, make_strip(sample.input, sample.pred_img, sample.gt_img, [1]))
-
-
-def test_spread():
-    assert spread(10, 2) == [2, 7] and spread(2, 5) == [0, 1] and spread(1, 1) == [0]
 
 
 def test_side_by_side_is_a_video_that_codecs_take(clip):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from lada.errors import LadaError
 from lada.evaluation.bootstrap import compare, interval, total_interval
 from lada.evaluation.charts import Series, chart
-from lada.evaluation.report import Shot, report
+from lada.evaluation.report import FramePictures, report
 from lada.evaluation.results import ClipResult, Evaluation
 from lada.evaluation.tables import clip_table, summary_table, to_csv
 
@@ -135,8 +135,11 @@ class Checker(HTMLParser):
 
 def test_report_is_one_well_formed_file():
     results = evaluation({'run/iter_100': 1, 'run/iter_200': 1.5})
-    shots = [Shot(clip.key, gain, b'1', b'2', b'3') for gain, clip in enumerate(results.clips[:5])]
-    text = report(results, shots)
+    pictures = [
+        FramePictures(clip.key, gain, b'1', b'2', b'3')
+        for gain, clip in enumerate(results.clips[:5])
+    ]
+    text = report(results, pictures)
     checked = Checker(text)
     assert not checked.open and not checked.wrong
     assert all(address.startswith('data:') for address in checked.addresses)

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from lada.errors import LadaError
-from lada.evaluation.training_log import advise, read_log
+from lada.evaluation.training_log import Curve, TrainingLog, advise, read_log
 from lada.evaluation.training_report import to_html, to_png
 
 
@@ -136,3 +136,10 @@ def test_a_run_has_one_colour_in_every_panel(tmp_path):
     colours = [dict(re.findall(r'background:(#\w+)"></i>(\w)<', panel)[::-1]) for panel in panels]
     assert any(len(found) == 2 for found in colours) and any(len(found) == 1 for found in colours)
     assert len({colour for found in colours for colour, name in found.items() if name == 'b'}) == 1
+
+
+def test_a_score_that_was_added_has_a_panel():
+    names = ('mosaic/seam_model', 'mosaic/mine_input', 'mosaic/mine_bicubic', 'mosaic/mine_model')
+    log = TrainingLog('run', validation={name: Curve([10, 20], [1.0, 2.0]) for name in names})
+    text = to_html([log])
+    assert text.count('<h2>mine</h2>') == 1 and text.count('<h2>seam (levels)</h2>') == 1

@@ -9,8 +9,11 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 
 from lada.errors import LadaError
+from lada.evaluation import MosaicGain
 from lada.evaluation.results import Evaluation
-from lada.inference.evaluate import label_checkpoints, pick
+from lada.evaluation.scores import Score, build_scores
+from lada.inference.evaluate import label_checkpoints, scores_of
+from lada.registry import SCORES
 
 SCRIPT = 'evaluate-mosaic-restoration-basicvsrpp.py'
 
@@ -65,6 +68,14 @@ def test_two_checkpoints_side_by_side(tmp_path, config, run_script_file):
         'input',
     )
     assert status == 0 and 'iter_20 is undecided' in text, err
+    status, _, err = run_script_file(
+        'compare-evaluations.py',
+        out / 'evaluation.json',
+        out / 'evaluation.json',
+        '--score',
+        'lpips',
+    )
+    assert status == 1 and err.count('\n') == 1 and 'both evaluations have psnr_mosaic, ' in err
 
 
 def test_another_architecture_is_one_line(tmp_path, config, run_script_file):
@@ -86,14 +97,33 @@ def test_another_architecture_is_one_line(tmp_path, config, run_script_file):
     assert not out.exists()
 
 
+def test_measures_the_scores_that_the_config_names(monkeypatch):
+    class Zero(Score):
+        name = title = meaning = 'zero'
+        higher_is_better = True
+
+        def measure(self, clip, frames):
+            return 0.0
+
+    monkeypatch.setitem(SCORES.module_dict, 'Zero', Zero)
+    built_in = [score.name for score in build_scores()]
+    metric = dict(type='MosaicGain', scores=[dict(type='Zero')])
+    for evaluator in (
+        metric,
+        [dict(type='PSNR'), metric],
+        dict(type='Evaluator', metrics=[dict(type='PSNR'), metric]),
+        dict(type='Evaluator', metrics=dict(type=MosaicGain, scores=[dict(type='Zero')])),
+    ):
+        scores = scores_of(Config(dict(val_evaluator=evaluator)))
+        assert [score.name for score in scores] == [*built_in, 'zero']
+    assert [score.name for score in scores_of(Config({}))] == built_in
+    with pytest.raises(LadaError, match='Nought'):
+        scores_of(Config(dict(val_evaluator=dict(metric, scores=[dict(type='Nought')]))))
+
+
 def test_labels():
     assert label_checkpoints(['a/iter_1.pth', 'a/iter_2.pth']) == ['iter_1', 'iter_2']
     assert label_checkpoints(['a/x/iter_1.pth', 'b/x/iter_1.pth']) == ['a/x/iter_1', 'b/x/iter_1']
     assert label_checkpoints(['a/input.pth']) == ['a/input']
     with pytest.raises(LadaError, match='twice'):
         label_checkpoints(['a.pth', './a.pth'])
-
-
-def test_pick():
-    assert pick(10, None) == list(range(10)) == pick(10, 99)
-    assert pick(10, 2) == [2, 7]

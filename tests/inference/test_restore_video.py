@@ -22,20 +22,18 @@ from lada.video import VideoRewriter, mask_encoding, probe, read_frames, write_v
 SCRIPT = 'restore-video.py'
 
 
+def save_checkpoint(generator, path):
+    """Write a training checkpoint and return its path."""
+    weights = {f'generator.{key}': value for key, value in generator.state_dict().items()}
+    torch.save({'state_dict': weights}, path)
+    return path
+
+
 @pytest.fixture(scope='module')
 def checkpoint(tmp_path_factory):
     """A training checkpoint of the smallest network."""
     generator = BasicVSRPlusPlusNet(mid_channels=8, num_blocks=1, is_low_res_input=False)
-    path = tmp_path_factory.mktemp('weights') / 'iter_1.pth'
-    torch.save(
-        {
-            'state_dict': {
-                f'generator.{key}': value for key, value in generator.state_dict().items()
-            }
-        },
-        path,
-    )
-    return path
+    return save_checkpoint(generator, tmp_path_factory.mktemp('weights') / 'iter_1.pth')
 
 
 def test_script_restores_measures_and_compares(
@@ -74,16 +72,7 @@ def whitening(tmp_path_factory):
     generator = BasicVSRPlusPlusNet(mid_channels=8, num_blocks=1, is_low_res_input=False)
     torch.nn.init.zeros_(generator.conv_last.weight)
     torch.nn.init.ones_(generator.conv_last.bias)
-    path = tmp_path_factory.mktemp('weights') / 'white.pth'
-    torch.save(
-        {
-            'state_dict': {
-                f'generator.{key}': value for key, value in generator.state_dict().items()
-            }
-        },
-        path,
-    )
-    return path
+    return save_checkpoint(generator, tmp_path_factory.mktemp('weights') / 'white.pth')
 
 
 @pytest.mark.parametrize('kind', ['mask', 'boxes'])

@@ -11,7 +11,8 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from lada.errors import LadaError
 from lada.evaluation.frames import to_frames
 from lada.evaluation.metrics import MosaicGain
-from lada.evaluation.pictures import make_strip, save_picture, shrink, side_by_side, spread
+from lada.evaluation.pictures import make_strip, save_picture, shrink, side_by_side
+from lada.evaluation.spacing import evenly_spaced
 from lada.evaluation.tables import to_csv
 from lada.files import write_atomically
 from lada.registry import HOOKS
@@ -79,7 +80,7 @@ class PicturesHook(Hook):
     def _show(self, runner, sample) -> None:
         clips = [to_frames(clip) for clip in (sample.input, sample.pred_img, sample.gt_img)]
         small = [shrink(clip, self.max_side) for clip in clips]
-        strip = make_strip(*small, spread(len(small[1]), self.num_frames))
+        strip = make_strip(*small, evenly_spaced(len(small[1]), self.num_frames))
         name = f'clip_{self._shown}'
         save_picture(self._folder(runner) / f'{name}.png', strip)
         video = side_by_side(*[clip[: self.video_frames] for clip in small])

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from itertools import zip_longest
 from typing import Any
 
+import numpy as np
+import torch
 from mmengine.dist import all_gather_object
 from mmengine.evaluator import BaseMetric
 
@@ -76,7 +78,7 @@ def mean(values: Sequence[float]) -> float:
     return math.inf if math.inf in values else math.fsum(values) / len(values)
 
 
-def field(sample: dict, key: str) -> object:
+def field(sample: dict, key: str) -> torch.Tensor | np.ndarray:
     """Return a data field of a predicted sample, also where the model put it under ``output``."""
     for place in (sample, sample.get('output') or {}):
         if key in place:

@@ -22,11 +22,17 @@ def psnr(
     convert_to: str | None = None,
     mask: np.ndarray | None = None,
 ) -> float:
-    """Return the peak signal-to-noise ratio in dB of RGB pictures in [0, 255].
+    """Return the peak signal-to-noise ratio in dB of two pictures.
 
-    ``input_order``: 'HWC' or 'CHW'; (H, W) is gray. ``convert_to='Y'``: compare BT.601 luma.
-    ``crop_border``: pixels left out at every edge. ``mask`` (H, W): compare only where it is not 0.
     Equal pictures give ``inf``, an empty mask ``nan``.
+
+    Args:
+        a: RGB in [0, 255], or gray (H, W).
+        b: another of the same shape.
+        crop_border: pixels left out at every edge.
+        input_order: ``HWC`` or ``CHW``.
+        convert_to: ``Y`` compares BT.601 luma, ``None`` all channels.
+        mask: (H, W); compare only where it is not 0.
     """
     total, count = squared_error(a, b, crop_border, input_order, convert_to, mask)
     return psnr_of_mse(total / count) if count else float('nan')
@@ -91,10 +97,14 @@ def moments(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def similarity(
     a: np.ndarray, b: np.ndarray, of_a: tuple, of_b: tuple, black: float = 0.0
 ) -> np.ndarray:
-    """Return the map of local SSIM (H - 10, W - 10, C) of float pictures with their
-    :func:`moments`.
+    """Return the map of local SSIM (H - 10, W - 10, C).
 
-    ``black``: the value that stands for 0. Values around 0 keep single precision exact enough.
+    Args:
+        a: float picture (H, W, C).
+        b: another of the same shape.
+        of_a: the :func:`moments` of ``a``.
+        of_b: the moments of ``b``.
+        black: the value that stands for 0; values around 0 keep single precision exact enough.
     """
     (mean_a, var_a), (mean_b, var_b) = of_a, of_b
     covariance = _window_mean(a * b) - mean_a * mean_b

@@ -69,7 +69,7 @@ class _ImageQuality(ClipMetric):
 
     @staticmethod
     @abstractmethod
-    def summed(pred: np.ndarray, gt: np.ndarray, *options) -> tuple[float, int]:
+    def summed(pred: np.ndarray, gt: np.ndarray, /, *options) -> tuple[float, int]:
         """Return the sum and the number of the local values of a frame."""
 
     @staticmethod
@@ -82,12 +82,23 @@ class _ImageQuality(ClipMetric):
 class PSNR(_ImageQuality):
     """Peak signal-to-noise ratio in dB, of rounded RGB pictures in [0, 255].
 
-    ``gt_key``, ``pred_key``: data fields, (T, 3, H, W) or (3, H, W), whose layout is
-    ``input_order``. ``crop_border`` pixels of every edge are left out; ``convert_to='Y'`` compares
-    BT.601 luma. The value of a clip is the mean over its frames, the result ``PSNR`` the mean over
-    clips; a frame without error makes both infinite, as in MMagic. ``region='mosaic'``: only pixels
-    that ``mask_key`` marks, as ``PSNR_mosaic``; the value of a clip comes from the mean squared
-    error over all its masked pixels, and a clip without any is left out.
+    The value of a clip is the mean over its frames, the result ``PSNR`` the mean over clips; a
+    frame without error makes both infinite, as in MMagic. In a region, ``PSNR_mosaic``: the value
+    of a clip comes from the mean squared error over all its masked pixels, and a clip without any
+    is left out.
+
+    Args:
+        gt_key: field of the ground truth, (T, 3, H, W) or (3, H, W) in [0, 255].
+        pred_key: field of the restored clip, of the same shape.
+        collect_device: where MMEngine collects results of several processes, ``cpu`` or ``gpu``.
+        prefix: put before the name of the result and a ``/``; nothing when ``None``.
+        crop_border: pixels that are left out at every edge.
+        input_order: layout of a frame in both fields, ``CHW`` or ``HWC``.
+        convert_to: ``Y`` compares BT.601 luma, ``None`` all three channels.
+        region: ``mosaic`` compares only pixels that the mask marks, ``None`` whole frames.
+        mask_key: field of the mask (T, H, W), not 0 in the mosaic.
+
+    Raises :class:`LadaError` for another region and for clips of different shapes.
     """
 
     name = 'PSNR'
@@ -100,10 +111,25 @@ class PSNR(_ImageQuality):
 
 @METRICS.register_module()
 class SSIM(_ImageQuality):
-    """Structural similarity of rounded RGB pictures in [0, 255]; arguments as :class:`PSNR`.
+    """Structural similarity of rounded RGB pictures in [0, 255]; see
+    :mod:`lada.evaluation.metrics.functional`.
 
-    ``region='mosaic'``, as ``SSIM_mosaic``: the mean of the map of local similarities over all
-    masked pixels of a clip.
+    The value of a clip is the mean over its frames, the result ``SSIM`` the mean over clips. In a
+    region, ``SSIM_mosaic``: the mean of the map of local similarities over all masked pixels of a
+    clip; a clip without any is left out.
+
+    Args:
+        gt_key: field of the ground truth, (T, 3, H, W) or (3, H, W) in [0, 255].
+        pred_key: field of the restored clip, of the same shape.
+        collect_device: where MMEngine collects results of several processes, ``cpu`` or ``gpu``.
+        prefix: put before the name of the result and a ``/``; nothing when ``None``.
+        crop_border: pixels that are left out at every edge.
+        input_order: layout of a frame in both fields, ``CHW`` or ``HWC``.
+        convert_to: ``Y`` compares BT.601 luma, ``None`` all three channels.
+        region: ``mosaic`` compares only pixels that the mask marks, ``None`` whole frames.
+        mask_key: field of the mask (T, H, W), not 0 in the mosaic.
+
+    Raises :class:`LadaError` for another region and for clips of different shapes.
     """
 
     name = 'SSIM'

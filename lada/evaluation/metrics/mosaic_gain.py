@@ -2,15 +2,14 @@
 measures.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
-
-import torch
 
 from lada.evaluation.frames import to_frames
 from lada.evaluation.measure import measure_clip
 from lada.evaluation.metrics.clip_metric import ClipMetric, field, mean
-from lada.evaluation.perceptual import Perceptual
 from lada.evaluation.results import BICUBIC, INPUT, ClipResult, Evaluation
+from lada.evaluation.scores import Score, build_scores
 from lada.registry import METRICS
 
 MODEL = 'model'
@@ -19,19 +18,27 @@ _NAMES = {'psnr_mosaic': 'psnr', 'ssim_mosaic': 'ssim', 'psnr': 'frame_psnr', 's
 
 @METRICS.register_module()
 class MosaicGain(ClipMetric):
-    """The gain in dB over the mosaic region, and all scores of
-    :data:`lada.evaluation.scores.SCORES`.
+    """The gain in dB over the mosaic region, and the scores of :mod:`lada.evaluation.scores`.
 
     Results, means over clips: ``mosaic/gain`` (PSNR of the model over that of its input),
     ``mosaic/gain_over_bicubic``, and for each of ``input``, ``bicubic`` and ``model``
     ``mosaic/psnr_*``, ``ssim_*``, ``seam_*``, ``warp_*`` and ``flicker_*`` over the region,
-    ``frame_psnr_*`` and ``frame_ssim_*`` over the frame. A clip's PSNR is at most 100 dB; a clip
-    without mosaic is left out of what concerns the region. After :meth:`evaluate`, ``evaluation``
-    holds the values clip by clip.
+    ``frame_psnr_*`` and ``frame_ssim_*`` over the frame, and any other score by its name. A clip's
+    PSNR is at most 100 dB; a clip without mosaic is left out of what concerns the region. After
+    :meth:`evaluate`, ``evaluation`` holds the values clip by clip.
 
     Args:
+        gt_key: field of the ground truth, (T, 3, H, W) or (3, H, W) in [0, 255].
+        pred_key: field of the restored clip, of the same shape.
+        input_key: field of the clip with the mosaic; a smaller one is enlarged.
+        mask_key: field of the mask (T, H, W), not 0 in the mosaic.
+        collect_device: where MMEngine collects results of several processes, ``cpu`` or ``gpu``.
+        prefix: put before the names of results and a ``/``; ``mosaic`` when ``None``.
         lpips_weights: torchvision's AlexNet weights, to measure ``lpips_*`` too, which costs more
             than the rest.
+        scores: more scores to measure, as configs: ``dict(type='MyScore')`` for a class that is
+            registered in :data:`lada.registry.SCORES`. One with the name of a built-in score takes
+            its place.
     """
 
     default_prefix = 'mosaic'
@@ -45,16 +52,18 @@ class MosaicGain(ClipMetric):
         collect_device: str = 'cpu',
         prefix: str | None = None,
         lpips_weights: str | Path | None = None,
+        scores: Sequence[dict | Score] | None = None,
     ):
         super().__init__(collect_device, prefix)
         self.pred_key = pred_key
         self._keys = dict(gt_key=gt_key, input_key=input_key, mask_key=mask_key)
-        self._perceptual = Perceptual(lpips_weights, torch.device('cpu')) if lpips_weights else None
+        lpips = [dict(type='LPIPS', weights=lpips_weights)] if lpips_weights else []
+        self._scores = build_scores([*lpips, *(scores or ())])
         self.evaluation: Evaluation | None = None
 
     def measure(self, sample: dict) -> ClipResult:
         restored = {MODEL: to_frames(field(sample, self.pred_key))}
-        return measure_clip(sample, restored, self._perceptual, **self._keys).result
+        return measure_clip(sample, restored, self._scores, **self._keys).result
 
     def compute_metrics(self, results: list[ClipResult]) -> dict[str, float]:
         self.evaluation = evaluation = Evaluation(

@@ -4,6 +4,7 @@ R. Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptua
 2018, on AlexNet.
 """
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -11,14 +12,21 @@ import torch
 
 from lada.checkpoints.reading import load_state_dict_file
 from lada.errors import LadaError
+from lada.evaluation.boxes import bounding_box
+from lada.evaluation.scores.clip import ClipReference
+from lada.evaluation.scores.score import Score
+from lada.registry import SCORES
 
 ABSENT = 'LPIPS was not measured: it needs torchmetrics and AlexNet weights (--lpips-weights).'
+SMALLEST_SIDE = 64
+"""Pixels that the network sees at least, in both directions."""
 _BATCH = 8
 
 
-class Perceptual:
-    """Mean LPIPS distance of two clips, through TorchMetrics, which ships the weights of the
-    distance itself.
+@SCORES.register_module()
+class LPIPS(Score):
+    """Learned perceptual distance over the bounding box of a clip's masks, mean over frames,
+    through TorchMetrics, which ships the weights of the distance itself.
 
     Args:
         weights: torchvision's AlexNet weights (``alexnet-owt-7be5be79.pth``), path or address.
@@ -27,7 +35,13 @@ class Perceptual:
     Raises :class:`LadaError` without TorchMetrics, or when the weights are others.
     """
 
-    def __init__(self, weights: str | Path, device: torch.device):
+    name = 'lpips'
+    title = 'LPIPS'
+    higher_is_better = False
+    meaning = "learned perceptual distance over the mosaic's bounding box"
+    digits = 4
+
+    def __init__(self, weights: str | Path, device: str | torch.device = 'cpu'):
         try:
             from torchmetrics.functional.image.lpips import _LPIPS
         except ImportError as error:
@@ -50,7 +64,17 @@ class Perceptual:
         self._network.to(device)
         self._device = device
 
-    def __call__(self, frames: np.ndarray, gt: np.ndarray) -> float:
+    def measure(self, clip: ClipReference, frames: np.ndarray) -> float:
+        together = np.any(clip.masks, axis=0)
+        # Small regions are shown with as much around them as the network needs.
+        extent = min(int(np.count_nonzero(np.any(together, axis=axis))) for axis in (0, 1))
+        box = bounding_box(together, max(8, (SMALLEST_SIDE - extent + 1) // 2))
+        if box is None:
+            return math.nan
+        rows, columns = box
+        return self.distance(frames[:, rows, columns], clip.gt[:, rows, columns])
+
+    def distance(self, frames: np.ndarray, gt: np.ndarray) -> float:
         """Return the mean over frames of uint8 clips (T, H, W, 3)."""
         distances = []
         with torch.inference_mode():

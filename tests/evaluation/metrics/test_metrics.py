@@ -11,7 +11,7 @@ from mmengine.structures import BaseDataElement
 from lada.errors import LadaError
 from lada.evaluation import PSNR, SSIM, MosaicGain, interpolate_block_means, psnr, ssim
 from lada.evaluation.metrics import clip_metric
-from lada.evaluation.scores import ClipReference
+from lada.evaluation.scores import ClipReference, build_scores
 from lada.registry import EVALUATOR
 
 
@@ -118,21 +118,23 @@ def test_training_reports_what_an_evaluation_reports(make_sample, clip):
     )
     metric = MosaicGain()
     values = evaluate(metric, [make_sample(pred), make_sample(clean, key='b.mp4-000000')])
-    reference = ClipReference(clean, masks != 0)
+    reference, scores = ClipReference(clean, masks != 0), build_scores()
     for name, score in (
         ('ssim', 'ssim_mosaic'),
         ('frame_psnr', 'psnr'),
         ('seam', 'seam'),
         ('warp', 'warp'),
     ):
-        expected = [reference.measure(frames)[score] for frames in (pred, clean)]
+        expected = [reference.measure(frames, scores)[score] for frames in (pred, clean)]
         assert values[f'mosaic/{name}_model'] == pytest.approx(np.mean(expected))
-        assert values[f'mosaic/{name}_input'] == pytest.approx(reference.measure(mosaic)[score])
+        assert values[f'mosaic/{name}_input'] == pytest.approx(
+            reference.measure(mosaic, scores)[score]
+        )
     assert [result.key for result in metric.evaluation.clips] == [
         'bikes.mp4-000000',
         'b.mp4-000000',
     ]
-    assert metric.evaluation.clips[0].scores['model'] == reference.measure(pred)
+    assert metric.evaluation.clips[0].scores['model'] == reference.measure(pred, scores)
 
 
 @pytest.mark.parametrize('ranks', [1, 2, 3, 4])

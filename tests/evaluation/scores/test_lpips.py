@@ -2,6 +2,7 @@
 
 import sys
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -10,9 +11,8 @@ from torchvision.models import alexnet
 
 from lada.errors import LadaError
 from lada.evaluation import MosaicGain
-from lada.evaluation.perceptual import Perceptual
+from lada.evaluation.scores.lpips import LPIPS
 
-CPU = torch.device('cpu')
 MEAN, STD = (
     torch.tensor(values)[:, None, None]
     for values in ((-0.030, -0.088, -0.188), (0.458, 0.448, 0.450))
@@ -55,11 +55,28 @@ def lpips(a, b, weights):
 
 def test_is_what_the_definition_says(weights, clip):
     clean, mosaic, _ = clip
-    distance = Perceptual(weights, CPU)
+    distance = LPIPS(weights).distance
     assert distance(clean, clean) == 0
     with torch.inference_mode():
         expected = np.mean([lpips(a, b, weights) for a, b in zip(mosaic, clean, strict=True)])
     assert distance(mosaic, clean) == pytest.approx(expected, rel=1e-4)
+
+
+def test_sees_the_region_and_what_is_around_it(reference, clip):
+    _, mosaic, masks = clip
+    seen = []
+
+    class Shapes(LPIPS):
+        def __init__(self):
+            pass
+
+        def distance(self, frames, gt):
+            seen.append((frames.shape, gt.shape))
+            return 0.25
+
+    assert reference.measure(mosaic, [Shapes()]) == {'lpips': 0.25}
+    _, _, width, height = cv2.boundingRect(masks.max(axis=0))
+    assert seen == [((6, height + 16, width + 16, 3),) * 2]
 
 
 def test_in_training(weights, make_sample):
@@ -77,11 +94,11 @@ def test_in_training(weights, make_sample):
 def test_other_weights(tmp_path):
     torch.save({'features.0.weight': torch.zeros(1)}, tmp_path / 'a.pth')
     with pytest.raises(LadaError, match='no AlexNet weights'):
-        Perceptual(tmp_path / 'a.pth', CPU)
+        LPIPS(tmp_path / 'a.pth')
 
 
 def test_without_the_library(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, 'torchmetrics', None)
     monkeypatch.setitem(sys.modules, 'torchmetrics.functional.image.lpips', None)
     with pytest.raises(LadaError, match='install it'):
-        Perceptual(tmp_path / 'alexnet.pth', CPU)
+        LPIPS(tmp_path / 'alexnet.pth')

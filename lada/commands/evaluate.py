@@ -1,0 +1,98 @@
+"""Measure checkpoints on a validation set, against the mosaic input and an interpolation of its
+blocks.
+"""
+
+import argparse
+from pathlib import Path
+
+from lada.cli import ConfigOption, make_parser
+from lada.errors import LadaError
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = make_parser(__doc__)
+    parser.add_argument('config', help='the config that the checkpoints were trained with')
+    parser.add_argument(
+        'checkpoints', nargs='+', metavar='checkpoint', help='checkpoints or exported weights'
+    )
+    parser.add_argument(
+        '--data', metavar='ROOT', help="another dataset than the config's validation set"
+    )
+    parser.add_argument(
+        '--out',
+        metavar='DIR',
+        type=Path,
+        help=(
+            'folder for tables, pictures and report (none: "evaluation" beside the last checkpoint)'
+        ),
+    )
+    parser.add_argument(
+        '--overwrite', action='store_true', help='replace an earlier evaluation in the folder'
+    )
+    parser.add_argument('--device', help='cpu, cuda or cuda:N (none: cuda where there is one)')
+    parser.add_argument(
+        '--num-clips',
+        type=positive,
+        metavar='N',
+        help='measure only N clips, evenly spaced over the set (none: all)',
+    )
+    parser.add_argument(
+        '--pictures',
+        type=int,
+        default=12,
+        metavar='N',
+        help='show at most N clips, half of them the worst, half the best',
+    )
+    parser.add_argument(
+        '--lpips-weights',
+        metavar='PATH',
+        help=(
+            "torchvision's AlexNet weights, to measure LPIPS too with torchmetrics (none: skipped)"
+        ),
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=ConfigOption,
+        metavar='KEY=VALUE',
+        help='override the config',
+    )
+    return parser
+
+
+def positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError('must be at least 1')
+    return value
+
+
+def main(args: argparse.Namespace) -> None:
+    from lada.engine.config import load_config
+    from lada.evaluation.files import EvaluationFiles, existing_files
+    from lada.evaluation.scores.lpips import ABSENT
+    from lada.inference.evaluate import evaluate, scores_of
+    from lada.inference.loading import choose_device
+
+    out = args.out or Path(args.checkpoints[-1]).absolute().parent / 'evaluation'
+    if existing_files(out) and not args.overwrite:
+        raise LadaError(
+            f'there is an evaluation in {out}; choose another folder with --out, or add --overwrite'
+        )
+    config = load_config(args.config, args.cfg_options)
+    files = EvaluationFiles(out, args.pictures)
+    device = choose_device(args.device)
+    lpips = dict(type='LPIPS', weights=args.lpips_weights, device=device)
+    scores = scores_of(config, [lpips] if args.lpips_weights else [])
+    evaluation = evaluate(
+        config,
+        args.checkpoints,
+        device,
+        data=args.data,
+        num_clips=args.num_clips,
+        scores=scores,
+        on_clip=files.add_clip,
+    )
+    if all(score.name != 'lpips' for score in scores):
+        evaluation.notes.append(ABSENT)
+    print(files.write(evaluation))

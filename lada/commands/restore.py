@@ -1,0 +1,164 @@
+"""Restore the mosaic regions of a whole video with a trained network.
+
+The result is plausible, not true: it is never evidence of what was hidden.
+"""
+
+import argparse
+import signal
+import sys
+from pathlib import Path
+
+from lada.cli import make_parser
+from lada.errors import LadaError
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = make_parser(__doc__)
+    parser.add_argument('--input', required=True, type=Path, metavar='VIDEO', help='the video')
+    parser.add_argument(
+        '--checkpoint',
+        required=True,
+        metavar='CKPT',
+        help='training checkpoint or exported weights',
+    )
+    parser.add_argument(
+        '--output',
+        required=True,
+        type=Path,
+        metavar='OUT',
+        help='file to write (mp4, mov, mkv, webm)',
+    )
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
+        '--mask',
+        type=Path,
+        metavar='MASK_VIDEO',
+        help='video of the same size and length, bright where the mosaic is',
+    )
+    where.add_argument(
+        '--boxes',
+        type=Path,
+        metavar='FILE',
+        help=(
+            'CSV file with the columns first, last, x, y, width, height: pixels, and frame numbers'
+            ' from 0'
+        ),
+    )
+    parser.add_argument(
+        '--config', help="the checkpoint's config (none: sizes are read from the weights)"
+    )
+    parser.add_argument('--overwrite', action='store_true', help='replace the output file')
+    parser.add_argument(
+        '--compare',
+        action='store_true',
+        help='also write OUT-compare with input and output side by side',
+    )
+    parser.add_argument(
+        '--synthesize-mosaic',
+        action='store_true',
+        help=(
+            'self-test: the input is clean, draw the mosaic (without --mask and --boxes on an'
+            ' ellipse in the middle), restore it and measure the result'
+        ),
+    )
+    parser.add_argument(
+        '--block-size',
+        type=int,
+        metavar='PIXELS',
+        help='of the synthesized mosaic (none: as in the training data)',
+    )
+    parser.add_argument(
+        '--window', type=int, default=30, metavar='FRAMES', help='frames the network sees at once'
+    )
+    parser.add_argument(
+        '--overlap', type=int, default=6, metavar='FRAMES', help='frames shared by two windows'
+    )
+    parser.add_argument(
+        '--size', type=int, default=256, metavar='PIXELS', help="side of the network's input"
+    )
+    parser.add_argument(
+        '--feather', type=int, default=4, metavar='PIXELS', help='width of the blend at the edge'
+    )
+    parser.add_argument(
+        '--codec', help='encoder (none: x264 for 8 bits, x265 for more, VP9 in WebM)'
+    )
+    parser.add_argument('--device', help='cpu, cuda or cuda:N (none: cuda where there is one)')
+    return parser
+
+
+def main(args: argparse.Namespace) -> None:
+    check(args)
+    # Ends as with Ctrl-C, so that the temporary file goes.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    from lada.engine.config import load_config
+    from lada.inference.loading import choose_device, load_generator
+    from lada.inference.regions import (
+        masks_from_boxes,
+        masks_from_video,
+        masks_of_ellipse,
+        read_boxes,
+    )
+    from lada.inference.restore import Restorer
+    from lada.inference.restore_video import restore_video
+    from lada.inference.self_test import SyntheticMosaic
+    from lada.video import VideoRewriter, count_frames, probe
+
+    video = probe(args.input)
+    if args.mask:
+        masks = masks_from_video(args.mask, video)
+    else:
+        masks = (
+            masks_from_boxes(read_boxes(args.boxes), video)
+            if args.boxes
+            else masks_of_ellipse(video)
+        )
+    device = choose_device(args.device)
+    generator = load_generator(
+        args.checkpoint, device, load_config(args.config) if args.config else None
+    )
+    restorer = Restorer(generator, device, window=args.window, overlap=args.overlap, size=args.size)
+    synthetic = SyntheticMosaic(args.block_size) if args.synthesize_mosaic else None
+    compare = compare_path(args.output) if args.compare else None
+    with VideoRewriter(args.input, args.output, codec=args.codec, compare=compare) as rewriter:
+        summary = restore_video(
+            rewriter,
+            restorer,
+            masks,
+            feather=args.feather,
+            total=count_frames(args.input),
+            synthetic=synthetic,
+        )
+    for note in summary.notes:
+        print(f'note: {note}')
+    if synthetic is not None:
+        print(f'Blocks of {synthetic.block_size} pixels; measured before encoding:')
+        print(synthetic.table())
+    print(
+        f'{summary.frames} frames in {summary.seconds:.1f} s'
+        f' ({summary.frames / summary.seconds:.2f} frames/s): {args.output}'
+        + (f' and {compare}' if compare else '')
+    )
+
+
+def check(args: argparse.Namespace) -> None:
+    if not (args.mask or args.boxes or args.synthesize_mosaic):
+        raise LadaError('where is the mosaic? name --mask MASK_VIDEO or --boxes FILE')
+    if args.block_size is not None and (not args.synthesize_mosaic or args.block_size < 2):
+        raise LadaError('--block-size: at least 2, and only with --synthesize-mosaic')
+    if args.window < 1 or args.feather < 0:
+        raise LadaError('--window is at least 1 and --feather at least 0')
+    for path in [args.output] + ([compare_path(args.output)] if args.compare else []):
+        if path.exists() and path.resolve() in (
+            args.input.resolve(),
+            args.mask and args.mask.resolve(),
+        ):
+            raise LadaError(f'the output would replace an input: {path}; choose another name')
+        if path.is_dir():
+            raise LadaError(f'a folder, not a file: {path}; name the file to write')
+        if path.exists() and not args.overwrite:
+            raise LadaError(f'there is already {path}; choose another --output, or add --overwrite')
+
+
+def compare_path(output: Path) -> Path:
+    """Return the name of the file that shows input and output side by side."""
+    return output.with_name(f'{output.stem}-compare{output.suffix}')

@@ -1,0 +1,45 @@
+"""Scores of a restored clip. Every module of this package is imported, so that a new score is one
+new file.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Iterable
+
+from lada.evaluation.scores.clip import ClipReference
+from lada.evaluation.scores.score import Score
+from lada.registry import SCORES
+
+__all__ = ['ClipReference', 'Score', 'build_scores', 'find_score']
+
+BUILT_IN = (
+    'MosaicPSNR',
+    'MosaicSSIM',
+    'FramePSNR',
+    'FrameSSIM',
+    'Seam',
+    'WarpingError',
+    'Flicker',
+)
+"""What is measured without asking, in the order of tables; a config's ``scores`` come after."""
+
+
+def build_scores(more: Iterable[dict | Score] = ()) -> list[Score]:
+    """Return the built-in scores and ``more``, configs or instances.
+
+    One with the name of an earlier score takes its place.
+    """
+    scores = [
+        item if isinstance(item, Score) else SCORES.build(item)
+        for item in [*({'type': name} for name in BUILT_IN), *more]
+    ]
+    return list({score.name: score for score in scores}.values())
+
+
+def find_score(name: str) -> type[Score] | None:
+    """Return the registered score of that name, ``None`` for a name that nobody registered."""
+    return next((score for score in SCORES.module_dict.values() if score.name == name), None)
+
+
+for _module in pkgutil.iter_modules(__path__, f'{__name__}.'):
+    importlib.import_module(_module.name)
