@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Turn a stage 1 checkpoint into the weights that stage 2 starts from (generator and its average)."""
+"""Turn a stage 1 checkpoint into the weights of generator and average that stage 2 starts from."""
 
 from lada.cli import run_script
 from lada.commands import convert_to_stage2

@@ -1,8 +1,11 @@
 """Commands explain themselves without what they work with."""
 
+import os
 import pkgutil
 import subprocess
 import sys
+import zipfile
+from functools import partial
 
 import pytest
 
@@ -10,7 +13,7 @@ from lada import commands
 from lada.cli import ConfigOption, make_parser
 from lada.commands import restore
 
-NAMES = [module.name for module in pkgutil.iter_modules(commands.__path__)]
+NAMES = [m.name for m in pkgutil.iter_modules(commands.__path__) if m.name != '__main__']
 HEAVY = {'torch', 'mmengine', 'mmcv', 'cv2', 'numpy', 'av'}
 
 
@@ -30,6 +33,32 @@ def test_config_options_are_read_as_mmengine_does():
     assert parser.parse_args([]).cfg_options is None
     args = parser.parse_args(['--cfg-options', 'a.b=2', 'c=[1,x]', '--cfg-options', 'd=None'])
     assert args.cfg_options == {'a.b': 2, 'c': [1, 'x'], 'd': None}
+
+
+@pytest.mark.slow
+def test_a_wheel_works_without_the_clone(repo_root, tmp_path):
+    """Configs are in it, and every command has a name."""
+    wheel = [sys.executable, '-m', 'hatchling', 'build', '-t', 'wheel', '-d', tmp_path / 'wheel']
+    subprocess.run(wheel, cwd=repo_root, check=True, capture_output=True)
+    (path,) = (tmp_path / 'wheel').glob('*.whl')
+    zipfile.ZipFile(path).extractall(tmp_path / 'installed')
+    run = partial(
+        subprocess.run,
+        cwd=tmp_path,
+        env={**os.environ, 'PYTHONPATH': str(tmp_path / 'installed')},
+        capture_output=True,
+        text=True,
+    )
+    command = [sys.executable, '-m', 'lada.commands']
+    usage = run(command)
+    assert usage.returncode == 2
+    assert ','.join(sorted(NAMES)) in usage.stderr
+    config = 'configs/basicvsrpp/mosaic_restoration_generic_stage2.py'
+    tried = run([*command, 'train', config, '--dry-run'])
+    assert tried.returncode == 1
+    assert 'crop_unscaled_meta' in tried.stderr  # the config was read, its data set is not there
+    missing = run([*command, 'train', 'configs/basicvsrpp/other.py', '--dry-run'])
+    assert f'in {tmp_path}/installed/lada/configs' in missing.stderr
 
 
 def test_help_names_the_columns_of_boxes():
