@@ -56,10 +56,12 @@ class AutocastOptimWrapper(OptimWrapper):
     """Mixed precision on CPU or CUDA: forward passes under autocast, weights and updates in
     float32.
 
-    ``dtype``: ``'bfloat16'``, which has float32's exponent range, or ``'float16'``, for which the
-    loss is scaled so that small gradients survive; the scale is kept in checkpoints. A step whose
-    scaled gradients overflow is skipped and halves the scale. Checkpoints can be resumed in any
-    precision. Raises :class:`LadaError` for another ``dtype``.
+    Checkpoints can be resumed in any precision.
+
+    Args:
+        dtype: ``'bfloat16'``, which has float32's exponent range, or ``'float16'``, for which the
+            loss is scaled so that small gradients survive; the scale is kept in checkpoints, and a
+            step whose scaled gradients overflow is skipped and halves it.
     """
 
     def __init__(self, *args, dtype: str = 'bfloat16', **kwargs):
@@ -125,8 +127,10 @@ class MultiOptimWrapperConstructor:
     """Build an :class:`OptimWrapperDict` from a config by the name of the model's part; MMagic's
     name.
 
-    ``optim_wrapper_cfg``: for each part, for example ``generator`` and ``discriminator``, the
-    config of an optimizer wrapper, ``paramwise_cfg`` included.
+    Args:
+        optim_wrapper_cfg: for each part, for example ``generator`` and ``discriminator``, the
+            config of an optimizer wrapper, ``paramwise_cfg`` included.
+        paramwise_cfg: refused: each optimizer has its own.
     """
 
     def __init__(self, optim_wrapper_cfg: dict, paramwise_cfg: dict | None = None):

@@ -12,10 +12,12 @@ SLOPE = 0.2
 @MODELS.register_module()
 class UNetDiscriminatorWithSpectralNorm(nn.Module):
     """A U-Net with spectral normalisation (Miyato et al. 2018): pictures (N, in_channels, H, W) to
-    logits (N, 1, H, W).
+    logits (N, 1, H, W). H and W must be divisible by 8.
 
-    ``skip_connection``: add the features of the way down on the way up. H and W must be divisible
-    by 8.
+    Args:
+        in_channels: of the pictures.
+        mid_channels: of the features at full size.
+        skip_connection: add the features of the way down on the way up.
     """
 
     def __init__(self, in_channels: int, mid_channels: int = 64, skip_connection: bool = True):

@@ -16,6 +16,9 @@ class SpatialTemporalEnsemble(nn.Module):
 
     ``forward(imgs, model)``: ``imgs`` is (N, T, C, H, W), or (N, C, H, W) with
     ``is_temporal_ensemble=False``. The result has the shape of ``model(imgs)``.
+
+    Args:
+        is_temporal_ensemble: also average over both directions of time.
     """
 
     def __init__(self, is_temporal_ensemble: bool = False):

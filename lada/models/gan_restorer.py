@@ -22,6 +22,9 @@ from lada.registry import MODELS
 class BasicVSRPlusPlusGanNet(BasicVSRPlusPlusNet):
     """:class:`BasicVSRPlusPlusNet` with output of the input's size and a flow network that is never
     trained.
+
+    Args:
+        is_low_res_input: False, the only value there is.
     """
 
     def __init__(self, *args, is_low_res_input: bool = False, **kwargs):
@@ -39,12 +42,22 @@ class BasicVSRPlusPlusGan(BasicVSR):
     """A generator trained by pixel, perceptual and adversarial losses, each optional; arguments as
     public Lada's class.
 
-    Perceptual and adversarial losses look at single frames, (N·T, 3, H, W). ``is_use_ema``: keep
-    ``generator_ema``, which :class:`lada.engine.hooks.ema.ExponentialMovingAverageHook` moves
-    towards the generator and which predicts. ``train_cfg``: ``mask_weight`` as in
-    :class:`BasicVSR`, for the pixel loss; ``disc_steps`` (the generator is updated at every so many
-    iterations), ``disc_init_steps`` (not before this iteration) and ``disc_repeat`` (updates of the
-    discriminator in an iteration).
+    Perceptual and adversarial losses look at single frames, (N·T, 3, H, W).
+
+    Args:
+        generator: config of the network.
+        discriminator: config of the network that judges frames.
+        gan_loss: config of the loss on its logits.
+        pixel_loss: config of the loss between output and ground truth.
+        perceptual_loss: config of the loss between features of both.
+        is_use_ema: keep ``generator_ema``, which the hook ``ExponentialMovingAverageHook`` moves
+            towards the generator and which predicts.
+        train_cfg: ``mask_weight`` as in :class:`BasicVSR`, for the pixel loss; ``disc_steps`` (the
+            generator is updated at every so many iterations), ``disc_init_steps`` (not before this
+            iteration) and ``disc_repeat`` (updates of the discriminator in an iteration).
+        test_cfg: as in :class:`BasicVSR`.
+        init_cfg: likewise.
+        data_preprocessor: likewise.
     """
 
     TRAIN_SETTINGS = ('mask_weight', 'disc_steps', 'disc_init_steps', 'disc_repeat')

@@ -20,15 +20,24 @@ NON_CONCATENATE_KEYS = ('num_batches', 'mode', 'sample_kwargs', 'eq_cfg')
 class DataPreprocessor(BaseDataPreprocessor):
     """Stack, pad, order the channels of and normalise a batch; :meth:`destruct` undoes it.
 
-    ``mean``, ``std``: a number or one per channel, in the input's range, ``None`` for no
-    normalisation; with 0 and 255 uint8 frames end in [0, 1]. ``pad_size_divisor``: inputs are
-    padded at the bottom and right, before normalisation, with ``pad_mode`` and ``pad_value``.
-    ``output_channel_order``: 'RGB' or 'BGR' for the network; frames whose metadata names no order
-    count as RGB. ``data_keys``: the samples' pictures, normalised like the inputs while training
-    and left in their own range otherwise. ``non_image_keys`` / ``non_concentate_keys`` (sic):
-    entries of dictionary inputs that are no pictures / one value for the whole batch.
-    ``input_view``, ``output_view``: shape of mean and std for inputs and outputs.
-    ``stack_data_sample``: return one sample for the batch instead of a list.
+    Args:
+        mean: a number or one per channel, in the input's range; None for no normalisation. With 0
+            and a ``std`` of 255 uint8 frames end in [0, 1].
+        std: likewise, what the difference to ``mean`` is divided by.
+        pad_size_divisor: inputs are padded at the bottom and right, before normalisation, to
+            multiples of it.
+        pad_value: of the padding.
+        pad_mode: of the padding, as in ``torch.nn.functional.pad``.
+        non_image_keys: entries of dictionary inputs that are no pictures.
+        non_concentate_keys: (sic) entries of dictionary inputs that hold one value for the batch.
+        output_channel_order: 'RGB' or 'BGR' for the network; frames whose metadata names no order
+            count as RGB.
+        data_keys: the samples' pictures, normalised like the inputs while training and left in
+            their own range otherwise.
+        input_view: shape of mean and std for inputs.
+        output_view: the same for outputs.
+        stack_data_sample: return one sample for the batch instead of a list.
+        non_blocking: copy to the device without waiting; for page-locked memory.
     """
 
     def __init__(
@@ -203,9 +212,15 @@ class DataPreprocessor(BaseDataPreprocessor):
 class EditDataPreprocessor(DataPreprocessor):
     """:class:`DataPreprocessor` under the name and arguments of MMEditing 1.0 configs.
 
-    ``only_norm_gt_in_training``: leave the samples' pictures as they are outside training, as
-    :class:`DataPreprocessor` does; ``False`` normalises them always. ``pad_args``: padding ``mode``
-    and ``value``.
+    Args:
+        mean: as there.
+        std: as there.
+        pad_size_divisor: as there.
+        input_view: as there.
+        output_view: as there.
+        pad_args: padding ``mode`` and ``value``.
+        only_norm_gt_in_training: leave the samples' pictures as they are outside training, as
+            :class:`DataPreprocessor` does; False normalises them always.
     """
 
     def __init__(

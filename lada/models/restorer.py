@@ -18,12 +18,20 @@ FIXED_PARTS = ('spynet', 'edvr')
 class BasicVSR(BaseModel):
     """Restore clips with a recurrent generator trained by a pixel loss.
 
-    ``train_cfg``: ``fix_iter`` (iterations during which the flow network is kept) and
-    ``mask_weight`` (how much a pixel outside the sample's ``mosaic_mask`` counts, one inside
-    counting 1; a clip's loss is the weighted mean, so its scale stays that of a mean error; 0 looks
-    at the mosaic only; left out, every pixel counts the same, no mask is needed). ``ensemble``:
-    ``dict(type='SpatialTemporalEnsemble', is_temporal_ensemble=...)`` for predictions. Without a
-    ``data_preprocessor``, uint8 frames are scaled to [0, 1].
+    Args:
+        generator: config of the network.
+        pixel_loss: config of the loss between output and ground truth.
+        ensemble: ``dict(type='SpatialTemporalEnsemble', is_temporal_ensemble=...)`` for
+            predictions.
+        train_cfg: ``fix_iter`` (iterations during which the flow network is kept) and
+            ``mask_weight`` (how much a pixel outside the sample's ``mosaic_mask`` counts, one
+            inside counting 1; a clip's loss is the weighted mean, so its scale stays that of a mean
+            error; 0 looks at the mosaic only; left out, every pixel counts the same, no mask is
+            needed).
+        test_cfg: kept for MMagic's configs, without effect.
+        init_cfg: as in MMEngine's ``BaseModule``; ``Pretrained`` files are read without running
+            code.
+        data_preprocessor: config or module; unless given, uint8 frames are scaled to [0, 1].
     """
 
     TRAIN_SETTINGS = ('fix_iter', 'mask_weight')

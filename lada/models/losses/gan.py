@@ -12,9 +12,13 @@ GAN_TYPES = ('vanilla', 'lsgan', 'hinge', 'wgan')
 class GANLoss(nn.Module):
     """How far logits are from being judged real or fake.
 
-    ``gan_type``: ``vanilla`` (binary cross-entropy, Goodfellow et al. 2014), ``lsgan`` (squared
-    distance to the label, Mao et al. 2017), ``hinge`` (Miyato et al. 2018) or ``wgan`` (Arjovsky et
-    al. 2017). ``loss_weight`` scales the generator's loss only.
+    Args:
+        gan_type: ``vanilla`` (binary cross-entropy, Goodfellow et al. 2014), ``lsgan`` (squared
+            distance to the label, Mao et al. 2017), ``hinge`` (Miyato et al. 2018) or ``wgan``
+            (Arjovsky et al. 2017).
+        real_label_val: label of real pictures, for the first two.
+        fake_label_val: label of the generator's, likewise.
+        loss_weight: scales the generator's loss only.
     """
 
     def __init__(

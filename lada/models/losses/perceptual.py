@@ -23,9 +23,12 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 class PerceptualVGG(nn.Module):
     """The first layers of a VGG network (Simonyan & Zisserman 2015); frozen, never trained.
 
-    ``layer_name_list``: numbers of the layers in torchvision's ``vgg.features`` whose output is
-    asked for. ``use_input_norm``: normalise pictures in [0, 1] as VGG was trained. ``pretrained``:
-    ``torchvision://<vgg_type>``, or path or address of a torchvision state dict.
+    Args:
+        layer_name_list: numbers of the layers in torchvision's ``vgg.features`` whose output is
+            asked for.
+        vgg_type: name of the network in torchvision.
+        use_input_norm: normalise pictures in [0, 1] as VGG was trained.
+        pretrained: ``torchvision://<vgg_type>``, or path or address of a torchvision state dict.
     """
 
     def __init__(
@@ -71,11 +74,17 @@ class PerceptualVGG(nn.Module):
 class PerceptualLoss(nn.Module):
     """How far apart two pictures are to a VGG network, under MMagic's arguments.
 
-    ``layer_weights``: weight by layer (see :class:`PerceptualVGG`); ``layer_weights_style``:
-    likewise for the style loss, which compares Gram matrices (Gatys et al. 2016), ``layer_weights``
-    unless given. ``perceptual_weight`` and ``style_weight`` scale the two; a weight of 0 switches
-    one off. ``norm_img``: pictures are in [-1, 1] instead of [0, 1]. ``criterion``: ``l1`` or
-    ``mse``.
+    Args:
+        layer_weights: weight by layer, a number in torchvision's ``vgg.features``.
+        layer_weights_style: likewise for the style loss, which compares Gram matrices (Gatys et al.
+            2016); ``layer_weights`` unless given.
+        vgg_type: name of the network in torchvision.
+        use_input_norm: normalise pictures in [0, 1] as VGG was trained.
+        perceptual_weight: scales the perceptual loss; 0 switches it off.
+        style_weight: scales the style loss; 0 switches it off.
+        norm_img: pictures are in [-1, 1] instead of [0, 1].
+        pretrained: ``torchvision://<vgg_type>``, or path or address of a torchvision state dict.
+        criterion: ``l1`` or ``mse``.
     """
 
     def __init__(

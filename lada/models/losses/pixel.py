@@ -8,11 +8,13 @@ from lada.registry import MODELS
 
 
 class PixelLoss(nn.Module):
-    """Base of the pixel losses: ``loss_weight`` × the reduced element-wise loss.
+    """Base of the pixel losses, which compute in float32 at least.
 
-    ``reduction`` is ``none``, ``mean`` or ``sum``; ``sample_wise`` matters with ``mean`` and a
-    weight only (see :func:`lada.models.losses.reduction.reduce_loss`). Computes in float32 at
-    least.
+    Args:
+        loss_weight: scales the reduced loss.
+        reduction: ``none``, ``mean`` or ``sum``.
+        sample_wise: with ``mean`` and a weight, average each sample by itself first (see
+            :func:`lada.models.losses.reduction.reduce_loss`).
     """
 
     def __init__(
@@ -62,7 +64,14 @@ class MSELoss(PixelLoss):
 
 @MODELS.register_module()
 class CharbonnierLoss(PixelLoss):
-    """sqrt(difference² + eps), a smooth absolute difference (Lai et al. 2017, LapSRN)."""
+    """sqrt(difference² + eps), a smooth absolute difference (Lai et al. 2017, LapSRN).
+
+    Args:
+        loss_weight: scales the reduced loss.
+        reduction: ``none``, ``mean`` or ``sum``.
+        sample_wise: as in :class:`PixelLoss`.
+        eps: below its root the loss is nearly quadratic.
+    """
 
     def __init__(
         self,
