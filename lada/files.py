@@ -1,11 +1,14 @@
-"""Writing files so that nobody ever sees half of one."""
+"""Files whole: written so that nobody ever sees half of one, and hashed."""
 
+import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import IO
+
+from lada.text import printable
 
 
 @contextmanager
@@ -58,3 +61,19 @@ def write_atomically(path: Path, data: bytes) -> None:
     """Write ``data`` as the whole content of ``path``, as :func:`whole_file` does."""
     with whole_file(path) as file:
         file.write(data)
+
+
+def file_sha256(path: str | os.PathLike, stopped: Callable[[], bool] = lambda: False) -> str:
+    """Return the SHA-256 of a file's content, in hexadecimal digits.
+
+    Args:
+        path: the file.
+        stopped: asked after each megabyte; once it says yes, InterruptedError is raised.
+    """
+    digest = hashlib.sha256()
+    with open(path, 'rb', buffering=0) as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+            if stopped():
+                raise InterruptedError(f'stopped while reading {printable(path)}')
+    return digest.hexdigest()

@@ -13,6 +13,7 @@ from torch import nn
 
 from lada.checkpoints.reading import load_weights_file
 from lada.errors import LadaError
+from lada.text import one_line
 
 _ITERATION = re.compile(r'iter_(\d+)\.pth$')
 LAST_CHECKPOINT = 'last_checkpoint'
@@ -35,7 +36,7 @@ def damage_of(path: Path) -> str | None:
             broken = archive.testzip()
             return f'record {broken} is damaged' if broken else None
     except Exception as error:  # damaged headers raise errors of zipfile, zlib, struct and others
-        return str(error) or type(error).__name__
+        return one_line(error)
 
 
 def find_checkpoint(*folders: Path) -> tuple[Path | None, dict[Path, str]]:

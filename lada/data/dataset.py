@@ -14,6 +14,7 @@ from lada.data.draw import ClipDraw
 from lada.data.randomness import replacements, sample_rng
 from lada.errors import LadaError
 from lada.registry import DATASETS, TRANSFORMS
+from lada.text import one_line
 
 
 @DATASETS.register_module()
@@ -234,6 +235,4 @@ def _build(step: dict):
     try:
         return TRANSFORMS.build(step)
     except (TypeError, KeyError, ValueError) as error:
-        raise LadaError(
-            f'dataset pipeline: cannot build {step!r}: {" ".join(str(error).split())}'
-        ) from error
+        raise LadaError(f'dataset pipeline: cannot build {step!r}: {one_line(error)}') from error

@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from lada.dataset_tools.layout import META_FOLDER, printable
+from lada.dataset_tools.layout import META_FOLDER
 from lada.errors import LadaError
+from lada.text import printable
 
 BLOCK_SIZE_KEYS = (
     'mosaic_size_v1_normal',

@@ -18,8 +18,8 @@ from multiprocessing import connection
 import cv2
 from tqdm import tqdm
 
-from lada.dataset_tools.layout import counted, human_seconds
 from lada.errors import LadaError
+from lada.text import counted, human_seconds
 
 LOG_EVERY = 60.0
 """Seconds between lines where the output is no terminal."""

@@ -10,6 +10,7 @@ from mmengine.registry import MODELS, DefaultScope
 from lada.checkpoints.finding import load_generator_weights
 from lada.engine.config import config_errors
 from lada.errors import LadaError
+from lada.text import reason
 
 
 def choose_device(name: str | None) -> torch.device:
@@ -18,9 +19,8 @@ def choose_device(name: str | None) -> torch.device:
         device = torch.device(name or ('cuda' if torch.cuda.is_available() else 'cpu'))
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
         raise LadaError(
-            f'--device {name}: not usable here ({reason}); use cpu, or cuda with a GPU'
+            f'--device {name}: not usable here ({reason(error)}); use cpu, or cuda with a GPU'
         ) from error
     return device
 

@@ -19,6 +19,7 @@ import av
 import numpy as np
 from av.stream import Disposition
 
+from lada.text import reason
 from lada.video import ffv1
 from lada.video.convert import FrameConverter, upright_size
 from lada.video.errors import VideoError
@@ -216,7 +217,7 @@ def _open(path: str | Path, threads: int = 1):
         )
     except (*_FAULTS, OSError) as error:
         raise VideoError(
-            f'not a readable video: {path} ({_reason(error)}); replace the file'
+            f'not a readable video: {path} ({reason(error)}); replace the file'
         ) from error
     with container:
         streams = [
@@ -236,10 +237,6 @@ def _open(path: str | Path, threads: int = 1):
         yield container, stream
 
 
-def _reason(error: Exception) -> str:
-    return getattr(error, 'strerror', None) or str(error)
-
-
 def _packets(container, stream) -> Iterator[av.Packet]:
     # A generator of PyAV that is dropped before its end, not closed, leaks a packet.
     with closing(container.demux(stream)) as packets:
@@ -252,7 +249,7 @@ def _demux(container, stream, path) -> Iterator[av.Packet]:
             yield from packets
     except _FAULTS as error:
         raise VideoError(
-            f'damaged video: {path} ({_reason(error)}); replace or re-encode it'
+            f'damaged video: {path} ({reason(error)}); replace or re-encode it'
         ) from error
 
 
@@ -270,7 +267,7 @@ def _decode(packets, path, number, first_pts=None) -> Iterator[av.VideoFrame]:
                     number += 1
     except _FAULTS as error:
         raise VideoError(
-            f'damaged video: {path}, at or after frame {number} ({_reason(error)}); replace or'
+            f'damaged video: {path}, at or after frame {number} ({reason(error)}); replace or'
             ' re-encode it'
         ) from error
 

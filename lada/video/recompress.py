@@ -6,6 +6,7 @@ import av
 import cv2
 import numpy as np
 
+from lada.text import reason
 from lada.video.colour import planes_to_rgb
 from lada.video.convert import plane_array, yuv420p_frame
 from lada.video.errors import VideoError
@@ -58,7 +59,9 @@ def recompress(
         packets = [packet for picture in [*pictures, None] for packet in encoder.encode(picture)]
         decoded = [picture for packet in [*packets, None] for picture in decoder.decode(packet)]
     except (av.FFmpegError, IndexError) as error:
-        raise VideoError(f'{codec} failed on a clip of {width}x{height}: {error}') from error
+        raise VideoError(
+            f'{codec} failed on a clip of {width}x{height}: {reason(error)}'
+        ) from error
     if len(decoded) != count:
         raise VideoError(f'{codec} gave back {len(decoded)} of {count} frames of {width}x{height}')
     out = np.empty_like(frames)

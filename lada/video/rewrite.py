@@ -13,6 +13,7 @@ from av.stream import Disposition
 from av.video.reformatter import VideoReformatter
 
 from lada.errors import LadaError
+from lada.text import reason
 from lada.video.convert import FrameConverter
 from lada.video.errors import VideoError
 from lada.video.picture import TAGS, Picture
@@ -85,7 +86,7 @@ class VideoRewriter:
             )
         except (av.FFmpegError, ValueError, OSError) as error:
             raise VideoError(
-                f'not a readable video: {self.source} ({_reason(error)}); replace the file'
+                f'not a readable video: {self.source} ({reason(error)}); replace the file'
             ) from error
         videos = [
             stream
@@ -140,7 +141,7 @@ class VideoRewriter:
                     number += 1
         except (av.FFmpegError, ValueError) as error:
             raise VideoError(
-                f'damaged video: {self.source}, at or after frame {number} ({_reason(error)});'
+                f'damaged video: {self.source}, at or after frame {number} ({reason(error)});'
                 ' replace or re-encode it'
             ) from error
 
@@ -225,7 +226,7 @@ class _Sink:
         except (av.FFmpegError, ValueError, OSError) as error:
             self.discard()
             raise VideoError(
-                f'cannot write the video: {path} ({_reason(error)}); a file with the suffix '
+                f'cannot write the video: {path} ({reason(error)}); a file with the suffix '
                 f'{rewriter.source.suffix} takes the streams of the input'
             ) from error
         except LadaError:
@@ -296,7 +297,7 @@ class _Sink:
 
     def _failure(self, error: Exception) -> VideoError:
         return VideoError(
-            f'cannot write the video: {self.path} ({_reason(error)}); check folder, disk space and'
+            f'cannot write the video: {self.path} ({reason(error)}); check folder, disk space and'
             ' codec'
         )
 
@@ -317,7 +318,3 @@ def _check_codec(codec: str, pix_fmt: str, path: Path) -> None:
         raise LadaError(
             f'{codec} does not take {pix_fmt}: {path}; name another encoder with --codec'
         )
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, 'strerror', None) or str(error)

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
+from lada.text import reason
 from lada.video.colour import rgb_to_yuv444p
 from lada.video.convert import yuv420p_frame
 from lada.video.errors import VideoError
@@ -214,7 +215,7 @@ class VideoWriter:
     def _failure(self, error: Exception) -> VideoError:
         return VideoError(
             f'cannot write the video: {self.path} ({self._codec}, {self._pix_fmt}: '
-            f'{getattr(error, "strerror", None) or error}); check folder, disk space and codec'
+            f'{reason(error)}); check folder, disk space and codec'
         )
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from lada.cli import make_parser, run_script
 from lada.dataset_tools.check import checking, leakage
-from lada.dataset_tools.layout import counted, printable
 from lada.errors import LadaError
 from lada.files import write_atomically
+from lada.text import counted, printable
 
 
 def build_parser():

@@ -12,10 +12,11 @@ from pathlib import Path
 
 from lada.data import ClipMetadata
 from lada.dataset_tools.inventory import BadClip, DatasetReader, metadata_folders
-from lada.dataset_tools.layout import SPLIT_FOLDER, counted, printable
+from lada.dataset_tools.layout import SPLIT_FOLDER
 from lada.dataset_tools.locking import only_run
 from lada.dataset_tools.workers import Watch, worker_pool
 from lada.errors import LadaError
+from lada.text import counted, one_line, printable
 from lada.video import iter_frames
 
 QUARANTINE_FOLDER = 'quarantine'
@@ -76,7 +77,7 @@ def check_clip(metadata: Path, root: Path, watch: Watch) -> ClipCheck:
     try:
         clip = ClipMetadata.from_file(metadata, root)
     except LadaError as error:
-        return ClipCheck(('metadata', _sentence(error)))
+        return ClipCheck(('metadata', one_line(error)))
     digest = hashlib.sha256()
     masked, frames, size = False, 0, None
     try:
@@ -117,7 +118,7 @@ def check_clip(metadata: Path, root: Path, watch: Watch) -> ClipCheck:
             if problem is not None:
                 return ClipCheck(problem)
     except LadaError as error:
-        return ClipCheck(('undecodable', _sentence(error)))
+        return ClipCheck(('undecodable', one_line(error)))
     if frames != clip.frames_count or size is None:
         return ClipCheck(
             (
@@ -325,7 +326,3 @@ def _free_name(path: Path) -> Path:
 
 def _size(shape: tuple[int, ...]) -> str:
     return f'{shape[1]}x{shape[0]}'
-
-
-def _sentence(error: Exception) -> str:
-    return ' '.join(str(error).split())

@@ -11,12 +11,12 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from lada.dataset_tools.create.sources import file_sha256
 from lada.dataset_tools.frame_hashes import VIEWS, near_matches, similarity, view_hashes
 from lada.dataset_tools.inventory import Clip, Inventory, take_inventory
-from lada.dataset_tools.layout import counted, printable
 from lada.dataset_tools.workers import Watch, worker_pool
 from lada.errors import LadaError
+from lada.files import file_sha256
+from lada.text import counted, printable
 from lada.video import iter_frames, read_frames
 
 TRAIN_VIEWS, VAL_VIEWS = (0, 1), (0, 1, 2, 3)

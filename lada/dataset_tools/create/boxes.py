@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lada.dataset_tools.layout import printable
 from lada.errors import LadaError
+from lada.text import printable
 
 LONGEST_GAP = 15
 """Frames that a track may skip: boxes between are interpolated. A longer gap ends it, and a new one

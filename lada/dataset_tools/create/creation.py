@@ -18,15 +18,16 @@ from lada.dataset_tools.create.sources import (
     Shard,
     Source,
     SourceIndex,
-    file_sha256,
     find_videos,
     name_sources,
     size_of,
 )
-from lada.dataset_tools.layout import counted, mask_path, metadata_path, printable, video_path
+from lada.dataset_tools.layout import mask_path, metadata_path, video_path
 from lada.dataset_tools.locking import only_run
 from lada.dataset_tools.workers import Watch, worker_pool
 from lada.errors import LadaError
+from lada.files import file_sha256
+from lada.text import counted, one_line, printable
 
 STAGING_FOLDER = '.creating'
 
@@ -233,7 +234,7 @@ def work_on_source(
     except InterruptedError:
         raise
     except (LadaError, OSError) as error:
-        result.error = ' '.join(str(error).split())
+        result.error = one_line(error)
         result.clips = result.frames = 0
         result.looks = []
     return result

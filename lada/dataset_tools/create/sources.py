@@ -1,15 +1,14 @@
 """The source videos of a dataset: finding them, naming them, remembering which are finished."""
 
-import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from lada.dataset_tools.layout import printable
 from lada.errors import LadaError
+from lada.text import printable
 
 VIDEO_SUFFIXES = frozenset(
     {
@@ -103,17 +102,6 @@ def size_of(path: Path) -> int:
         return path.stat().st_size
     except OSError:
         return 0
-
-
-def file_sha256(path: Path, stopped: Callable[[], bool] = lambda: False) -> str:
-    """Return the SHA-256 of a file's content, in hexadecimal digits."""
-    digest = hashlib.sha256()
-    with open(path, 'rb', buffering=0) as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-            if stopped():
-                raise InterruptedError(f'stopped while reading {printable(path)}')
-    return digest.hexdigest()
 
 
 def name_sources(

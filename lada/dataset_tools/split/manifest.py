@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 from lada import __version__
 from lada.dataset_tools.inventory import ClipFile
-from lada.dataset_tools.layout import printable
 from lada.errors import LadaError
 from lada.files import naming, sync_folder
+from lada.text import printable
 
 MANIFEST_NAME = 'split-manifest.jsonl'
 FORMAT = 1

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lada.dataset_tools.inventory import Clip, Inventory
-from lada.dataset_tools.layout import counted, human_bytes, human_seconds, printable
 from lada.dataset_tools.split.manifest import Entry, Manifest, Side, SplitArguments
 from lada.dataset_tools.split.selection import choose, draw_order, group_by_source
 from lada.dataset_tools.split.transfer import same_file_system
 from lada.errors import LadaError
+from lada.text import counted, human_bytes, human_seconds, printable
 
 GROUPS_SHOWN = 20
 PROBLEMS_SHOWN = 3
