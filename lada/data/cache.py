@@ -5,12 +5,12 @@ processors.
 import contextlib
 import hashlib
 import os
-import secrets
 from pathlib import Path
 
 import numpy as np
 
 from lada.errors import LadaError
+from lada.files import temporary_name
 from lada.video import VideoError, read_frames
 
 
@@ -64,7 +64,7 @@ class FrameCache:
         return self.folder / f'{hashlib.sha256(os.fsencode(key)).hexdigest()[:32]}.npy'
 
     def _store(self, place: Path, frames: np.ndarray) -> None:
-        temporary = place.with_name(f'.{place.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp')
+        temporary = temporary_name(place)
         try:
             with os.scandir(self.folder) as entries:
                 used = sum(entry.stat().st_size for entry in entries)

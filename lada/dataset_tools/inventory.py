@@ -15,16 +15,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from lada.dataset_tools.layout import META_FOLDER
 from lada.errors import LadaError
+from lada.folders import META_FOLDER
+from lada.mosaic.block_size import BLOCK_SIZE_KEYS
 from lada.text import printable
 
-BLOCK_SIZE_KEYS = (
-    'mosaic_size_v1_normal',
-    'mosaic_size_v1_bounding',
-    'mosaic_size_v2',
-    'mosaic_size_v3',
-)
 FILE_KEYS = (
     'video_path',
     'mask_path',

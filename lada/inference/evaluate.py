@@ -17,10 +17,9 @@ from lada.errors import LadaError
 from lada.evaluation.frames import to_frames
 from lada.evaluation.measure import MeasuredClip, measure_clip
 from lada.evaluation.results import BICUBIC, INPUT, Evaluation
+from lada.folders import META_FOLDER
 from lada.inference.checkpoint import load_restorer
 from lada.progress import Progress
-
-METADATA_FOLDER = 'crop_unscaled_meta'
 
 
 def evaluate(
@@ -95,7 +94,7 @@ def build_dataset(config: Config, data: str | None = None):
     if data is not None:
         root = Path(data)
         settings['metadata_root_dir'] = str(
-            root / METADATA_FOLDER if (root / METADATA_FOLDER).is_dir() else root
+            root / META_FOLDER if (root / META_FOLDER).is_dir() else root
         )
     with (
         config_errors(str(config.filename)),

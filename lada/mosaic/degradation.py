@@ -13,6 +13,7 @@ from statistics import NormalDist
 import cv2
 import numpy as np
 
+from lada.mosaic.sampling import chosen, lerp
 from lada.video import recompress
 
 Degradation = Callable[[np.ndarray, np.random.Generator], np.ndarray]
@@ -73,13 +74,11 @@ class VideoCompression:
         applied, choice, quality = rng.random(3)
         if applied >= self.p:
             return None
-        codec = self.codecs[
-            min(int(np.searchsorted(self._bounds, choice, side='right')), len(self.codecs) - 1)
-        ]
+        codec = self.codecs[chosen(choice, self._bounds)]
         if codec in self.crf_ranges:
-            return codec, {'crf': _between(quality, self.crf_ranges[codec])}
+            return codec, {'crf': lerp(quality, self.crf_ranges[codec])}
         area = shape[1] * shape[2] / _REFERENCE_AREA
-        return codec, {'bits_per_frame': _between(quality, self.bitrate_ranges[codec]) * area}
+        return codec, {'bits_per_frame': lerp(quality, self.bitrate_ranges[codec]) * area}
 
 
 class GaussianBlur:
@@ -94,7 +93,7 @@ class GaussianBlur:
         applied, unit = rng.random(2)
         if applied >= self.p:
             return frames
-        kernel = cv2.getGaussianKernel(self.kernel_size, _between(unit, self.sigma_range))
+        kernel = cv2.getGaussianKernel(self.kernel_size, lerp(unit, self.sigma_range))
         out = np.empty_like(frames)
         for source, target in zip(frames, out, strict=True):
             cv2.sepFilter2D(
@@ -158,8 +157,3 @@ def default_degradation() -> list[Degradation]:
         GaussianNoise(p=0.2),
         VideoCompression(p=0.15, codecs=['libx264'], crf_ranges={'libx264': (24, 28)}),
     ]
-
-
-def _between(unit: float, limits: tuple[float, float]) -> float:
-    low, high = limits
-    return float(low + (high - low) * unit)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lada.errors import LadaError
+from lada.mosaic.sampling import chosen, lerp
 
 MODS = ('squa_avg', 'squa_mid', 'rect_avg')
 MOD_PROBS = {'squa_mid': 0.25, 'squa_avg': 0.30, 'rect_avg': 0.45}
@@ -61,18 +62,13 @@ def random_look(
     size, mod, ratio, feathered, feather = rng.random(5)
     names = list(mod_probs)
     bounds = np.cumsum([mod_probs[name] for name in names])
-    name = names[min(int(np.searchsorted(bounds, mod * bounds[-1], side='right')), len(names) - 1)]
-    block_size = max(2, int(base_block_size * _between(size, size_scale)))
+    name = names[chosen(mod * bounds[-1], bounds)]
+    block_size = max(2, int(base_block_size * lerp(size, size_scale)))
     return MosaicLook(
         mod=name,
         block_size=block_size,
-        rect_ratio=_between(ratio, rect_ratio_range) if name == 'rect_avg' else 1.0,
-        feather_size=int(block_size * _between(feather, feather_scale))
+        rect_ratio=lerp(ratio, rect_ratio_range) if name == 'rect_avg' else 1.0,
+        feather_size=int(block_size * lerp(feather, feather_scale))
         if feathered < feather_prob
         else -1,
     )
-
-
-def _between(unit: float, limits: tuple[float, float]) -> float:
-    low, high = limits
-    return float(low + (high - low) * unit)

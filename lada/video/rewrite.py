@@ -1,7 +1,6 @@
 """Changing the pictures of a video file and nothing else about it."""
 
 import os
-import secrets
 from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
@@ -13,6 +12,7 @@ from av.stream import Disposition
 from av.video.reformatter import VideoReformatter
 
 from lada.errors import LadaError
+from lada.files import temporary_name
 from lada.text import reason
 from lada.video.convert import FrameConverter
 from lada.video.errors import VideoError
@@ -191,7 +191,7 @@ class _Sink:
     ):
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._temporary = path.with_name(f'.{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp')
+        self._temporary = temporary_name(path)
         self._durations: dict[int, int] = {}
         source, video = rewriter._input, rewriter.video
         self._container = av.open(str(self._temporary), 'w', format=CONTAINERS[path.suffix.lower()])

@@ -1,7 +1,6 @@
 """Writing videos: complete under their name, or not at all."""
 
 import os
-import secrets
 from collections.abc import Iterable
 from contextlib import suppress
 from fractions import Fraction
@@ -14,6 +13,7 @@ import cv2
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
+from lada.files import temporary_name
 from lada.text import reason
 from lada.video.colour import rgb_to_yuv444p
 from lada.video.convert import yuv420p_frame
@@ -83,9 +83,7 @@ class VideoWriter:
         self._fps = fps if isinstance(fps, Fraction) else Fraction(fps).limit_denominator(1001)
         self._codec, self._options = codec, dict(options or {})
         self._pix_fmt, self._threads = pix_fmt, threads
-        self._temporary = self.path.with_name(
-            f'.{self.path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp'
-        )
+        self._temporary = temporary_name(self.path)
         self._container = None
         self._stream = None
         self._shape: tuple[int, ...] | None = None

@@ -5,8 +5,8 @@ from pathlib import Path
 from lada.cli import make_parser, run_script
 from lada.data import MosaicVideoDataset
 from lada.dataset_tools.check.preview import write_contact_sheet
-from lada.dataset_tools.layout import META_FOLDER
 from lada.errors import LadaError
+from lada.folders import META_FOLDER
 from lada.text import printable
 
 

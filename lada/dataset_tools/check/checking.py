@@ -12,10 +12,10 @@ from pathlib import Path
 
 from lada.data import ClipMetadata
 from lada.dataset_tools.inventory import BadClip, DatasetReader, metadata_folders
-from lada.dataset_tools.layout import SPLIT_FOLDER
 from lada.dataset_tools.locking import only_run
 from lada.dataset_tools.workers import Watch, worker_pool
 from lada.errors import LadaError
+from lada.folders import SPLIT_FOLDER
 from lada.text import counted, one_line, printable
 from lada.video import iter_frames
 

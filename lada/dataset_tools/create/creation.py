@@ -22,11 +22,11 @@ from lada.dataset_tools.create.sources import (
     name_sources,
     size_of,
 )
-from lada.dataset_tools.layout import mask_path, metadata_path, video_path
 from lada.dataset_tools.locking import only_run
 from lada.dataset_tools.workers import Watch, worker_pool
 from lada.errors import LadaError
 from lada.files import file_sha256
+from lada.folders import mask_path, metadata_path, video_path
 from lada.text import counted, one_line, printable
 
 STAGING_FOLDER = '.creating'

@@ -4,9 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from lada.dataset_tools.frame_hashes import MAX_DISTANCE
-
-BANDS, BAND_BITS = 4, 16
+from lada.dataset_tools.frame_hashes import BAND_BITS, BANDS, MAX_DISTANCE
 
 
 class Look(NamedTuple):

@@ -15,8 +15,8 @@ import numpy as np
 from lada.dataset_tools.create.boxes import BoxTrack, load_tracks
 from lada.dataset_tools.create.sources import VIDEO_SUFFIXES, Source
 from lada.dataset_tools.create.statistics import FrameStatistics
-from lada.dataset_tools.layout import clip_stem
 from lada.errors import LadaError
+from lada.folders import clip_stem
 from lada.text import printable
 from lada.video import iter_frames, probe
 from lada.video.shots import Shot, ShotFinder, cut_into_pieces, thumbnail

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-SMALLEST_SIDE = 128
-"""Crops below this many pixels teach little; a smaller frame is taken whole."""
+from lada.mosaic.crops import SMALLEST_SIDE, smoothed
+
 SIDE_STEP = 8
 """Windows are a multiple of this many pixels, which every codec and subsampling divides."""
 MARGIN = 0.04
@@ -42,24 +42,8 @@ def follow(
     seconds = np.arange(len(boxes)) / fps
     rate, phase = rng.uniform(0.8, 2.2, 2), rng.uniform(0, 2 * np.pi, 2)
     wander = 0.12 * side * np.sin(rate * seconds[:, None] + phase)
-    corners = _smooth(centres, max(1, round(fps))) + wander - size / 2
+    corners = smoothed(centres, max(1, round(fps))) + wander - size / 2
     slack = np.maximum(size - (boxes[:, 2:] - boxes[:, :2]), 0)
     margin = np.minimum(MARGIN * side, slack / 2)
     corners = np.clip(corners, boxes[:, 2:] + margin - size, np.maximum(boxes[:, :2] - margin, 0))
     return np.clip(np.round(corners), 0, np.array(frame_shape) - size).astype(int)
-
-
-def square_padding(shape: tuple[int, int], side: int) -> tuple[int, int, int, int]:
-    """Return the rows and columns (top, bottom, left, right) that centre ``shape`` in a square."""
-    rows, columns = side - shape[0], side - shape[1]
-    return rows // 2, rows - rows // 2, columns // 2, columns - columns // 2
-
-
-def _smooth(values: np.ndarray, radius: int) -> np.ndarray:
-    """Return the centred moving average of (T, 2) values over ``2 * radius + 1`` samples, ends
-    repeated.
-    """
-    padded = np.pad(values, ((radius + 1, radius), (0, 0)), mode='edge')
-    sums = np.cumsum(padded, axis=0)
-    width = 2 * radius + 1
-    return (sums[width:] - sums[:-width]) / width

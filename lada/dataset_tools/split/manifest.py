@@ -3,7 +3,6 @@ clip.
 """
 
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -11,7 +10,7 @@ from typing import Any, Literal
 from lada import __version__
 from lada.dataset_tools.inventory import ClipFile
 from lada.errors import LadaError
-from lada.files import naming, sync_folder
+from lada.files import naming, whole_file
 from lada.text import printable
 
 MANIFEST_NAME = 'split-manifest.jsonl'
@@ -119,16 +118,11 @@ class Manifest:
         for entry in self.entries:
             header[f'{entry.side}_clips'] += 1
         encode = json.JSONEncoder(separators=(',', ':')).encode
-        with naming(path), open(temporary, 'w', encoding='ascii') as file:
-            file.write(encode(header) + '\n')
+        with naming(path), whole_file(path, temporary) as file:
+            file.write(f'{encode(header)}\n'.encode('ascii'))
             for e in sorted(self.entries, key=lambda entry: entry.stem):
-                file.write(
-                    encode([e.stem, e.group, e.name, e.source, e.side, e.run, e.files]) + '\n'
-                )
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        sync_folder(path.parent)
+                line = encode([e.stem, e.group, e.name, e.source, e.side, e.run, e.files])
+                file.write(f'{line}\n'.encode('ascii'))
 
     @classmethod
     def read(cls, path: Path) -> 'Manifest':

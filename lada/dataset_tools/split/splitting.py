@@ -16,7 +16,6 @@ from pathlib import Path
 from tqdm import tqdm
 
 from lada.dataset_tools.inventory import ClipFile, Inventory, take_inventory
-from lada.dataset_tools.layout import SPLIT_FOLDER
 from lada.dataset_tools.locking import only_run
 from lada.dataset_tools.split.checks import (
     as_options,
@@ -30,6 +29,7 @@ from lada.dataset_tools.split.manifest import MANIFEST_NAME, Entry, Manifest, Sp
 from lada.dataset_tools.split.plan import SplitPlan, describe, plan_split
 from lada.dataset_tools.split.transfer import Transfer
 from lada.errors import LadaError
+from lada.folders import SPLIT_FOLDER
 from lada.text import counted, printable
 
 Say = Callable[[str], None]
