@@ -43,7 +43,7 @@ class MosaicVideoDataset(Dataset):
         filter_video_quality: leave clips out whose ``video_quality.overall`` is known and lower;
             False for off.
         scale: how many times larger the ground truth is than the input.
-        rotation_probability: how often a sample is turned by 1 or 2 degrees.
+        rotation_probability: how often a sample is rotated by 1 or 2 degrees.
         seed: start of all randomness, >= 0.
         cache: keep decoded clips: ``dict(folder=..., max_gb=...)``, see
             :class:`~lada.data.cache.FrameCache`.

@@ -39,7 +39,8 @@ class ClipMetadata:
         frames_count: number of frames.
         orig_shape: (h, w) of the source's frames.
         scene_shape: (h, w) of the crop without padding.
-        base_mosaic_block_size: pixels of the crop; any of ``lada.mosaic.block_size.BLOCK_SIZE_KEYS``.
+        base_mosaic_block_size: pixels of the crop; any of
+            :data:`~lada.mosaic.block_size.BLOCK_SIZE_KEYS`.
         pad: one (top, bottom, left, right) a frame, pixels of black border inside the stored
             frames.
         video_path, mask_path, mosaic_video_path, mosaic_mask_path: absolute; the mosaic ones may be

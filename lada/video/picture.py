@@ -5,10 +5,16 @@ from functools import cached_property
 import av
 import cv2
 import numpy as np
-from av.video.reformatter import Interpolation, VideoReformatter
+from av.video.reformatter import VideoReformatter
 
 from lada.video.colour import transforms
-from lada.video.convert import FrameConverter, is_full_range, matrix_of, quarter_turns
+from lada.video.pixel_format import (
+    ACCURATE,
+    FrameConverter,
+    is_full_range,
+    matrix_of,
+    quarter_turns,
+)
 
 # Layouts that hold the same samples in another order.
 _PLANAR_TWINS = {
@@ -28,7 +34,6 @@ _PLANAR_TWINS = {
 }
 TAGS = ('colorspace', 'color_range', 'color_primaries', 'color_trc')
 """The names under which PyAV keeps a picture's colour description."""
-_ACCURATE = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 
 
 def planar_format(name: str) -> str:
@@ -74,7 +79,7 @@ class Picture:
             frame = _as_format(frame, wanted)
             frame.color_range = 2
         elif frame.format.name != wanted:
-            frame = reformatter.reformat(frame, format=wanted, interpolation=_ACCURATE, threads=1)
+            frame = reformatter.reformat(frame, format=wanted, interpolation=ACCURATE, threads=1)
         self.tags['color_range'] = int(frame.color_range)
         self._frame = frame
         self.format = frame.format.name

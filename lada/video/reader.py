@@ -21,8 +21,8 @@ from av.stream import Disposition
 
 from lada.text import reason
 from lada.video import ffv1
-from lada.video.convert import FrameConverter, upright_size
 from lada.video.errors import VideoError
+from lada.video.pixel_format import FrameConverter, upright_size
 
 # Codecs some of whose packets show no frame, so that counting packets does not count frames.
 _HIDDEN_FRAMES = {'vp8'}

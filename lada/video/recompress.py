@@ -8,8 +8,8 @@ import numpy as np
 
 from lada.text import reason
 from lada.video.colour import planes_to_rgb
-from lada.video.convert import plane_array, yuv420p_frame
 from lada.video.errors import VideoError
+from lada.video.pixel_format import plane_array, yuv420p_frame
 
 DECODERS = {'libx264': 'h264', 'libx265': 'hevc', 'libvpx-vp9': 'vp9', 'mpeg2video': 'mpeg2video'}
 # Untagged small video is BT.601 to most players, so that is the matrix artefacts come in.

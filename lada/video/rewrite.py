@@ -14,9 +14,9 @@ from av.video.reformatter import VideoReformatter
 from lada.errors import LadaError
 from lada.files import temporary_name
 from lada.text import reason
-from lada.video.convert import FrameConverter
 from lada.video.errors import VideoError
 from lada.video.picture import TAGS, Picture
+from lada.video.pixel_format import FrameConverter
 from lada.video.writer import CONTAINERS
 
 # x264 looks 40 frames ahead in this preset and keeps them all; ten are enough where the quality is

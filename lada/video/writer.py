@@ -11,13 +11,13 @@ from typing import Any
 import av
 import cv2
 import numpy as np
-from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
 from lada.files import temporary_name
 from lada.text import reason
 from lada.video.colour import rgb_to_yuv444p
-from lada.video.convert import yuv420p_frame
 from lada.video.errors import VideoError
+from lada.video.pixel_format import ACCURATE, yuv420p_frame
 
 CONTAINERS = {
     '.mp4': 'mp4',
@@ -30,7 +30,6 @@ CONTAINERS = {
 }
 """FFmpeg's name of the format for a file's suffix."""
 _BT709 = 1  # the number of BT.709 as matrix, primaries and transfer alike (ITU-T H.273)
-_ACCURATE = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 
 
 def clip_encoding() -> dict[str, Any]:
@@ -183,7 +182,7 @@ class VideoWriter:
                     format=self._pix_fmt,
                     dst_colorspace=Colorspace.ITU709,
                     dst_color_range=ColorRange.MPEG,
-                    interpolation=_ACCURATE,
+                    interpolation=ACCURATE,
                     threads=1,
                 )
         if 'yuv' in self._pix_fmt:

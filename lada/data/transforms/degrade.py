@@ -1,4 +1,4 @@
-"""Wearing the input out the way videos on the net are."""
+"""Degrading the input the way videos on the net are."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Turning a clip by a small angle."""
+"""Rotating a clip by a small angle."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -20,7 +20,7 @@ class _Maps(NamedTuple):
 
 @TRANSFORMS.register_module()
 class RotateClip:
-    """Turn the whole clip about its centre with probability ``prob``, by one of ``degrees``;
+    """Rotate the whole clip about its centre with probability ``prob``, by one of ``degrees``;
     corners become black.
 
     The grid of the mosaic is no longer upright then: ``origin`` becomes None.
@@ -41,9 +41,9 @@ class RotateClip:
             if results['gt'].shape == results['inputs'].shape
             else _maps(*results['gt'].shape[1:3], angle)
         )
-        results['inputs'] = _turn(results['inputs'], maps.whole, maps.fraction)
-        results['gt'] = _turn(results['gt'], larger.whole, larger.fraction)
-        results['mask'] = _turn(results['mask'], larger.nearest)
+        results['inputs'] = _rotate(results['inputs'], maps.whole, maps.fraction)
+        results['gt'] = _rotate(results['gt'], larger.whole, larger.fraction)
+        results['mask'] = _rotate(results['mask'], larger.nearest)
         results['origin'] = None
         return results
 
@@ -61,10 +61,12 @@ def _maps(height: int, width: int, degrees: float) -> _Maps:
     return _Maps(*cv2.convertMaps(x, y, cv2.CV_16SC2), nearest)
 
 
-def _turn(frames: np.ndarray, whole: np.ndarray, fraction: np.ndarray | None = None) -> np.ndarray:
+def _rotate(
+    frames: np.ndarray, whole: np.ndarray, fraction: np.ndarray | None = None
+) -> np.ndarray:
     """Look pixels up; linearly interpolated with ``fraction``, else the pixel at ``whole``."""
-    turned = np.empty_like(frames)
+    rotated = np.empty_like(frames)
     method = cv2.INTER_NEAREST if fraction is None else cv2.INTER_LINEAR
-    for source, target in zip(frames, turned, strict=True):
+    for source, target in zip(frames, rotated, strict=True):
         cv2.remap(source, whole, fraction, method, target)
-    return turned
+    return rotated

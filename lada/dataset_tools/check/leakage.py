@@ -11,6 +11,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from lada.dataset_tools.check.sheets import encode_png, write_text
 from lada.dataset_tools.frame_hashes import VIEWS, near_matches, similarity, view_hashes
 from lada.dataset_tools.inventory import Clip, Inventory, take_inventory
 from lada.dataset_tools.workers import Watch, worker_pool
@@ -25,7 +26,7 @@ QUERY_FRAMES = 8
 LEAST_SIMILARITY = 0.9
 TABLE_ROWS = 200
 SHEET_ROWS, SHEET_SIDE, SHEET_LABEL = 40, 240, 36
-LABEL_LETTERS = 36
+LABEL_LETTERS, LABEL_SCALE = 36, 0.36
 
 
 @dataclass(frozen=True)
@@ -239,18 +240,12 @@ def contact_sheet(leaks: list[Leak], train_root: Path, val_root: Path) -> bytes:
             row[SHEET_LABEL : SHEET_LABEL + height, left : left + width] = cv2.resize(
                 frame, (width, height), interpolation=cv2.INTER_AREA
             )
-            _write(row, f'{side}: {_shortened(stem, LABEL_LETTERS - len(side))}', left + 2, 13)
-        _write(row, _shortened(f'{leak.reason}: {leak.detail}', 2 * LABEL_LETTERS), 2, 29)
+            label = f'{side}: {_shortened(stem, LABEL_LETTERS - len(side))}'
+            write_text(row, label, left + 2, 13, LABEL_SCALE)
+        label = _shortened(f'{leak.reason}: {leak.detail}', 2 * LABEL_LETTERS)
+        write_text(row, label, 2, 29, LABEL_SCALE)
         rows.append(row)
-    _, png = cv2.imencode('.png', cv2.cvtColor(np.vstack(rows), cv2.COLOR_RGB2BGR))
-    return png.tobytes()
-
-
-def _write(picture: np.ndarray, text: str, x: int, y: int) -> None:
-    ascii_text = text.encode('ascii', 'replace').decode()
-    cv2.putText(
-        picture, ascii_text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, 0.36, (0, 0, 0), 1, cv2.LINE_AA
-    )
+    return encode_png(np.vstack(rows))
 
 
 def _shortened(text: str, letters: int) -> str:

@@ -28,7 +28,7 @@ class MovingRegion:
         self._omega = np.minimum(speed / np.maximum(self._range, 1), 4.0)
         self._phase = rng.uniform(0, 2 * np.pi, (2, 2))
         self._sway = rng.uniform(0.5, 2.0, 2)
-        self._turn = rng.uniform(0, 2 * np.pi), rng.uniform(-0.8, 0.8)
+        self._rotation = rng.uniform(0, 2 * np.pi), rng.uniform(-0.8, 0.8)
         if rng.random() < 0.5:
             count, aspect = ELLIPSE_POINTS, rng.uniform(1.0, 1.5)
             angles = np.arange(count) * (2 * np.pi / count)
@@ -53,7 +53,7 @@ class MovingRegion:
         """Return the outline's points (K, 2) as x, y in pixels of the frame."""
         sway = 0.6 * np.sin(self._sway * seconds + self._phase[1])
         centre = self._middle + self._range * np.sin(self._omega * seconds + self._phase[0] + sway)
-        angle = self._turn[0] + self._turn[1] * seconds
+        angle = self._rotation[0] + self._rotation[1] * seconds
         cos, sin = np.cos(angle), np.sin(angle)
         rate, phase = self._swell
         points = self._unit * (1 + 0.08 * np.sin(rate * seconds + phase))[:, None]

@@ -38,7 +38,7 @@ _PLANAR = {
 }
 _LUMA_FIRST = _PLANAR | {'nv12', 'nv21', 'yuv410p', 'yuv411p', 'gray'}
 # Without these flags swscale's converters are biased by a grey level.
-_ACCURATE = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+ACCURATE = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 
 
 class FrameConverter:
@@ -80,7 +80,7 @@ class FrameConverter:
             return planes_to_rgb(*planes, matrix, is_full_range(frame), out)
         source = None if frame.format.is_rgb else _SWSCALE_MATRIX[matrix]
         converted = self._reformatter.reformat(
-            frame, format='rgb24', src_colorspace=source, interpolation=_ACCURATE, threads=1
+            frame, format='rgb24', src_colorspace=source, interpolation=ACCURATE, threads=1
         )
         return plane_array(converted.planes[0], channels=3)
 
@@ -92,7 +92,7 @@ class FrameConverter:
             frame,
             format='gray',
             dst_color_range=ColorRange.JPEG,
-            interpolation=_ACCURATE,
+            interpolation=ACCURATE,
             threads=1,
         )
         return plane_array(converted.planes[0])
