@@ -24,8 +24,8 @@ from conv_floor import ConvRecorder, clock_for, measure, total_flops
 from reference_basicvsrpp import reference_forward
 
 from lada.cli import make_parser, run_script
-from lada.data.worker import keep_freed_memory
 from lada.errors import LadaError
+from lada.memory import keep_freed_memory
 from lada.models import BasicVSRPlusPlusNet, CharbonnierLoss
 from lada.models.basicvsrpp.deform_conv import choose_implementation
 

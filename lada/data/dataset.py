@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 from torch.utils.data import Dataset
 
-from lada.data.busy import BusyClips
 from lada.data.catalog import ClipCatalog
-from lada.data.draw import ClipDraw
-from lada.data.randomness import replacements, sample_rng
+from lada.data.sampler import ClipDraw, replacements, sample_rng
+from lada.data.worker import BusyClips
 from lada.errors import LadaError
 from lada.registry import DATASETS, TRANSFORMS
 from lada.text import one_line

@@ -10,7 +10,6 @@ from mmengine.logging import print_log
 from mmengine.registry import DATASETS, MODELS, DefaultScope
 
 from lada.checkpoints.finding import LAST_CHECKPOINT, damage_of, find_checkpoint, iteration_of
-from lada.data.worker import keep_freed_memory
 from lada.engine.config import config_errors, load_config
 from lada.engine.distributed.process_group import (
     DEFAULT_TIMEOUT,
@@ -24,6 +23,7 @@ from lada.engine.distributed.process_group import (
 from lada.engine.loops import RESUME_VARIABLE, replays_batches
 from lada.engine.runner import Runner
 from lada.errors import LadaError
+from lada.memory import keep_freed_memory
 
 
 @dataclass

@@ -69,7 +69,7 @@ class Picture:
         self, frame: av.VideoFrame, reformatter: VideoReformatter, converter: FrameConverter
     ):
         self.pts, self.duration = frame.pts, frame.duration
-        self.turns = quarter_turns(frame)
+        self.quarter_turns = quarter_turns(frame)
         self.tags = {name: getattr(frame, name) for name in TAGS}
         matrix, full = matrix_of(frame), is_full_range(frame)
         self._to_yuv = transforms(matrix, full).to_yuv
@@ -95,7 +95,7 @@ class Picture:
     def shape(self) -> tuple[int, int]:
         """Height and width of the upright picture."""
         height, width = self._frame.height, self._frame.width
-        return (width, height) if self.turns % 2 else (height, width)
+        return (width, height) if self.quarter_turns % 2 else (height, width)
 
     def rgb(self) -> np.ndarray:
         """Return the decoded picture as upright uint8 (H, W, 3) RGB; later changes do not show."""
@@ -155,9 +155,9 @@ class Picture:
         upright.
         """
         pairs = zip(other_planes, self.planes, strict=True)
-        if self.turns in (2, 3):
+        if self.quarter_turns in (2, 3):
             pairs = ((right, left) for left, right in pairs)
-        return [np.concatenate(pair, axis=1 - self.turns % 2) for pair in pairs]
+        return [np.concatenate(pair, axis=1 - self.quarter_turns % 2) for pair in pairs]
 
     def _subsampling(self) -> tuple[int, int]:
         form = self._frame.format
@@ -169,13 +169,13 @@ class Picture:
 
     def _as_coded(self, rgb, alpha, y, x):
         (height, width), (h, w) = self.shape, alpha.shape
-        if self.turns:
-            rgb, alpha = np.rot90(rgb, -self.turns), np.rot90(alpha, -self.turns)
+        if self.quarter_turns:
+            rgb, alpha = np.rot90(rgb, -self.quarter_turns), np.rot90(alpha, -self.quarter_turns)
             y, x = {
                 1: (x, height - y - h),
                 2: (height - y - h, width - x - w),
                 3: (width - x - w, y),
-            }[self.turns]
+            }[self.quarter_turns]
         return np.ascontiguousarray(rgb), np.ascontiguousarray(alpha), y, x
 
     def _mix(self, number: int, y: int, x: int, values: np.ndarray, alpha: np.ndarray) -> None:

@@ -212,8 +212,8 @@ class _Sink:
                 context.sample_aspect_ratio = video.sample_aspect_ratio
             if codec == 'libx265' and path.suffix.lower() in ('.mp4', '.m4v', '.mov'):
                 context.codec_tag = 'hvc1'  # what players of these files look for
-            if picture.turns:
-                self._video.set_display_rotation(picture.turns * 90)
+            if picture.quarter_turns:
+                self._video.set_display_rotation(picture.quarter_turns * 90)
             self._video.metadata.update(video.metadata)
             self._container.metadata.update(source.metadata)
             self._streams = {}

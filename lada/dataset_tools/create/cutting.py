@@ -14,10 +14,10 @@ from lada.dataset_tools.create.planning import CreationSettings, PlannedClip, Su
 from lada.dataset_tools.create.sources import Source
 from lada.dataset_tools.create.trajectories import MovingRegion, fill_outline
 from lada.dataset_tools.create.windows import follow, window_side
-from lada.dataset_tools.randomness import keyed_rng
 from lada.folders import mask_path, metadata_path, video_path
 from lada.mosaic import base_block_sizes
 from lada.mosaic.crops import SMALLEST_SIDE, square_padding
+from lada.randomness import keyed_rng
 from lada.video import VideoWriter, clip_encoding, iter_frames, mask_encoding
 
 COVERAGE = 0.14, 0.36
