@@ -58,8 +58,8 @@ def similarity(a: np.ndarray, b: np.ndarray, view_a: int = 0, view_b: int = 0) -
     if first is None or second is None:
         return 0.0
     x, y = _seen(first, view_a).astype(float).ravel(), _seen(second, view_b).astype(float).ravel()
-    spread = x.std() * y.std()
-    return float(((x - x.mean()) * (y - y.mean())).mean() / spread) if spread > 0 else 0.0
+    deviations = x.std() * y.std()
+    return float(((x - x.mean()) * (y - y.mean())).mean() / deviations) if deviations > 0 else 0.0
 
 
 def _without_border(frame: np.ndarray) -> np.ndarray | None:

@@ -5,7 +5,7 @@ from collections import defaultdict
 import cv2
 import numpy as np
 
-from lada.mosaic.grid import Axis, Spread, inside, spread
+from lada.mosaic.grid import Axis, ResizedAxis, inside, resized_axis
 from lada.mosaic.look import MosaicLook
 
 # As public Lada: a mosaic of fewer rows or columns of blocks keeps hard edges.
@@ -61,7 +61,7 @@ def draw_mosaic(
                 if run:
                     values[*run, :3] = _block_means(frames[t], axes, run)
         blocks.view(np.uint32)[..., 0] *= drawn
-        down, across = (spread(axis, length) for axis, length in zip(axes, size, strict=True))
+        down, across = (resized_axis(axis, length) for axis, length in zip(axes, size, strict=True))
         for t, run, lines in zip(group, runs, _widened(blocks, across), strict=True):
             if not run:
                 continue
@@ -151,7 +151,7 @@ def _block_means(
     return ((2 * sums + counts) // (2 * counts)).astype(np.uint8)
 
 
-def _widened(blocks: np.ndarray, across: Spread) -> np.ndarray:
+def _widened(blocks: np.ndarray, across: ResizedAxis) -> np.ndarray:
     """Resize rows of blocks, (N, R, C, 4) uint8, across: (N, R, pixels, 4)."""
     n, rows, columns, _ = blocks.shape
     # Four bytes are moved at once.

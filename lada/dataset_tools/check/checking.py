@@ -50,7 +50,7 @@ def check_dataset(root: Path, workers: int = 1) -> tuple[int, list[Problem]]:
     metadata must agree, masks must not be empty, no two clips may show the same frames, and no file
     may lack its metadata. Raises LadaError if there is no dataset or if it is empty.
     """
-    problems, sound, owned = _look(root)
+    problems, sound, owned = _without_decoding(root)
     total = len(problems) + len(sound)
     if total == 0:
         raise LadaError(f'an empty dataset: {printable(root)} holds no clips; create some first')
@@ -187,7 +187,7 @@ def quarantine(root: Path, problems: list[Problem]) -> int:
         _refuse_unfinished_split(root)
         bad = {problem.clip for problem in problems if problem.orphan is None}
         orphans = {problem.orphan for problem in problems}
-        _, sound, _ = _look(root)
+        _, sound, _ = _without_decoding(root)
         reader = DatasetReader(root)
         needed = set()
         for stem, metadata in sound:
@@ -283,7 +283,7 @@ def as_json(root: Path, total: int, problems: list[Problem]) -> dict:
     return {'root': str(root), 'clips': total, 'problems': [asdict(p) for p in problems]}
 
 
-def _look(root: Path) -> tuple[list[Problem], list[tuple[str, str]], set[str]]:
+def _without_decoding(root: Path) -> tuple[list[Problem], list[tuple[str, str]], set[str]]:
     """Return problems seen without decoding, (stem, metadata) of the other clips, and the files
     that have metadata.
     """

@@ -62,7 +62,7 @@ def find_leaks(
     for leak in _shared_content(train, val):
         leaks.setdefault((leak.train, leak.val), leak)
     with worker_pool(workers) as run:
-        for leak in _shared_looks(train, val, run):
+        for leak in _shared_frames(train, val, run):
             leaks.setdefault((leak.train, leak.val), leak)
     found = sorted(leaks.values(), key=lambda leak: (leak.reason, leak.val, leak.train))
     return found, {'train': len(train.clips), 'val': len(val.clips)}
@@ -136,13 +136,13 @@ def hash_frames(
 
     Of frames that look the same the first counts. Runs in a worker.
     """
-    looks: dict[int, tuple[int, list[int]]] = {}
+    different: dict[int, tuple[int, list[int]]] = {}
     for number, frame in enumerate(iter_frames(path)):
         hashes = view_hashes(frame, views)
         if hashes:
-            looks.setdefault(hashes[0], (number, hashes))
+            different.setdefault(hashes[0], (number, hashes))
         watch.frames_done(1)
-    kept = list(looks.values())
+    kept = list(different.values())
     if count is not None and len(kept) > count:
         kept = [kept[i] for i in np.linspace(0, len(kept) - 1, count).round().astype(int)]
     return (
@@ -152,7 +152,7 @@ def hash_frames(
     )
 
 
-def _shared_looks(train: Inventory, val: Inventory, run: Callable) -> Iterator[Leak]:
+def _shared_frames(train: Inventory, val: Inventory, run: Callable) -> Iterator[Leak]:
     base, queries = (
         _all_hashes(train, TRAIN_VIEWS, None, run),
         _all_hashes(val, VAL_VIEWS, QUERY_FRAMES, run),

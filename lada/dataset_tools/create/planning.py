@@ -1,4 +1,4 @@
-"""Which clips a source video gives: one look through its frames, then a pure function of what was
+"""Which clips a source video gives: one pass over its frames, then a pure function of what was
 seen.
 """
 
@@ -80,7 +80,7 @@ class PlannedClip(NamedTuple):
     number: int
     shot: Shot
     region: int
-    looks_like: tuple[int, int] | None = None
+    hash_pair: tuple[int, int] | None = None
     """Perceptual hashes of the frames at the start and in the middle of its stretch; None where a
     frame is flat.
     """
@@ -93,7 +93,7 @@ class PlannedClip(NamedTuple):
 
 @dataclass(frozen=True)
 class Survey:
-    """What one look through a source found."""
+    """What was found in one pass over a source."""
 
     frame_shape: tuple[int, int]
     fps: Fraction
@@ -112,7 +112,7 @@ class Survey:
 def survey(
     source: Source, settings: CreationSettings, seen: Callable[[int], None] = lambda frames: None
 ) -> Survey:
-    """Look through all frames of a source, one at a time. ``seen`` is told how many more frames
+    """Go through all frames of a source, one at a time. ``seen`` is told how many more frames
     were looked at.
 
     Raises LadaError (VideoError) for a file that cannot be read to its end or whose mask video does
