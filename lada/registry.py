@@ -1,4 +1,4 @@
-"""Registries of scope ``lada``, children of MMEngine's.
+"""Registries of scope ``lada``, children of MMEngine's where it has one of the kind.
 
 MMEngine imports this module when a config says ``default_scope = 'lada'``; the modules in
 ``locations`` are imported when a registry is first asked for something. Types of MMEngine itself
@@ -10,7 +10,7 @@ from mmengine import registry as root
 SCOPE = 'lada'
 
 
-def _child(name: str, parent: root.Registry, *locations: str) -> root.Registry:
+def _child(name: str, parent: root.Registry | None, *locations: str) -> root.Registry:
     return root.Registry(name, parent=parent, scope=SCOPE, locations=list(locations))
 
 
@@ -27,6 +27,9 @@ VISUALIZERS = _child('visualizer', root.VISUALIZERS)
 DATASETS = _child('dataset', root.DATASETS, 'lada.data')
 DATA_SAMPLERS = _child('data sampler', root.DATA_SAMPLERS, 'lada.data')
 TRANSFORMS = _child('transform', root.TRANSFORMS, 'lada.data')
+
+# MMEngine has no registry of this kind to be a child of.
+DEGRADATIONS = _child('degradation', None, 'lada.mosaic.degradations')
 
 MODELS = _child('model', root.MODELS, 'lada.models')
 
