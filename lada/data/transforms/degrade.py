@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from mmcv.transforms import BaseTransform
+
 from lada.data.transforms.geometry import zero_pads
 from lada.errors import LadaError
 from lada.mosaic.degradations import Degradation
@@ -10,7 +12,7 @@ from lada.registry import DEGRADATIONS, SCOPE, TRANSFORMS
 
 
 @TRANSFORMS.register_module()
-class DegradeClip:
+class DegradeClip(BaseTransform):
     """Degrade ``inputs``; the padding is zero again afterwards.
 
     A mosaic video that was read from disk stays as it is: it has been through an encoder.
@@ -24,7 +26,7 @@ class DegradeClip:
     def __init__(self, steps: Sequence[dict] | None = None) -> None:
         self.steps = default_degradation() if steps is None else [_build(step) for step in steps]
 
-    def __call__(self, results: dict) -> dict:
+    def transform(self, results: dict) -> dict:
         if results.get('rendered'):
             return results
         for step in self.steps:

@@ -9,8 +9,8 @@ def resize(frames: np.ndarray, height: int, width: int, *, mask: bool = False) -
     averaging.
 
     Averaging is over whole blocks of pixels as far as both sides divide evenly, and linear
-    interpolation covers what is left, a factor between 0.75 and 1.5: an eighth of the time of
-    OpenCV's area filter at fractional factors. The same array if nothing changes.
+    interpolation covers what is left, a factor between 0.75 and 1.5: far faster than OpenCV's area
+    filter at fractional factors. The same array if nothing changes.
     """
     old_height, old_width = frames.shape[1:3]
     if (old_height, old_width) == (height, width):

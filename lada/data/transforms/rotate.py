@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+from mmcv.transforms import BaseTransform
 
 from lada.registry import TRANSFORMS
 
@@ -19,18 +20,21 @@ class _Maps(NamedTuple):
 
 
 @TRANSFORMS.register_module()
-class RotateClip:
-    """Rotate the whole clip about its centre with probability ``prob``, by one of ``degrees``;
-    corners become black.
+class RotateClip(BaseTransform):
+    """Rotate the whole clip about its centre; corners become black.
 
     The grid of the mosaic is no longer upright then: ``origin`` becomes None.
+
+    Args:
+        prob: how often, 0 to 1.
+        degrees: angles of which one is drawn, in degrees, positive ones counter-clockwise.
     """
 
     def __init__(self, prob: float = 0.3, degrees: Sequence[float] = (-2, -1, 1, 2)) -> None:
         self.prob = prob
         self.degrees = tuple(degrees)
 
-    def __call__(self, results: dict) -> dict:
+    def transform(self, results: dict) -> dict:
         rng = results['rng']
         if rng.random() >= self.prob:
             return results
