@@ -36,7 +36,7 @@ def clip_encoding() -> dict[str, Any]:
     """Arguments of :class:`VideoWriter` for clips: visually lossless x264 for quick random access.
 
     Short groups of pictures and no B-frames, so that any frame is at most eleven decodes away; no
-    arithmetic coding and no deblocking, which spares the decoder much work for a slightly larger file.
+    arithmetic coding and no deblocking, which spares the decoder work for a slightly larger file.
     """
     options = {
         'preset': 'veryfast',
