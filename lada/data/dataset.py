@@ -154,7 +154,8 @@ class MosaicVideoDataset(Dataset):
         return results
 
     def _load_or_replace(self, draw: ClipDraw) -> dict:
-        replaced = []
+        replaced: list[tuple[str, str]] = []
+        last: LadaError | None = None
         for index in chain(
             [draw.index], replacements(self.seed, draw.index, draw.epoch, len(self))
         ):

@@ -42,18 +42,19 @@ def draw_mosaic(
     frames_onto, masks_onto = onto or (frames, masks)
     size = frames_onto.shape[1:3]
     out, out_masks = frames_onto.copy(), np.zeros_like(masks_onto)
-    box = tuple(
-        max(1, round((look.feather_size or look.block_size) * new / old))
-        for new, old in zip(size, frames.shape[1:3], strict=True)
+    feather = look.feather_size or look.block_size
+    box = (
+        max(1, round(feather * size[0] / frames.shape[1])),
+        max(1, round(feather * size[1] / frames.shape[2])),
     )
     for axes, group in _groups(frames.shape, pads, look.block_shape).items():
-        centres = np.ix_(group, *(axis.centres() for axis in axes))
+        centres = np.ix_(np.array(group), axes[0].centres(), axes[1].centres())
         drawn = masks[centres] != 0
         if not drawn.any():
             continue
         runs = _spans(drawn)
         # Red, green, blue and 255 of drawn blocks, and zeros of the others.
-        blocks = np.full((*drawn.shape, 4), 255, np.uint8)
+        blocks: np.ndarray = np.full((*drawn.shape, 4), 255, np.uint8)
         if look.mod == 'squa_mid':
             blocks[..., :3] = frames[centres]
         else:
@@ -117,14 +118,16 @@ def _spans(drawn: np.ndarray) -> list[tuple[slice, slice] | None]:
     drawn block.
     """
     spans = []
-    for used in (drawn.any(axis=2), drawn.any(axis=1)):
+    for used in (np.asarray(drawn.any(axis=2)), np.asarray(drawn.any(axis=1))):
         last = used.shape[1] - used[:, ::-1].argmax(axis=1)
         spans.append(
             [slice(*ends) for ends in zip(used.argmax(axis=1).tolist(), last.tolist(), strict=True)]
         )
     return [
         span if some else None
-        for span, some in zip(zip(*spans, strict=True), drawn.any(axis=(1, 2)), strict=True)
+        for span, some in zip(
+            zip(*spans, strict=True), np.asarray(drawn.any(axis=(1, 2))), strict=True
+        )
     ]
 
 

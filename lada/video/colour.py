@@ -58,7 +58,7 @@ def rgb_to_yuv420(frame: np.ndarray, planes: Sequence[np.ndarray], matrix: str =
     """Convert (H, W, 3) uint8 RGB, H and W even, into limited-range ``planes`` Y (H, W), U and V (H
     / 2, W / 2).
     """
-    full = np.empty((2, *frame.shape[:2]), np.uint8)
+    full: np.ndarray = np.empty((2, *frame.shape[:2]), np.uint8)
     cv2.split(cv2.transform(frame, transforms(matrix).to_yuv), (planes[0], *full))
     for plane, chroma in zip(planes[1:], full, strict=True):
         cv2.resize(chroma, plane.shape[::-1], plane, interpolation=cv2.INTER_AREA)

@@ -76,8 +76,8 @@ class FrameConverter:
             return np.repeat(self._luma(frame)[..., None], 3, axis=2)
         matrix = matrix_of(frame)
         if name in _PLANAR:
-            planes = (plane_array(plane) for plane in frame.planes)
-            return planes_to_rgb(*planes, matrix, is_full_range(frame), out)
+            luma, blue, red = (plane_array(plane) for plane in frame.planes)
+            return planes_to_rgb(luma, blue, red, matrix, is_full_range(frame), out)
         source = None if frame.format.is_rgb else _SWSCALE_MATRIX[matrix]
         converted = self._reformatter.reformat(
             frame, format='rgb24', src_colorspace=source, interpolation=ACCURATE, threads=1
@@ -116,8 +116,9 @@ def quarter_turns(frame: av.VideoFrame) -> int:
 
 def upright_size(frame: av.VideoFrame) -> tuple[int, int]:
     """Return height and width of the frame once it is upright."""
-    size = frame.height, frame.width
-    return size[::-1] if quarter_turns(frame) % 2 else size
+    if quarter_turns(frame) % 2:
+        return frame.width, frame.height
+    return frame.height, frame.width
 
 
 def matrix_of(frame: av.VideoFrame) -> str:

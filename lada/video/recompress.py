@@ -5,11 +5,13 @@ from fractions import Fraction
 import av
 import cv2
 import numpy as np
+from av.error import FFmpegError
 
 from lada.text import reason
 from lada.video.colour import planes_to_rgb
 from lada.video.errors import VideoError
 from lada.video.pixel_format import plane_array, yuv420p_frame
+from lada.video.pyav import video_codec
 
 DECODERS = {'libx264': 'h264', 'libx265': 'hevc', 'libvpx-vp9': 'vp9', 'mpeg2video': 'mpeg2video'}
 # Untagged small video is BT.601 to most players, so that is the matrix artefacts come in.
@@ -45,7 +47,7 @@ def recompress(
     encoder = open_encoder(
         codec, width + right, height + bottom, crf=crf, bits_per_frame=bits_per_frame, fps=fps
     )
-    decoder = av.CodecContext.create(DECODERS[codec], 'r')
+    decoder = video_codec(DECODERS[codec], 'r')
     decoder.thread_count = 1
     # One step for all frames after the other: an encoder leaves nothing of what others need in the
     # caches.
@@ -58,7 +60,7 @@ def recompress(
     try:
         packets = [packet for picture in [*pictures, None] for packet in encoder.encode(picture)]
         decoded = [picture for packet in [*packets, None] for picture in decoder.decode(packet)]
-    except (av.FFmpegError, IndexError) as error:
+    except (FFmpegError, IndexError) as error:
         raise VideoError(
             f'{codec} failed on a clip of {width}x{height}: {reason(error)}'
         ) from error
@@ -66,11 +68,11 @@ def recompress(
         raise VideoError(f'{codec} gave back {len(decoded)} of {count} frames of {width}x{height}')
     out = np.empty_like(frames)
     for picture, frame in zip(decoded, out, strict=True):
-        planes = (plane_array(plane) for plane in picture.planes)
+        luma, blue, red = (plane_array(plane) for plane in picture.planes)
         if bottom or right:
-            frame[:] = planes_to_rgb(*planes, _MATRIX)[:height, :width]
+            frame[:] = planes_to_rgb(luma, blue, red, _MATRIX)[:height, :width]
         else:
-            planes_to_rgb(*planes, _MATRIX, out=frame)
+            planes_to_rgb(luma, blue, red, _MATRIX, out=frame)
     return out
 
 
@@ -93,14 +95,14 @@ def open_encoder(
         raise ValueError(f'{codec}: pass either crf or bits_per_frame (mpeg2video: bits_per_frame)')
     # MPEG-2 knows only a few frame rates; what counts is the size of a frame.
     rate = Fraction(30) if codec == 'mpeg2video' else Fraction(fps).limit_denominator(1001)
-    encoder = av.CodecContext.create(codec, 'w')
+    encoder = video_codec(codec, 'w')
     encoder.width, encoder.height, encoder.pix_fmt = width, height, 'yuv420p'
     encoder.framerate, encoder.time_base = rate, 1 / rate
     encoder.thread_count = 1
     options = dict(_OPTIONS[codec] if options is None else options)
     if codec == 'libx265':
         options['x265-params'] = _X265_QUIET_SINGLE_THREAD
-    if crf is None:
+    if bits_per_frame is not None:
         encoder.bit_rate = max(1000, round(bits_per_frame * rate))
         if codec == 'mpeg2video':
             # Without a small buffer its rate control would overspend on a clip of this length,

@@ -11,6 +11,8 @@ from typing import Any
 import av
 import cv2
 import numpy as np
+from av.container import OutputContainer
+from av.error import FFmpegError
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
 from lada.files import temporary_name
@@ -18,6 +20,7 @@ from lada.text import reason
 from lada.video.colour import rgb_to_yuv444p
 from lada.video.errors import VideoError
 from lada.video.pixel_format import ACCURATE, yuv420p_frame
+from lada.video.pyav import add_video_stream
 
 CONTAINERS = {
     '.mp4': 'mp4',
@@ -81,10 +84,10 @@ class VideoWriter:
         self.path = Path(path)
         self._fps = fps if isinstance(fps, Fraction) else Fraction(fps).limit_denominator(1001)
         self._codec, self._options = codec, dict(options or {})
-        self._pix_fmt, self._threads = pix_fmt, threads
+        self._pix_fmt, self._threads = pix_fmt or '', threads
         self._temporary = temporary_name(self.path)
-        self._container = None
-        self._stream = None
+        self._container: OutputContainer | None = None
+        self._stream: av.VideoStream | None = None
         self._shape: tuple[int, ...] | None = None
         self._reformatter = VideoReformatter()
         self.frames_written = 0
@@ -103,8 +106,7 @@ class VideoWriter:
             if kind is None:
                 self._finish()
         finally:
-            if self._container is not None:
-                self._abandon()
+            self._abandon()
             self._temporary.unlink(missing_ok=True)
 
     def write(self, frame: np.ndarray) -> None:
@@ -125,15 +127,15 @@ class VideoWriter:
             picture = self._picture(np.ascontiguousarray(frame))
             picture.pts = self.frames_written
             picture.time_base = 1 / self._fps
-            self._container.mux(self._stream.encode(picture))
-        except (av.FFmpegError, OSError) as error:
+            self._encode(picture)
+        except (FFmpegError, OSError) as error:
             raise self._failure(error) from error
         self.frames_written += 1
 
     def _start(self, frame: np.ndarray) -> None:
         height, width = frame.shape[:2]
         odd = height % 2 or width % 2
-        if self._pix_fmt is None:
+        if not self._pix_fmt:
             if frame.ndim == 2 and self._codec == 'ffv1':
                 self._pix_fmt = 'gray'
             else:
@@ -149,10 +151,10 @@ class VideoWriter:
             self._container = av.open(
                 str(self._temporary), 'w', format=CONTAINERS[self.path.suffix.lower()]
             )
-            stream = self._container.add_stream(self._codec, rate=self._fps, options=self._options)
+            stream = add_video_stream(self._container, self._codec, self._fps, self._options)
             context = stream.codec_context
             context.width, context.height, context.pix_fmt = width, height, self._pix_fmt
-        except (av.FFmpegError, OSError, ValueError) as error:
+        except (FFmpegError, OSError, ValueError) as error:
             raise self._failure(error) from error
         context.time_base = 1 / self._fps
         context.thread_count = self._threads
@@ -190,23 +192,29 @@ class VideoWriter:
             picture.colorspace = picture.color_primaries = picture.color_trc = _BT709
         return picture
 
+    def _encode(self, picture: av.VideoFrame | None) -> None:
+        assert self._container is not None and self._stream is not None
+        self._container.mux(self._stream.encode(picture))
+
     def _finish(self) -> None:
         if self._container is None:
             raise VideoError(f'no frames to write: {self.path}')
         try:
-            self._container.mux(self._stream.encode(None))
+            self._encode(None)
             container, self._container = self._container, None
             container.close()
             with open(self._temporary, 'rb') as file:
                 os.fsync(file.fileno())
             os.replace(self._temporary, self.path)
-        except (av.FFmpegError, OSError) as error:
+        except (FFmpegError, OSError) as error:
             raise self._failure(error) from error
 
     def _abandon(self) -> None:
         container, self._container = self._container, None
+        if container is None:
+            return
         # The file is removed anyway; the error that brought us here matters more.
-        with suppress(av.FFmpegError, OSError, ValueError):
+        with suppress(FFmpegError, OSError, ValueError):
             container.close()
 
     def _failure(self, error: Exception) -> VideoError:

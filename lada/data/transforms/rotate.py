@@ -62,7 +62,8 @@ def _maps(height: int, width: int, degrees: float) -> _Maps:
     x, y = (across * columns + down * rows + shift for across, down, shift in matrix)
     x, y = x.astype(np.float32), y.astype(np.float32)
     nearest, _ = cv2.convertMaps(x, y, cv2.CV_16SC2, nninterpolation=True)
-    return _Maps(*cv2.convertMaps(x, y, cv2.CV_16SC2), nearest)
+    whole, fraction = cv2.convertMaps(x, y, cv2.CV_16SC2)
+    return _Maps(whole, fraction, nearest)
 
 
 def _rotate(
@@ -72,5 +73,6 @@ def _rotate(
     rotated = np.empty_like(frames)
     method = cv2.INTER_NEAREST if fraction is None else cv2.INTER_LINEAR
     for source, target in zip(frames, rotated, strict=True):
-        cv2.remap(source, whole, fraction, method, target)
+        # OpenCV's stubs do not know that the second map may be missing.
+        cv2.remap(source, whole, fraction, method, target)  # pyright: ignore[reportCallIssue, reportArgumentType]
     return rotated
