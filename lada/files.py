@@ -68,7 +68,12 @@ def sync_folder(folder: Path) -> None:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write ``data`` as the whole content of ``path``, as :func:`whole_file` does."""
+    """Write a file as :func:`whole_file` does.
+
+    Args:
+        path: file to write.
+        data: its whole content.
+    """
     with whole_file(path) as file:
         file.write(data)
 

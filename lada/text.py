@@ -2,7 +2,12 @@
 
 
 def counted(number: int, noun: str) -> str:
-    """Return for example ``1 clip`` or ``12,000 clips``."""
+    """Return for example ``1 clip`` or ``12,000 clips``.
+
+    Args:
+        number: how many.
+        noun: what, in the singular.
+    """
     return f'{number:,} {noun}' if number == 1 else f'{number:,} {noun}s'
 
 

@@ -43,7 +43,13 @@ class FrameCache:
         self._full = False
 
     def read(self, path: Path, start: int, stop: int, *, gray: bool = False) -> np.ndarray:
-        """Return frames ``start`` to ``stop``: (T, H, W, 3) uint8 RGB, with ``gray`` (T, H, W)."""
+        """Return frames ``start`` to ``stop``, (T, H, W, 3) uint8 RGB.
+
+        Args:
+            path: video file.
+            start, stop: frames from ``start`` on and before ``stop``.
+            gray: return luma planes (T, H, W) instead.
+        """
         place = self._place(path, gray)
         kept = _map(place) if place is not None else None
         if kept is None and place is not None and not self._full:

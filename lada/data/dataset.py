@@ -175,6 +175,10 @@ class MosaicVideoDataset(Dataset):
     def begin(self, draw: ClipDraw, rng: np.random.Generator) -> dict:
         """Return what the first transform gets: the clip's metadata, the range of frames, and
         ``rng``.
+
+        Args:
+            draw: number of the clip among those that stayed, and epoch.
+            rng: the sample's generator.
         """
         meta = self.catalog[self._clips[draw.index]]
         start, stop = self._window(meta.frames_count, rng)
@@ -215,7 +219,12 @@ def default_pipeline(
     rotation_probability: float,
     cache: dict | None = None,
 ) -> list[dict]:
-    """Return the transforms' configs that :class:`MosaicVideoDataset` uses for these arguments."""
+    """Return the configs of the transforms that a dataset has unless it names others.
+
+    Args:
+        degrade, use_hflip, random_mosaic_params, lq_size, scale, rotation_probability, cache: see
+            :class:`MosaicVideoDataset`.
+    """
     stored = not random_mosaic_params
     steps = [
         dict(type='LoadClip', rendered_mosaic=stored, cache=cache),

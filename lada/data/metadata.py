@@ -76,11 +76,13 @@ class ClipMetadata:
     def from_file(
         cls, path: str | os.PathLike, root: str | os.PathLike | None = None
     ) -> 'ClipMetadata':
-        """Read a metadata file of any version.
+        """Read a metadata file of any version. Raises :class:`MetadataError`.
 
-        No path may leave ``root``, the parent of the metadata folder unless given. Folders count as
-        where they really are; a clip's file itself may be a link, as ``split --mode symlink`` makes
-        them.
+        Args:
+            path: the JSON file.
+            root: folder that no path may leave, by default the parent of the metadata folder.
+                Folders count as where they really are; a clip's file itself may be a link, as
+                ``split --mode symlink`` makes them.
         """
         return _Reader(Path(os.path.abspath(path)), root).read()
 

@@ -24,6 +24,11 @@ def sample_rng(seed: int, index: int, epoch: int) -> np.random.Generator:
 
     It depends on nothing but its arguments (all >= 0), so that a sample is the same for any number
     of workers, ranks and restarts.
+
+    Args:
+        seed: the dataset's.
+        index: the clip's.
+        epoch: the draw's.
     """
     return philox((seed, index, epoch))
 
@@ -34,6 +39,11 @@ def replacements(seed: int, index: int, epoch: int, size: int, count: int = 10) 
 
     They lie anywhere in the dataset: neighbours tend to be cut from one source and to share its
     damage.
+
+    Args:
+        seed, index, epoch: of the draw, see :func:`sample_rng`.
+        size: number of clips.
+        count: how many to yield.
     """
     rng = philox((seed, index, epoch, 1))
     yield from rng.integers(size, size=count).tolist()

@@ -23,8 +23,14 @@ def init_worker(
 
     Several workers that each start a thread per core slow one another down. A sample allocates and
     frees tens of megabytes; handing them back to the system each time costs more than some of the
-    work done in them. No seeding: samples draw from :func:`lada.data.sample_rng` only. The
-    arguments are those MMEngine passes to such functions.
+    work done in them. No seeding: samples draw from :func:`lada.data.sample_rng` only. MMEngine
+    passes these arguments to every such function; none is used.
+
+    Args:
+        worker_id: number of the worker.
+        num_workers: how many there are.
+        rank: of the process that they load for.
+        seed: unused.
     """
     cv2.setNumThreads(0)
     torch.set_num_threads(1)

@@ -24,6 +24,9 @@ from lada.text import counted, human_seconds
 class Watch:
     """How workers and the main process see each other: frames done, clips done, and whether to
     stop.
+
+    Args:
+        context: of multiprocessing; the one that spawns processes unless given.
     """
 
     def __init__(self, context=None):

@@ -30,12 +30,15 @@ _RELATIVE_SIZES = np.linspace(0.01, 0.018, 20)
 
 
 def base_block_sizes(masks: np.ndarray, frame_shape: tuple[int, ...]) -> dict[str, float]:
-    """Return the base block sizes of a clip in pixels of the crop.
+    """Return the base block sizes of a clip in pixels of the crop, by :data:`BLOCK_SIZE_KEYS`.
 
-    ``masks`` are the crop's (T, h, w) uint8 masks without padding (they may be a list of
-    differently sized ones), of which the median frame counts; frames with an empty mask do not
-    count unless all are empty. ``frame_shape`` is the (height, width) of the full video frame. In a
-    mask of several parts the largest counts, except for ``mosaic_size_v1_bounding``.
+    In a mask of several parts the largest counts, except for ``mosaic_size_v1_bounding``.
+
+    Args:
+        masks: the crop's (T, h, w) uint8 masks without padding, or a list of differently sized
+            ones. The median frame counts; frames with an empty mask do not count unless all are
+            empty.
+        frame_shape: (height, width) of the full video frame.
     """
     sizes = [_sizes(mask) for mask in masks if mask.any()] or [_sizes(mask) for mask in masks]
     if not sizes:

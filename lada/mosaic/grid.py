@@ -105,6 +105,10 @@ def resized_axis(axis: Axis, length: int) -> ResizedAxis:
 
     Either way a new pixel is the mean over a stretch of the old side: over its own width where the
     side shrinks, and one old pixel wide where it grows.
+
+    Args:
+        axis: the side and its blocks.
+        length: the side's new length in pixels.
     """
     ratio = axis.length / length
     width = max(1.0, ratio)

@@ -54,10 +54,16 @@ def random_look(
     feather_prob: float = 0.7,
     feather_scale: tuple[float, float] = (0, 2.5),
 ) -> MosaicLook:
-    """Draw a look: block size ``base_block_size`` x U(size_scale), at least 2; feather size block x
-    U(feather_scale).
+    """Draw a look; every number is uniform between its limits.
 
-    Takes five uniform numbers from ``rng`` whatever the outcome.
+    Args:
+        rng: gives five uniform numbers, whatever the outcome.
+        base_block_size: in pixels, see :mod:`lada.mosaic.block_size`.
+        size_scale: limits of block size over ``base_block_size``; blocks have at least 2 pixels.
+        mod_probs: how likely each kind of block is, by its name (see :class:`MosaicLook`).
+        rect_ratio_range: limits of width over height of wide blocks.
+        feather_prob: how often the mosaic's edge is feathered, 0 to 1.
+        feather_scale: limits of feather size over block size.
     """
     size, mod, ratio, feathered, feather = rng.random(5)
     names = list(mod_probs)

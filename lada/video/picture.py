@@ -63,6 +63,11 @@ class Picture:
     ``planes`` are the frame's samples, (h, w) uint8 or, above 8 bits, uint16. :meth:`blend`
     replaces those it changes by new arrays that differ only where its weight is above 0. RGB is
     upright (a rotation tag is applied), planes lie as they are coded.
+
+    Args:
+        frame: as it was decoded.
+        reformatter: converts layouts that are not planar; one is shared by the pictures of a video.
+        converter: makes RGB of a frame; shared, too.
     """
 
     def __init__(

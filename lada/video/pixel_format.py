@@ -47,6 +47,9 @@ class FrameConverter:
 
     Untagged video counts as BT.709 from 1280 columns or 577 rows on and as BT.601 below, limited
     range.
+
+    Args:
+        gray: return the luma plane instead of RGB.
     """
 
     def __init__(self, gray: bool = False):
@@ -99,7 +102,12 @@ class FrameConverter:
 
 
 def yuv420p_frame(frame: np.ndarray, matrix: str = 'bt709') -> av.VideoFrame:
-    """Return (H, W, 3) uint8 RGB, H and W even, as a limited-range yuv420p frame."""
+    """Return a frame as limited-range yuv420p.
+
+    Args:
+        frame: (H, W, 3) uint8 RGB, H and W even.
+        matrix: a name in :data:`lada.video.colour.LUMA_WEIGHTS`.
+    """
     height, width = frame.shape[:2]
     picture = av.VideoFrame(width, height, 'yuv420p')
     rgb_to_yuv420(frame, [plane_array(plane) for plane in picture.planes], matrix)

@@ -80,7 +80,12 @@ def add_video_stream(
 
 
 def video_codec(name: str, mode: Literal['r', 'w']) -> av.VideoCodecContext:
-    """Return a decoder (``r``) or an encoder (``w``) by FFmpeg's name."""
+    """Return a decoder or an encoder of video. Raises FFmpegError or ValueError.
+
+    Args:
+        name: FFmpeg's name of the codec.
+        mode: ``r`` for a decoder, ``w`` for an encoder.
+    """
     context = av.CodecContext.create(name, mode)
     if not isinstance(context, av.VideoCodecContext):
         raise ValueError(f'{name} is no codec for video')

@@ -102,12 +102,19 @@ def iter_frames(
     gray: bool = False,
     threads: int = 1,
 ) -> Iterator[np.ndarray]:
-    """Yield frames ``start`` to ``stop`` (exclusive; ``None``: to the end) one at a time.
+    """Yield frames ``start`` to ``stop`` one at a time, each a uint8 array of its own, (H, W, 3)
+    RGB.
 
-    Each is a uint8 array of its own: (H, W, 3) RGB, or with ``gray`` the (H, W) luma as 0..255 (a
-    mask written by this package comes back unchanged). ``threads``: decoder threads, 0 for as many
-    as there are cores. Raises :class:`VideoError` if the file is missing, no video, damaged, or
-    ends before ``stop`` (without ``stop``: before or at ``start``).
+    Raises :class:`VideoError` if the file is missing, no video, damaged, or ends before ``stop``
+    (without ``stop``: before or at ``start``).
+
+    Args:
+        path: the file.
+        start: first frame, counted from 0.
+        stop: frame to end before; None: read to the end.
+        gray: yield the luma plane (H, W) as 0..255 instead (a mask written by this package comes
+            back unchanged).
+        threads: decoder threads, 0 for as many as there are cores.
     """
     convert = FrameConverter(gray)
     for number, picture in _pictures(path, start, stop, threads):
@@ -122,10 +129,16 @@ def read_frames(
     gray: bool = False,
     threads: int = 1,
 ) -> np.ndarray:
-    """Read frames ``start`` to ``stop`` (exclusive) into one uint8 array: (T, H, W, 3), ``gray``:
-    (T, H, W).
+    """Read frames ``start`` to ``stop`` into one uint8 array, (T, H, W, 3) RGB.
 
     As :func:`iter_frames`, and all frames must have one size.
+
+    Args:
+        path: the file.
+        start: first frame, counted from 0.
+        stop: frame to end before; None: read to the end.
+        gray: return luma planes (T, H, W) instead.
+        threads: decoder threads, 0 for as many as there are cores.
     """
     # First all are decoded, then all converted: one kind of work after the other makes better use
     # of the caches.

@@ -36,11 +36,17 @@ def recompress(
     bits_per_frame: float | None = None,
     fps: Fraction | float = 30,
 ) -> np.ndarray:
-    """Encode and decode (T, H, W, 3) uint8 RGB and return what is left, same shape.
+    """Encode and decode a clip and return what is left, same shape.
 
-    ``codec``: libx264, libx265, libvpx-vp9 or mpeg2video; quality by ``crf`` or by
-    ``bits_per_frame`` (mpeg2video knows only the latter). One thread and the same bytes each time.
-    Sizes are padded to even ones (to at least 64) by repeating the edge and cropped back.
+    One thread and the same bytes each time. Raises :class:`VideoError` if the codec fails.
+
+    Args:
+        frames: (T, H, W, 3) uint8 RGB. Sizes are padded to even ones (to at least 64) by repeating
+            the edge and cropped back.
+        codec: libx264, libx265, libvpx-vp9 or mpeg2video.
+        crf: quality as a constant rate factor; mpeg2video knows none.
+        bits_per_frame: quality as bits a frame, instead of ``crf``.
+        fps: frames a second that the encoder is told.
     """
     count, height, width = frames.shape[:3]
     bottom, right = _missing(height), _missing(width)
@@ -86,8 +92,14 @@ def open_encoder(
     fps: Fraction | float = 30,
     options: dict[str, str] | None = None,
 ) -> av.VideoCodecContext:
-    """Return a single-threaded, silent, deterministic yuv420p encoder; ``options`` replace the
-    usual ones.
+    """Return a single-threaded, silent, deterministic yuv420p encoder.
+
+    Args:
+        codec: see :func:`recompress`.
+        width, height: of the frames, both even.
+        crf, bits_per_frame: quality; one of the two.
+        fps: frames a second.
+        options: of the encoder, in place of the usual ones.
     """
     if codec not in DECODERS:
         raise ValueError(f'unknown codec {codec!r}; one of {", ".join(DECODERS)}')

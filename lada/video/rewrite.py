@@ -124,7 +124,12 @@ class VideoRewriter:
             ) from error
 
     def write(self, picture: Picture, original: list[np.ndarray] | None = None) -> None:
-        """Encode a picture; ``original``: its planes before, for the file that shows both."""
+        """Encode a picture.
+
+        Args:
+            picture: one of :meth:`pictures`, changed or not.
+            original: its planes before it was changed, for the file that shows both.
+        """
         if not self._sinks:
             self._open(picture)
         self._sinks[0].encode(picture.to_frame())
@@ -284,7 +289,12 @@ class _Sink:
 
 
 def default_codec(suffix: str, depth: int) -> str:
-    """Return the encoder for a container and a number of bits."""
+    """Return the encoder for a container and a number of bits.
+
+    Args:
+        suffix: the file's, with its dot.
+        depth: bits of a sample.
+    """
     if suffix.lower() == '.webm':
         return 'libvpx-vp9'
     return 'libx264' if depth == 8 else 'libx265'

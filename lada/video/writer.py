@@ -65,10 +65,17 @@ class VideoWriter:
     """Context manager that encodes frames into a file.
 
     The file gets its name, durably, when the block ends without an error; otherwise nothing of it
-    remains. Frames are uint8, (H, W, 3) RGB or (H, W) gray, all of one size. ``pix_fmt=None``
-    chooses gray for gray frames in FFV1, otherwise 4:2:0 for even sizes and 4:4:4 for odd ones.
-    Colour is written and tagged as BT.709, limited range; gray as full range. Raises
-    :class:`VideoError`.
+    remains. Frames are uint8, (H, W, 3) RGB or (H, W) gray, all of one size. Colour is written and
+    tagged as BT.709, limited range; gray as full range. Raises :class:`VideoError`.
+
+    Args:
+        path: file to write; its suffix names the container, see :data:`CONTAINERS`.
+        fps: frames a second.
+        codec: FFmpeg's name of the encoder.
+        options: of the encoder.
+        pix_fmt: pixel format; None: gray for gray frames in FFV1, otherwise 4:2:0 for even sizes
+            and 4:4:4 for odd ones.
+        threads: of the encoder, 0 for as many as there are cores.
     """
 
     def __init__(
@@ -234,7 +241,12 @@ def write_video(
     pix_fmt: str | None = None,
     threads: int = 1,
 ) -> None:
-    """Write all ``frames`` with a :class:`VideoWriter`."""
+    """Write all ``frames`` with a :class:`VideoWriter`.
+
+    Args:
+        path, fps, codec, options, pix_fmt, threads: see :class:`VideoWriter`.
+        frames: uint8, (H, W, 3) RGB or (H, W) gray.
+    """
     with VideoWriter(
         path, fps, codec=codec, options=options, pix_fmt=pix_fmt, threads=threads
     ) as writer:
@@ -243,8 +255,11 @@ def write_video(
 
 
 def encode_animation(frames: np.ndarray, fps: Fraction | float) -> bytes:
-    """Return uint8 RGB frames (T, H, W, 3) as an animated PNG that repeats, which browsers show
-    like any picture.
+    """Return frames as an animated PNG that repeats, which browsers show like any picture.
+
+    Args:
+        frames: (T, H, W, 3) uint8 RGB.
+        fps: frames a second.
     """
     buffer = BytesIO()
     with av.open(buffer, 'w', format='apng', options={'plays': '0'}) as container:

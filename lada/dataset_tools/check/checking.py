@@ -49,6 +49,10 @@ def check_dataset(root: Path, workers: int = 1) -> tuple[int, list[Problem]]:
     Every file must be there and decode to its end, frame counts and sizes of video, mask and
     metadata must agree, masks must not be empty, no two clips may show the same frames, and no file
     may lack its metadata. Raises LadaError if there is no dataset or if it is empty.
+
+    Args:
+        root: of the dataset.
+        workers: clips decoded at the same time.
     """
     problems, sound, owned = _without_decoding(root)
     total = len(problems) + len(sound)
@@ -73,7 +77,13 @@ def check_dataset(root: Path, workers: int = 1) -> tuple[int, list[Problem]]:
 
 
 def check_clip(metadata: Path, root: Path, watch: Watch) -> ClipCheck:
-    """Decode a clip's files and compare them with its metadata (runs in a worker)."""
+    """Decode a clip's files and compare them with its metadata (runs in a worker).
+
+    Args:
+        metadata: the JSON file.
+        root: of the dataset, which no path may leave.
+        watch: is told of each frame.
+    """
     try:
         clip = ClipMetadata.from_file(metadata, root)
     except LadaError as error:
@@ -181,6 +191,10 @@ def quarantine(root: Path, problems: list[Problem]) -> int:
     Files that a sound clip uses stay. Nothing is overwritten: a name that is taken gets a number.
     What goes where is logged before it goes, for :func:`restore`; after a kill, checking again
     moves the rest.
+
+    Args:
+        root: of the dataset.
+        problems: as :func:`check_dataset` returns them.
     """
     moves = []
     with only_run(root):

@@ -52,6 +52,10 @@ def find_leaks(
     on both sides.
 
     Raises LadaError if a side is missing, empty, or holds clips that cannot be read.
+
+    Args:
+        train_root, val_root: of the two datasets.
+        workers: clips decoded at the same time.
     """
     if train_root.resolve() == val_root.resolve():
         raise LadaError(
@@ -131,10 +135,15 @@ class _Hashes(NamedTuple):
 def hash_frames(
     path: Path, views: tuple[int, ...], count: int | None, watch: Watch
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return hashes of a clip's frames, their frames and views: of all frames, or of ``count``
-    spread evenly.
+    """Return hashes of a clip's frames, their frames and views.
 
     Of frames that look the same the first counts. Runs in a worker.
+
+    Args:
+        path: video file.
+        views: numbers of entries in ``VIEWS``.
+        count: how many frames, spread evenly; None for all.
+        watch: is told of each frame.
     """
     different: dict[int, tuple[int, list[int]]] = {}
     for number, frame in enumerate(iter_frames(path)):
@@ -220,6 +229,10 @@ def as_json(leaks: list[Leak], counts: dict[str, int]) -> dict:
 def contact_sheet(leaks: list[Leak], train_root: Path, val_root: Path) -> bytes:
     """Return a PNG with one row per pair, at most SHEET_ROWS: the training frame left, the
     validation frame right.
+
+    Args:
+        leaks: pairs to show.
+        train_root, val_root: of the two datasets.
     """
     sides = [
         {clip.stem: clip for clip in take_inventory(root).clips} for root in (train_root, val_root)

@@ -15,10 +15,14 @@ GAP, LABEL_HEIGHT = 4, 18
 
 
 def contact_sheet(dataset: MosaicVideoDataset, count: int, epoch: int = 0) -> np.ndarray:
-    """Return the middle frames of ``count`` samples, spread over the dataset, one row a clip:
-    input, truth, mask.
+    """Return the middle frames of some samples, one row a clip: input, truth, mask.
 
     (H, W, 3) uint8 RGB; each row is labelled with the clip's stem and frame number.
+
+    Args:
+        dataset: as training uses it.
+        count: how many clips, spread over the dataset.
+        epoch: each has other mosaics.
     """
     if count < 1:
         raise LadaError(f'not a number of clips: {count}; use at least 1')
@@ -30,7 +34,12 @@ def contact_sheet(dataset: MosaicVideoDataset, count: int, epoch: int = 0) -> np
 def write_contact_sheet(
     path: Path, dataset: MosaicVideoDataset, count: int, epoch: int = 0
 ) -> None:
-    """Write :func:`contact_sheet` as a PNG file."""
+    """Write :func:`contact_sheet` as a PNG file.
+
+    Args:
+        path: file to write.
+        dataset, count, epoch: see :func:`contact_sheet`.
+    """
     write_atomically(path, encode_png(contact_sheet(dataset, count, epoch)))
 
 

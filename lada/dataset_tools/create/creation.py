@@ -77,14 +77,22 @@ def create_dataset(
     say: Callable[[str], None] = print,
     shard: Shard = WHOLE,
 ) -> list[SourceResult]:
-    """Cut the videos among ``inputs`` into clips below ``root``; returns what became of each
-    unfinished source.
+    """Cut videos into clips; returns what became of each unfinished source.
 
     Finished sources are listed in an index in ``root`` and skipped, finished clips of others are
-    kept, so a run that was stopped at any point costs at most the clips being written. With a
-    ``shard`` only its part of the sorted inputs is worked on; any number of shards may fill one
-    root at the same time. A source that cannot be used is reported and does not stop the rest.
-    Raises LadaError when an input does not exist or nothing could be created.
+    kept, so a run that was stopped at any point costs at most the clips being written. A source
+    that cannot be used is reported and does not stop the rest. Raises LadaError when an input does
+    not exist or nothing could be created.
+
+    Args:
+        inputs: video files, and folders that are searched for some.
+        root: folder of the dataset.
+        settings: what is cut.
+        workers: sources worked on at the same time.
+        dry_run: write nothing.
+        say: called with each line of the report.
+        shard: which part of the sorted inputs to work on; any number of shards may fill one root at
+            the same time.
     """
     paths = find_videos(inputs)
     if not 0 <= shard.index < shard.count:
@@ -212,8 +220,14 @@ def hash_source(path: Path, watch: Watch) -> tuple[str | None, str | None]:
 def work_on_source(
     source: Source, root: Path, settings: CreationSettings, staging: Path | None, watch: Watch
 ) -> SourceResult:
-    """Survey a source and, given ``staging``, cut the clips that are still missing (runs in a
-    worker).
+    """Survey a source and cut the clips that are still missing (runs in a worker).
+
+    Args:
+        source: the video.
+        root: folder of the dataset.
+        settings: what is cut.
+        staging: folder for unfinished files; None writes nothing.
+        watch: is told of frames and clips.
     """
     result = SourceResult(source)
     try:

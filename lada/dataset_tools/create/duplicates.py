@@ -32,8 +32,11 @@ class FingerprintIndex:
         self._bands: dict[tuple[int, int, int], list[int]] = defaultdict(list)
 
     def match(self, source: str, fingerprint: Fingerprint) -> str | None:
-        """Return the stem of a clip of another shot or source (named by its hash) that looks the
-        same, or None.
+        """Return the stem of a clip of another shot or source that looks the same, or None.
+
+        Args:
+            source: hash of the source that the clip is from.
+            fingerprint: the clip's.
         """
         for number in {
             number for band in _bands(fingerprint) for number in self._bands.get(band, ())

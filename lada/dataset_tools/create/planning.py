@@ -112,11 +112,15 @@ class Survey:
 def survey(
     source: Source, settings: CreationSettings, seen: Callable[[int], None] = lambda frames: None
 ) -> Survey:
-    """Go through all frames of a source, one at a time. ``seen`` is told how many more frames
-    were looked at.
+    """Go through all frames of a source, one at a time.
 
     Raises LadaError (VideoError) for a file that cannot be read to its end or whose mask video does
     not fit.
+
+    Args:
+        source: the video.
+        settings: name masks or boxes, where there are any.
+        seen: is told how many more frames were gone through.
     """
     fps = probe(source.path).fps
     mask_path = find_mask(settings.mask_dir, source.path) if settings.mask_dir is not None else None

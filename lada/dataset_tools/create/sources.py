@@ -109,10 +109,14 @@ def name_sources(
 ) -> tuple[list[Source], list[tuple[Path, Path]]]:
     """Give every source the name its clips carry: the file's name.
 
-    A further file of the same name but other content gets a piece of its hash into the name; so
-    does every file named in ``shared_names``, names that several shards may meet. ``known`` maps
-    the hashes of sources of earlier runs to their names. Returns the sources, and pairs (path, path
-    of the same content).
+    A further file of the same name but other content gets a piece of its hash into the name.
+    Returns the sources, and pairs (path, path of the same content).
+
+    Args:
+        hashed: paths and their SHA-256.
+        known: names of sources of earlier runs, by their hashes.
+        shared_names: names that several shards may meet; their files get a piece of their hash into
+            the name, too.
     """
     taken = {name: sha256 for sha256, name in known.items()}
     shared_names = set(shared_names)

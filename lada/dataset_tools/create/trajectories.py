@@ -13,8 +13,12 @@ class MovingRegion:
     """An ellipse or a polygon whose place, angle and outline change smoothly with time.
 
     The centre follows a phase-modulated sine along each axis and so stays inside the frame; radii
-    swell by some percent. ``diameter`` is the diameter in pixels of a circle of about the same
-    area.
+    swell by some percent.
+
+    Args:
+        rng: source of its shape and motion.
+        frame_shape: height and width in pixels.
+        diameter: in pixels, of a circle of about the same area.
     """
 
     def __init__(self, rng: np.random.Generator, frame_shape: tuple[int, int], diameter: float):
@@ -67,8 +71,12 @@ def polygon_area(points: np.ndarray) -> float:
 
 
 def fill_outline(points: np.ndarray, shape: tuple[int, int], offset: tuple[int, int]) -> np.ndarray:
-    """Return the mask (H, W) uint8, 0 or 255, of an outline in a window whose top-left corner is
-    ``offset`` (y, x).
+    """Return the mask (H, W) uint8, 0 or 255, of an outline in a window.
+
+    Args:
+        points: (K, 2) x, y in pixels of the frame.
+        shape: height and width of the window.
+        offset: the window's top left corner (y, x) in the frame.
     """
     mask = np.zeros(shape, np.uint8)
     local = (points - np.array(offset[::-1])) * (1 << SUBPIXEL_BITS)

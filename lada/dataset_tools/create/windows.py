@@ -14,11 +14,14 @@ MARGIN = 0.04
 def window_side(
     extents: np.ndarray, area: float, coverage: float, frame_shape: tuple[int, int]
 ) -> int:
-    """Return the side in pixels of a square window.
+    """Return the side in pixels of a square window around a region.
 
-    The region, ``area`` pixels large on average, covers about ``coverage`` of the window; its
-    largest extent (of the (T, 4) boxes top, left, bottom, right) fits with its margin. The window
-    is not larger than the frame's longer side.
+    Args:
+        extents: (T, 4) boxes top, left, bottom, right of the region, the largest of which fits with
+            its margin.
+        area: of the region in pixels, on average.
+        coverage: share of the window that the region is to cover.
+        frame_shape: height and width in pixels; the window is not larger than the longer side.
     """
     largest = float(np.max(extents[:, 2:] - extents[:, :2]))
     side = max(
@@ -31,11 +34,17 @@ def window_side(
 def follow(
     boxes: np.ndarray, side: int, frame_shape: tuple[int, int], fps: float, rng: np.random.Generator
 ) -> np.ndarray:
-    """Return the window's top-left corners (T, 2), y and x, for a region with boxes (T, 4) top,
-    left, bottom, right.
+    """Return the window's top left corners (T, 2), y and x.
 
     The window follows a smoothed path of the region and wanders around it, so that the region moves
     within the crop, but never leaves it; near the frame's edge the window stops.
+
+    Args:
+        boxes: (T, 4) top, left, bottom, right of the region.
+        side: the window's, in pixels.
+        frame_shape: height and width in pixels.
+        fps: frames a second.
+        rng: source of how the window wanders.
     """
     size = np.minimum(side, frame_shape)
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2

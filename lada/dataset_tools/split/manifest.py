@@ -104,8 +104,12 @@ class Manifest:
         return Manifest(self.val_root, self.runs[:-1], kept)
 
     def write(self, path: Path, temporary: Path, side: Side = 'train') -> None:
-        """Write the copy for ``side``'s root, whole or not at all; ``temporary`` is on the same
-        file system.
+        """Write one of the two copies, whole or not at all.
+
+        Args:
+            path: of the copy.
+            temporary: name to use until it is complete, on the same file system.
+            side: which root the copy is for.
         """
         header = {
             'lada_split': FORMAT,

@@ -23,8 +23,13 @@ BLOCK = 1 << 20
 
 
 class Transfer:
-    """Takes files from ``train_root`` to ``val_root`` or back; ``temporary`` is a file name below
-    the latter.
+    """Takes files from one root to the other or back.
+
+    Args:
+        train_root, val_root: of the two datasets.
+        mode: how files get to the validation set.
+        remove: take them out of the training set.
+        temporary: a file name below ``val_root`` for copies that are not complete.
     """
 
     def __init__(self, train_root: Path, val_root: Path, mode: Mode, remove: bool, temporary: Path):
