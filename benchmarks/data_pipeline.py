@@ -29,8 +29,8 @@ from lada.data import InfiniteSampler, MosaicVideoDataset, init_worker, sample_r
 from lada.dataset_tools.create.creation import create_dataset
 from lada.dataset_tools.create.planning import CreationSettings
 from lada.engine.loader import PREFETCH
-from lada.mosaic import VideoCompression
-from lada.video.convert import yuv420p_frame
+from lada.mosaic.degradations.video_compression import VideoCompression
+from lada.video.pixel_format import yuv420p_frame
 
 SAMPLES = Path(__file__).resolve().parents[1] / 'assets' / 'sample_videos'
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from lada.video import read_frames
 from lada.video.colour import planes_to_rgb
-from lada.video.convert import plane_array, yuv420p_frame
+from lada.video.pixel_format import plane_array, yuv420p_frame
 from lada.video.recompress import DECODERS, open_encoder, recompress
 
 SAMPLES = Path(__file__).resolve().parents[1] / 'assets' / 'sample_videos'

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from lada.dataset_tools.check.leakage import find_leaks
-from lada.dataset_tools.create.sources import file_sha256
+from lada.files import file_sha256
 from lada.video import clip_encoding, mask_encoding, read_frames, write_video
 
 VIDEOS = Path(__file__).resolve().parents[1] / 'assets' / 'sample_videos'

@@ -24,8 +24,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from conv_floor import ConvRecorder, clock_for, measure, total_flops
 
 from lada.cli import make_parser, run_script
-from lada.data.worker import keep_freed_memory
 from lada.errors import LadaError
+from lada.memory import keep_freed_memory
 from lada.models import BasicVSRPlusPlusNet, CharbonnierLoss
 from lada.models.basicvsrpp.backend import choose_backend
 

@@ -150,7 +150,7 @@ def _registered(kind: Registry) -> Iterator[tuple[str, type]]:
 
 
 def _parameters(cls: type) -> list[tuple[type, inspect.Parameter]]:
-    """Return the arguments of a class, each with the class that explains it, through ``**kwargs``."""
+    """Return the arguments of a class, each with the class that explains it."""
     found: dict[str, tuple[type, inspect.Parameter]] = {}
     for owner in cls.__mro__:
         if '__init__' not in vars(owner) or owner is object:

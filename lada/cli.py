@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from lada.errors import LadaError
+from lada.text import one_line
 
 
 def make_parser(description: str | None) -> argparse.ArgumentParser:
@@ -49,19 +50,9 @@ def run_script(
     except (LadaError, OSError) as error:
         if args.debug:
             raise
-        print(f'error: {describe(error)}', file=sys.stderr)
+        print(f'error: {one_line(error)}', file=sys.stderr)
         status = 1
     except KeyboardInterrupt as stop:
         print(f'stopped: {stop}' if stop.args else 'stopped', file=sys.stderr)
         status = 130
     sys.exit(status or 0)
-
-
-def describe(error: Exception) -> str:
-    """Return the error's message on one line; of an error that a loader worker passed on, without
-    its traceback.
-    """
-    text = str(error)
-    if 'Original Traceback' in text:
-        text = text.strip().splitlines()[-1].partition(': ')[2]
-    return ' '.join(text.split()) or type(error).__name__

@@ -1,27 +1,40 @@
-"""Writing files so that nobody ever sees half of one."""
+"""Files whole: written so that nobody ever sees half of one, and hashed."""
 
+import hashlib
 import os
-from collections.abc import Iterator
+import secrets
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import IO
+
+from lada.text import printable
+
+
+def temporary_name(path: Path) -> Path:
+    """Return a hidden name beside ``path`` that no other process uses, for what is to get its name
+    when it is complete.
+    """
+    return path.with_name(f'.{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp')
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[IO[bytes]]:
-    """Open ``path`` for binary writing under a temporary name beside it; it takes its name when the
-    block ends well.
+def whole_file(path: Path, temporary: Path | None = None) -> Iterator[IO[bytes]]:
+    """Open ``path`` for binary writing under a temporary name; it takes its name when the block
+    ends well.
 
     ``path`` then holds all of the new content, also after a power cut; an exception leaves it as it
     was. Of two processes that write one path at the same time, the later one wins.
+
+    Args:
+        path: file to write; its folder is made where it is missing.
+        temporary: the name to use until then, on the same file system; a hidden one beside
+            ``path`` unless given.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with NamedTemporaryFile(
-        dir=path.parent, prefix=f'.{path.name}.', suffix='.tmp', delete=False
-    ) as file:
-        temporary = Path(file.name)
+    temporary = temporary_name(path) if temporary is None else temporary
+    with open(temporary, 'wb') as file:
         try:
             yield file
             file.flush()
@@ -55,6 +68,27 @@ def sync_folder(folder: Path) -> None:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write ``data`` as the whole content of ``path``, as :func:`whole_file` does."""
+    """Write a file as :func:`whole_file` does.
+
+    Args:
+        path: file to write.
+        data: its whole content.
+    """
     with whole_file(path) as file:
         file.write(data)
+
+
+def file_sha256(path: str | os.PathLike, stopped: Callable[[], bool] = lambda: False) -> str:
+    """Return the SHA-256 of a file's content, in hexadecimal digits.
+
+    Args:
+        path: the file.
+        stopped: asked after each megabyte; once it says yes, InterruptedError is raised.
+    """
+    digest = hashlib.sha256()
+    with open(path, 'rb', buffering=0) as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+            if stopped():
+                raise InterruptedError(f'stopped while reading {printable(path)}')
+    return digest.hexdigest()

@@ -2,22 +2,48 @@
 
 import sys
 import time
+from collections.abc import Callable
 
 from tqdm import tqdm
+
+from lada.text import counted
 
 LINE_EVERY = 30.0
 """Seconds between two lines where the output is no terminal."""
 
 
 class Progress:
-    """Context manager; ``update()`` after each of ``total`` units (``None``: unknown)."""
+    """Context manager that shows how much of some work is done.
 
-    def __init__(self, what: str, unit: str, total: int | None):
-        self._what, self._unit, self._total = what, unit, total
+    Args:
+        what: name of the work, at the beginning of the bar or line.
+        unit: noun in the singular for what is counted.
+        total: how many units there are; None where that is not known.
+        detail: returns further words, given how many units and how many seconds have passed; the
+            speed in units a second unless given.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        unit: str,
+        total: int | None,
+        detail: Callable[[int, float], str] | None = None,
+    ):
+        self._what, self._unit, self._total, self._detail = what, unit, total, detail
         self._done, self._started, self._last = 0, time.monotonic(), time.monotonic()
 
     def __enter__(self) -> 'Progress':
-        self._bar = tqdm(total=self._total, desc=self._what, unit=self._unit, disable=None)
+        own_words = (
+            '{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} {unit}s [{elapsed}{postfix}]'
+        )
+        self._bar = tqdm(
+            total=self._total,
+            desc=self._what,
+            unit=self._unit,
+            disable=None,
+            bar_format=own_words if self._detail else None,
+        )
         return self
 
     def __exit__(self, *error) -> None:
@@ -25,15 +51,25 @@ class Progress:
 
     def update(self) -> None:
         """Count one more unit."""
-        self._bar.update()
         self._done += 1
+        self._bar.update()
+        self.show()
+
+    def show(self) -> None:
+        """Bring the display up to date while a unit takes long."""
         now = time.monotonic()
-        if self._bar.disable and now - self._last >= LINE_EVERY:
+        seconds = now - self._started
+        if not self._bar.disable:
+            if self._detail is not None:
+                self._bar.set_postfix_str(self._detail(self._done, seconds))
+        elif now - self._last >= LINE_EVERY:
             self._last = now
-            of = '' if self._total is None else f' of {self._total}'
-            print(
-                f'{self._what}: {self._done}{of} {self._unit}s,'
-                f' {self._done / (now - self._started):.2f} {self._unit}s/s',
-                file=sys.stderr,
-                flush=True,
-            )
+            print(self._line(seconds), file=sys.stderr, flush=True)
+
+    def _line(self, seconds: float) -> str:
+        done = counted(self._done, self._unit)
+        if self._total is not None:
+            done = f'{self._done:,} of {counted(self._total, self._unit)}'
+        if self._detail is not None:
+            return f'{self._what}: {done}, {self._detail(self._done, seconds)}'
+        return f'{self._what}: {done}, {self._done / seconds:.2f} {self._unit}s/s'

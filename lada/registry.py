@@ -1,4 +1,4 @@
-"""Registries of scope ``lada``, children of MMEngine's.
+"""Registries of scope ``lada``, children of MMEngine's where it has one of the kind.
 
 MMEngine imports this module when a config says ``default_scope = 'lada'``; the modules in
 ``locations`` are imported when a registry is first asked for something. Types of MMEngine itself
@@ -27,6 +27,9 @@ VISUALIZERS = _child('visualizer', root.VISUALIZERS)
 DATASETS = _child('dataset', root.DATASETS, 'lada.data')
 DATA_SAMPLERS = _child('data sampler', root.DATA_SAMPLERS, 'lada.data')
 TRANSFORMS = _child('transform', root.TRANSFORMS, 'lada.data')
+
+# MMEngine has no registry of this kind to be a child of.
+DEGRADATIONS = _child('degradation', None, 'lada.mosaic.degradations')
 
 MODELS = _child('model', root.MODELS, 'lada.models')
 

@@ -14,6 +14,7 @@ import torch
 from mmengine.logging import HistoryBuffer
 
 from lada.errors import LadaError
+from lada.text import one_line, reason
 
 
 def load_weights_file(path_or_url: str | Path, map_location: str | torch.device = 'cpu') -> dict:
@@ -45,7 +46,7 @@ def load_weights_file(path_or_url: str | Path, map_location: str | torch.device 
         AssertionError,
     ) as error:
         raise LadaError(
-            f'damaged weight file: {path} ({_first_line(error)}); copy or download it again'
+            f'damaged weight file: {path} ({reason(error)}); copy or download it again'
         ) from error
     if not isinstance(content, dict):
         raise LadaError(
@@ -96,7 +97,7 @@ def damage_of(path: Path) -> str | None:
             broken = archive.testzip()
             return f'record {broken} is damaged' if broken else None
     except Exception as error:  # damaged headers raise errors of zipfile, zlib, struct and others
-        return str(error) or type(error).__name__
+        return one_line(error)
 
 
 def allowed_types() -> list:
@@ -160,7 +161,7 @@ def _download(url: str) -> Path:
         )
     except (URLError, OSError, RuntimeError) as error:
         raise LadaError(
-            f'cannot download weights: {url} ({_first_line(error)}); check the network, or download'
+            f'cannot download weights: {url} ({reason(error)}); check the network, or download'
             ' the file elsewhere and give its path'
         ) from error
     return target
@@ -178,8 +179,3 @@ def _refusal(path: Path, error: Exception) -> str:
             ' what is safe'
         )
     return f'damaged weight file: {path} (its index cannot be read); copy or download it again'
-
-
-def _first_line(error: object) -> str:
-    lines = str(error).strip().splitlines()
-    return ' '.join(lines[0].split())[:120] if lines else type(error).__name__

@@ -3,10 +3,8 @@
 from lada.data.catalog import ClipCatalog
 from lada.data.data_sample import DataSample
 from lada.data.dataset import MosaicVideoDataset
-from lada.data.draw import ClipDraw
 from lada.data.metadata import ClipMetadata, MetadataError
-from lada.data.randomness import sample_rng
-from lada.data.sampler import InfiniteSampler
+from lada.data.sampler import ClipDraw, InfiniteSampler, sample_rng
 from lada.data.transforms import (
     DegradeClip,
     DrawMosaic,

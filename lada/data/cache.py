@@ -5,12 +5,12 @@ processors.
 import contextlib
 import hashlib
 import os
-import secrets
 from pathlib import Path
 
 import numpy as np
 
 from lada.errors import LadaError
+from lada.files import temporary_name
 from lada.video import VideoError, read_frames
 
 
@@ -43,7 +43,13 @@ class FrameCache:
         self._full = False
 
     def read(self, path: Path, start: int, stop: int, *, gray: bool = False) -> np.ndarray:
-        """Return frames ``start`` to ``stop``: (T, H, W, 3) uint8 RGB, with ``gray`` (T, H, W)."""
+        """Return frames ``start`` to ``stop``, (T, H, W, 3) uint8 RGB.
+
+        Args:
+            path: video file.
+            start, stop: frames from ``start`` on and before ``stop``.
+            gray: return luma planes (T, H, W) instead.
+        """
         place = self._place(path, gray)
         kept = _map(place) if place is not None else None
         if kept is None and place is not None and not self._full:
@@ -64,7 +70,7 @@ class FrameCache:
         return self.folder / f'{hashlib.sha256(os.fsencode(key)).hexdigest()[:32]}.npy'
 
     def _store(self, place: Path, frames: np.ndarray) -> None:
-        temporary = place.with_name(f'.{place.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp')
+        temporary = temporary_name(place)
         try:
             with os.scandir(self.folder) as entries:
                 used = sum(entry.stat().st_size for entry in entries)

@@ -17,6 +17,10 @@ class ClipCatalog:
     What filters need stands in columns of a memory-mapped index that all processes share; the rest
     of a clip's metadata is read from its JSON file when the clip is asked for. Pickling passes the
     folder on, not the rows.
+
+    Args:
+        folder: of the clips' JSON files, an absolute path.
+        rows: as :func:`lada.data.index.open_index` returns them, or some of them.
     """
 
     def __init__(self, folder: Path, rows: np.ndarray) -> None:
@@ -25,11 +29,14 @@ class ClipCatalog:
 
     @classmethod
     def open(cls, metadata_root_dir: str | os.PathLike, refresh: bool = False) -> 'ClipCatalog':
-        """Open the split whose metadata files are in ``metadata_root_dir``.
+        """Open a split.
 
         The index is brought up to date where the folder changed since (see
-        :func:`lada.data.index.open_index`); ``refresh`` also finds files edited in place. A damaged
-        metadata file ends with an error naming it.
+        :func:`lada.data.index.open_index`). A damaged metadata file ends with an error naming it.
+
+        Args:
+            metadata_root_dir: folder of the clips' JSON files.
+            refresh: also look for files that were edited in place.
         """
         folder = Path(os.path.abspath(metadata_root_dir))
         return cls(folder, open_index(folder, refresh))

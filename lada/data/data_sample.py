@@ -1,6 +1,7 @@
 """What travels with the input frames of a sample, or of a batch of them."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from mmengine.structures import BaseDataElement
@@ -46,7 +47,8 @@ class DataSample(BaseDataElement):
         """Return the same with its tensors in page-locked memory; PyTorch's loader calls this under
         ``pin_memory``.
         """
-        pinned = self.new()
+        # MMEngine's annotation names the base class.
+        pinned = cast('DataSample', self.new())
         for key, value in self.items():
             if isinstance(value, torch.Tensor):
                 pinned.set_data({key: value.pin_memory()})

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from torch.utils.data import Dataset
 
-from lada.data.busy import BusyClips
 from lada.data.catalog import ClipCatalog
-from lada.data.draw import ClipDraw
-from lada.data.randomness import replacements, sample_rng
+from lada.data.sampler import ClipDraw, replacements, sample_rng
+from lada.data.worker import BusyClips
 from lada.errors import LadaError
 from lada.registry import DATASETS, TRANSFORMS
+from lada.text import one_line
 
 
 @DATASETS.register_module()
@@ -42,7 +42,7 @@ class MosaicVideoDataset(Dataset):
         filter_video_quality: leave clips out whose ``video_quality.overall`` is known and lower;
             False for off.
         scale: how many times larger the ground truth is than the input.
-        rotation_probability: how often a sample is turned by 1 or 2 degrees.
+        rotation_probability: how often a sample is rotated by 1 or 2 degrees.
         seed: start of all randomness, >= 0.
         cache: keep decoded clips: ``dict(folder=..., max_gb=...)``, see
             :class:`~lada.data.cache.FrameCache`.
@@ -154,7 +154,8 @@ class MosaicVideoDataset(Dataset):
         return results
 
     def _load_or_replace(self, draw: ClipDraw) -> dict:
-        replaced = []
+        replaced: list[tuple[str, str]] = []
+        last: LadaError | None = None
         for index in chain(
             [draw.index], replacements(self.seed, draw.index, draw.epoch, len(self))
         ):
@@ -174,6 +175,10 @@ class MosaicVideoDataset(Dataset):
     def begin(self, draw: ClipDraw, rng: np.random.Generator) -> dict:
         """Return what the first transform gets: the clip's metadata, the range of frames, and
         ``rng``.
+
+        Args:
+            draw: number of the clip among those that stayed, and epoch.
+            rng: the sample's generator.
         """
         meta = self.catalog[self._clips[draw.index]]
         start, stop = self._window(meta.frames_count, rng)
@@ -214,7 +219,12 @@ def default_pipeline(
     rotation_probability: float,
     cache: dict | None = None,
 ) -> list[dict]:
-    """Return the transforms' configs that :class:`MosaicVideoDataset` uses for these arguments."""
+    """Return the configs of the transforms that a dataset has unless it names others.
+
+    Args:
+        degrade, use_hflip, random_mosaic_params, lq_size, scale, rotation_probability, cache: see
+            :class:`MosaicVideoDataset`.
+    """
     stored = not random_mosaic_params
     steps = [
         dict(type='LoadClip', rendered_mosaic=stored, cache=cache),
@@ -234,6 +244,4 @@ def _build(step: dict):
     try:
         return TRANSFORMS.build(step)
     except (TypeError, KeyError, ValueError) as error:
-        raise LadaError(
-            f'dataset pipeline: cannot build {step!r}: {" ".join(str(error).split())}'
-        ) from error
+        raise LadaError(f'dataset pipeline: cannot build {step!r}: {one_line(error)}') from error

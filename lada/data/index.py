@@ -52,6 +52,10 @@ def open_index(folder: Path, refresh: bool = False) -> np.ndarray:
     listing the folder. A file that another program edited in place goes unseen until ``refresh``.
     Otherwise the folder is listed, and only files whose name, size or modification time are new are
     read.
+
+    Args:
+        folder: of the clips' JSON files.
+        refresh: list the folder in any case.
     """
     places = _places(folder)
     stamp = _folder_stamp(folder)

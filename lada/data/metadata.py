@@ -17,13 +17,8 @@ import numpy as np
 from lada.errors import LadaError
 from lada.files import write_atomically
 from lada.mosaic import MosaicLook
+from lada.mosaic.block_size import BLOCK_SIZE_KEYS
 
-BLOCK_SIZE_KEYS = (
-    'mosaic_size_v1_normal',
-    'mosaic_size_v1_bounding',
-    'mosaic_size_v2',
-    'mosaic_size_v3',
-)
 QUALITY_KEYS = ('aesthetic', 'technical', 'overall')
 MAX_SIDE = 1 << 16
 
@@ -44,7 +39,8 @@ class ClipMetadata:
         frames_count: number of frames.
         orig_shape: (h, w) of the source's frames.
         scene_shape: (h, w) of the crop without padding.
-        base_mosaic_block_size: pixels of the crop; any of :data:`BLOCK_SIZE_KEYS`.
+        base_mosaic_block_size: pixels of the crop; any of
+            :data:`~lada.mosaic.block_size.BLOCK_SIZE_KEYS`.
         pad: one (top, bottom, left, right) a frame, pixels of black border inside the stored
             frames.
         video_path, mask_path, mosaic_video_path, mosaic_mask_path: absolute; the mosaic ones may be
@@ -80,11 +76,13 @@ class ClipMetadata:
     def from_file(
         cls, path: str | os.PathLike, root: str | os.PathLike | None = None
     ) -> 'ClipMetadata':
-        """Read a metadata file of any version.
+        """Read a metadata file of any version. Raises :class:`MetadataError`.
 
-        No path may leave ``root``, the parent of the metadata folder unless given. Folders count as
-        where they really are; a clip's file itself may be a link, as ``split --mode symlink`` makes
-        them.
+        Args:
+            path: the JSON file.
+            root: folder that no path may leave, by default the parent of the metadata folder.
+                Folders count as where they really are; a clip's file itself may be a link, as
+                ``split --mode symlink`` makes them.
         """
         return _Reader(Path(os.path.abspath(path)), root).read()
 

@@ -1,14 +1,52 @@
-"""The endless stream of draws a training run consumes, addressed by position."""
+"""What a training run loads, and how it looks: functions of a seed and of a position."""
 
 from collections.abc import Iterator, Sized
+from typing import NamedTuple
 
 import numpy as np
 from mmengine.dist import get_dist_info, sync_random_seed
 from torch.utils.data import Sampler
 
-from lada.data.draw import ClipDraw
 from lada.errors import LadaError
+from lada.randomness import philox
 from lada.registry import DATA_SAMPLERS
+
+
+class ClipDraw(NamedTuple):
+    """One draw of the sampler: clip ``index`` of the dataset as it looks in ``epoch``."""
+
+    index: int
+    epoch: int = 0
+
+
+def sample_rng(seed: int, index: int, epoch: int) -> np.random.Generator:
+    """Return the generator that everything random about one sample draws from.
+
+    It depends on nothing but its arguments (all >= 0), so that a sample is the same for any number
+    of workers, ranks and restarts.
+
+    Args:
+        seed: the dataset's.
+        index: the clip's.
+        epoch: the draw's.
+    """
+    return philox((seed, index, epoch))
+
+
+def replacements(seed: int, index: int, epoch: int, size: int, count: int = 10) -> Iterator[int]:
+    """Yield the clips (< ``size``) to try in turn where clip ``index`` cannot be used; a function
+    of its arguments.
+
+    They lie anywhere in the dataset: neighbours tend to be cut from one source and to share its
+    damage.
+
+    Args:
+        seed, index, epoch: of the draw, see :func:`sample_rng`.
+        size: number of clips.
+        count: how many to yield.
+    """
+    rng = philox((seed, index, epoch, 1))
+    yield from rng.integers(size, size=count).tolist()
 
 
 @DATA_SAMPLERS.register_module()
@@ -82,5 +120,4 @@ class InfiniteSampler(Sampler):
     def _order(self, epoch: int) -> np.ndarray:
         if not self.shuffle:
             return np.arange(self.size)
-        seeds = np.random.SeedSequence((self.seed, epoch))
-        return np.random.Generator(np.random.Philox(seeds)).permutation(self.size)
+        return philox((self.seed, epoch)).permutation(self.size)

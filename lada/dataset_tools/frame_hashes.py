@@ -34,8 +34,11 @@ WEIGHTS = np.uint64(1) << np.arange(63, dtype=np.uint64)
 
 
 def view_hashes(frame: np.ndarray, views: tuple[int, ...] = (0,)) -> list[int]:
-    """Return the hashes of an (H, W, 3) uint8 RGB frame as it looks in VIEWS; none for one that is
-    nearly flat.
+    """Return the hashes of a frame as it looks in views; none for one that is nearly flat.
+
+    Args:
+        frame: (H, W, 3) uint8 RGB.
+        views: numbers of entries in ``VIEWS``.
     """
     thumbnail = _without_border(frame)
     if thumbnail is None:
@@ -51,15 +54,18 @@ def view_hashes(frame: np.ndarray, views: tuple[int, ...] = (0,)) -> list[int]:
 
 
 def similarity(a: np.ndarray, b: np.ndarray, view_a: int = 0, view_b: int = 0) -> float:
-    """Return the correlation, -1 to 1, of two frames of any size seen as small grey pictures, each
-    in a view.
+    """Return the correlation, -1 to 1, of two frames seen as small grey pictures, each in a view.
+
+    Args:
+        a, b: (H, W, 3) uint8 RGB, of any size.
+        view_a, view_b: numbers of entries in ``VIEWS``.
     """
     first, second = _without_border(a), _without_border(b)
     if first is None or second is None:
         return 0.0
     x, y = _seen(first, view_a).astype(float).ravel(), _seen(second, view_b).astype(float).ravel()
-    spread = x.std() * y.std()
-    return float(((x - x.mean()) * (y - y.mean())).mean() / spread) if spread > 0 else 0.0
+    deviations = x.std() * y.std()
+    return float(((x - x.mean()) * (y - y.mean())).mean() / deviations) if deviations > 0 else 0.0
 
 
 def _without_border(frame: np.ndarray) -> np.ndarray | None:
@@ -87,12 +93,16 @@ def _seen(thumbnail: np.ndarray, view: int) -> np.ndarray:
 def near_matches(
     queries: np.ndarray, base: np.ndarray, block: int = 1 << 16
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return (query, base, distance) of all pairs of uint64 hashes that differ in at most
-    MAX_DISTANCE bits.
+    """Return (query, base, distance) of all pairs of hashes that differ in at most MAX_DISTANCE
+    bits.
 
     Hashes are cut into four bands of 16 bits. Where at most seven bits differ, one band differs in
     at most one, so looking up bands as they are and with each bit flipped misses nothing and
     compares little.
+
+    Args:
+        queries, base: uint64 hashes.
+        block: how many candidates are compared at once, which bounds memory.
     """
     found = []
     for band, flipped in product(range(BANDS), (0, *(1 << bit for bit in range(BAND_BITS)))):

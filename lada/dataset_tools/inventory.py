@@ -15,15 +15,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from lada.dataset_tools.layout import META_FOLDER, printable
 from lada.errors import LadaError
+from lada.folders import META_FOLDER
+from lada.mosaic.block_size import BLOCK_SIZE_KEYS
+from lada.text import printable
 
-BLOCK_SIZE_KEYS = (
-    'mosaic_size_v1_normal',
-    'mosaic_size_v1_bounding',
-    'mosaic_size_v2',
-    'mosaic_size_v3',
-)
 FILE_KEYS = (
     'video_path',
     'mask_path',
@@ -80,8 +76,11 @@ class Inventory:
 
 
 class BadClip(Exception):
-    """What is wrong with a clip, in a sentence without its name; ``kind``: ``metadata``,
-    ``missing`` or ``shared``.
+    """What is wrong with a clip.
+
+    Args:
+        sentence: what is wrong, without the name of the clip.
+        kind: ``metadata``, ``missing`` or ``shared``.
     """
 
     def __init__(self, sentence: str, kind: str = 'metadata'):
@@ -114,8 +113,11 @@ def metadata_folders(root: Path) -> list[str]:
 
 
 def take_inventory(root: Path, seen: Callable[[int], object] = lambda clips: None) -> Inventory:
-    """Read the metadata of all clips and look up their files. ``seen`` is told how many more clips
-    were read.
+    """Read the metadata of all clips and look up their files.
+
+    Args:
+        root: of the dataset.
+        seen: is told how many more clips were read.
     """
     inventory = Inventory(root)
     reader = DatasetReader(root)

@@ -6,14 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lada.dataset_tools.layout import printable
 from lada.errors import LadaError
+from lada.text import printable
 
 
 @contextmanager
 def only_run(root: Path, shared: bool = False) -> Iterator[None]:
-    """Hold a dataset for this process, however it ends; ``shared`` with others that share it.
-    Raises LadaError if another holds it.
+    """Hold a dataset for this process, however it ends. Raises LadaError if another holds it.
+
+    Args:
+        root: of the dataset, or another folder.
+        shared: let others in that share it, too.
     """
     descriptor = os.open(root, os.O_RDONLY)
     try:

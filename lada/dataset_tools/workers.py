@@ -5,29 +5,28 @@ gone.
 import multiprocessing
 import os
 import signal
-import sys
 import threading
-import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
+from itertools import accumulate
 from multiprocessing import connection
 
 import cv2
-from tqdm import tqdm
 
-from lada.dataset_tools.layout import counted, human_seconds
 from lada.errors import LadaError
-
-LOG_EVERY = 60.0
-"""Seconds between lines where the output is no terminal."""
+from lada.progress import Progress
+from lada.text import counted, human_seconds
 
 
 class Watch:
     """How workers and the main process see each other: frames done, clips done, and whether to
     stop.
+
+    Args:
+        context: of multiprocessing; the one that spawns processes unless given.
     """
 
     def __init__(self, context=None):
@@ -96,13 +95,17 @@ def worker_pool(count: int) -> Iterator[Callable]:
     """
     context = multiprocessing.get_context('spawn')
     watch = Watch(context)
+
+    def shown(jobs, label, weights):
+        return Progress(label, 'file', len(jobs), _WorkDone(weights or [1] * len(jobs), watch))
+
     if count <= 1:
 
         def run_here(jobs, label, weights=None):
-            with closing(_Progress(label, weights or [1] * len(jobs), watch)) as progress:
+            with shown(jobs, label, weights) as progress:
                 for function, *args in jobs:
                     result = function(*args, watch)
-                    progress.job_done()
+                    progress.update()
                     yield result
 
         yield run_here
@@ -115,13 +118,13 @@ def worker_pool(count: int) -> Iterator[Callable]:
         def run_there(jobs, label, weights=None):
             with _ignoring_interrupts():
                 futures: deque[Future] = deque(pool.submit(_in_worker, *job) for job in jobs)
-            with closing(_Progress(label, weights or [1] * len(jobs), watch)) as progress:
+            with shown(jobs, label, weights) as progress:
                 while futures:
                     future = futures.popleft()
                     while not wait([future], timeout=0.5).done:
                         progress.show()
                     result = future.result()
-                    progress.job_done()
+                    progress.update()
                     yield result
 
         try:
@@ -152,50 +155,17 @@ def _ignoring_interrupts() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-class _Progress:
-    """A bar on a terminal; elsewhere a line a minute."""
+class _WorkDone:
+    """Says how many clips were made, how fast, and about how much time is left."""
 
-    def __init__(self, label: str, weights: list[int], watch: Watch):
-        self._label, self._weights, self._watch = label, weights, watch
-        self._jobs, self._begin = 0, time.monotonic()
-        self._clips_before, self._said = watch.clips, self._begin
-        self._bar = tqdm(
-            total=len(weights),
-            desc=label,
-            unit='file',
-            disable=not sys.stderr.isatty(),
-            leave=False,
-            bar_format=(
-                '{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} files [{elapsed}{postfix}]'
-            ),
-        )
+    def __init__(self, weights: Sequence[int], watch: Watch):
+        self._total, self._sums = sum(weights), [0, *accumulate(weights)]
+        self._watch, self._clips_before = watch, watch.clips
 
-    def job_done(self) -> None:
-        self._jobs += 1
-        self._bar.update(1)
-        self.show()
-
-    def show(self) -> None:
-        now = time.monotonic()
-        if self._bar.disable and now - self._said < LOG_EVERY:
-            return
-        self._said = now
-        text = self._text(now - self._begin)
-        if self._bar.disable:
-            tqdm.write(
-                f'{self._label}: {self._jobs} of {counted(len(self._weights), "file")}, {text}',
-                sys.stderr,
-            )
-        else:
-            self._bar.set_postfix_str(text)
-
-    def _text(self, seconds: float) -> str:
+    def __call__(self, jobs: int, seconds: float) -> str:
         clips = self._watch.clips - self._clips_before
         text = f'{counted(clips, "clip")}, {clips / max(seconds, 1e-3):.1f} clips/s'
-        share = sum(self._weights[: self._jobs]) / max(sum(self._weights), 1)
+        share = self._sums[jobs] / max(self._total, 1)
         return text + (
             f', about {human_seconds(seconds * (1 - share) / share)} left' if 0 < share < 1 else ''
         )
-
-    def close(self) -> None:
-        self._bar.close()

@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from mmengine.logging import print_log
 
+from lada.text import one_line
+
 
 def compile_or_fall_back(function: Callable[..., Any], **options) -> Callable[..., Any]:
     """Return ``torch.compile(function, **options)``; where that fails, one line is logged and
@@ -27,7 +29,7 @@ def compile_or_fall_back(function: Callable[..., Any], **options) -> Callable[..
             result = function(
                 *args, **kwargs
             )  # an error of the function's own is raised again here
-            reason = ' '.join(str(error).split())[:200]
+            reason = one_line(error)[:200]
             print_log(
                 f'torch.compile failed ({type(error).__name__}: {reason}); going on without it',
                 logger='current',

@@ -7,6 +7,7 @@ import torch
 from torch.utils.data import Dataset
 
 from lada.errors import LadaError
+from lada.text import one_line
 
 # Seconds without a batch after which a worker counts as hanging: far above what the slowest clip
 # takes.
@@ -48,7 +49,7 @@ def loader_errors(dataset: Dataset) -> Iterator[None]:
             remedy = 'look at that clip and its disk, or raise train_dataloader.timeout'
         elif text.startswith('DataLoader worker') or not isinstance(error, RuntimeError):
             # It may have been in the middle of handing a batch over, which breaks a connection.
-            what = f'a loader worker was killed ({" ".join(text.split())})'
+            what = f'a loader worker was killed ({one_line(error)})'
             remedy = (
                 'memory may have run out: use fewer workers (train_dataloader.num_workers), then'
                 ' run it again'

@@ -11,7 +11,6 @@ from mmengine.registry import DATASETS, MODELS, DefaultScope
 
 from lada.checkpoints.finding import LAST_CHECKPOINT, find_checkpoint, iteration_of
 from lada.checkpoints.reading import damage_of
-from lada.data.worker import keep_freed_memory
 from lada.engine.config import config_errors, load_config
 from lada.engine.distributed.process_group import (
     DEFAULT_TIMEOUT,
@@ -26,6 +25,7 @@ from lada.engine.loops import RESUME_VARIABLE, replays_batches
 from lada.engine.runner import Runner
 from lada.engine.work_dir import checkpoint_folders, set_work_dir
 from lada.errors import LadaError
+from lada.memory import keep_freed_memory
 
 
 @dataclass

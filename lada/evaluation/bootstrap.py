@@ -15,6 +15,7 @@ import numpy as np
 from lada.errors import LadaError
 from lada.evaluation.results import INPUT, ClipResult, Evaluation
 from lada.evaluation.scores import find_score
+from lada.text import counted
 
 CONFIDENCE = 0.95
 RESAMPLES = 10_000
@@ -39,7 +40,7 @@ class Comparison:
         text = f'{self.verdict}: {self.score} {self.difference:+.3f}'
         if not math.isnan(self.low):
             text += f', {CONFIDENCE:.0%} interval {self.low:+.3f} to {self.high:+.3f}'
-        text += f' ({plural(self.clips, "clip")} of {plural(self.sources, "source")})'
+        text += f' ({counted(self.clips, "clip")} of {counted(self.sources, "source")})'
         if self.sources < MIN_SOURCES:
             text += f'; {MIN_SOURCES} sources are needed to decide'
         return text
@@ -126,11 +127,6 @@ def compare(
         verdict = 'better' if (low > 0) == kind.higher_is_better else 'worse'
     mean = math.fsum(value for _, value in differences) / len(differences)
     return Comparison(score, mean, low, high, sources, len(differences), verdict)
-
-
-def plural(count: int, noun: str) -> str:
-    """Return for example '1 clip' or '2 clips'."""
-    return f'{count} {noun}' if count == 1 else f'{count} {noun}s'
 
 
 def _same_input(a: ClipResult, b: ClipResult) -> bool:

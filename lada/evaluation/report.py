@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from html import escape
 from itertools import pairwise
 
-from lada.evaluation.bootstrap import compare, plural, total_interval
+from lada.evaluation.bootstrap import compare, total_interval
 from lada.evaluation.charts import Series, chart
 from lada.evaluation.page import page, table
 from lada.evaluation.results import BICUBIC, INPUT, ClipResult, Evaluation
 from lada.evaluation.scores import find_score
 from lada.evaluation.tables import block_text, method_title, number_text, score_title
+from lada.text import counted
 
 BLOCK_EDGES = (0, 8, 12, 16, 24, math.inf)
 REGION_EDGES = (0, 0.05, 0.1, 0.2, 0.3, 1.01)
@@ -50,8 +51,8 @@ def _about(evaluation: Evaluation) -> str:
     sources = len({clip.source for clip in evaluation.clips})
     notes = ''.join(f'<p class="muted">{escape(note)}</p>' for note in evaluation.notes)
     return (
-        f'<p class="muted">{plural(len(evaluation.clips), "clip")} of'
-        f' {plural(sources, "source video")} in <code>{escape(evaluation.data)}</code>, config'
+        f'<p class="muted">{counted(len(evaluation.clips), "clip")} of'
+        f' {counted(sources, "source video")} in <code>{escape(evaluation.data)}</code>, config'
         f' <code>{escape(evaluation.config)}</code>. Restored pixels are a plausible'
         ' reconstruction, never evidence of what was hidden.</p>' + notes
     )

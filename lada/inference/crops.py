@@ -6,12 +6,14 @@ import cv2
 import numpy as np
 
 from lada.evaluation.boxes import bounding_box
+from lada.mosaic.crops import SMALLEST_SIDE, smoothed, square_padding
 
 COVERAGE = 0.25
 """Share of a crop that its region covers on average, as in training clips."""
 MARGIN = 0.1
 """Free border around the region's largest extent, as a fraction of it."""
-SMALLEST_SIDE = 128
+SMOOTHED_FRAMES = 8
+"""How many frames before and after one its place is averaged over."""
 JOIN = 16
 """Regions closer than this many pixels share a crop."""
 
@@ -35,7 +37,8 @@ class Crop:
     @property
     def padding(self) -> tuple[int, int]:
         """Rows above and columns left of the visible part."""
-        return (self.side - self.shape[0]) // 2, (self.side - self.shape[1]) // 2
+        top, _, left, _ = square_padding(self.shape, self.side)
+        return top, left
 
     def cut(self, frame: np.ndarray, number: int) -> np.ndarray:
         """Return the square of frame ``number``."""
@@ -89,7 +92,7 @@ def _follow(masks: list[np.ndarray], region: np.ndarray) -> Crop:
     )
     side = int(np.ceil(min(side, frame_shape.max())))
     shape = np.minimum(side, frame_shape)
-    corners = _smooth((boxes[:, :2] + boxes[:, 2:]) / 2) - shape / 2
+    corners = smoothed((boxes[:, :2] + boxes[:, 2:]) / 2, SMOOTHED_FRAMES) - shape / 2
     corners = np.clip(corners, boxes[:, 2:] - shape, np.maximum(boxes[:, :2], 0))
     corners = np.clip(np.rint(corners), 0, frame_shape - shape).astype(int)
     return Crop(side, corners, (int(shape[0]), int(shape[1])), region)
@@ -102,10 +105,3 @@ def _fill_gaps(boxes: np.ndarray) -> np.ndarray:
     return np.stack(
         [np.interp(numbers, numbers[known], column[known]) for column in boxes.T], axis=1
     )
-
-
-def _smooth(values: np.ndarray, radius: int = 8) -> np.ndarray:
-    """Return the centred moving average of (T, 2) values, ends repeated."""
-    padded = np.pad(values, ((radius, radius), (0, 0)), mode='edge')
-    kernel = np.full(2 * radius + 1, 1 / (2 * radius + 1))
-    return np.stack([np.convolve(column, kernel, mode='valid') for column in padded.T], axis=1)

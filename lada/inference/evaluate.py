@@ -19,10 +19,9 @@ from lada.evaluation.measure import MeasuredClip, measure_clip
 from lada.evaluation.results import BICUBIC, INPUT, Evaluation
 from lada.evaluation.scores import Score, build_scores
 from lada.evaluation.spacing import evenly_spaced
+from lada.folders import META_FOLDER
 from lada.inference.loading import load_restorer
 from lada.progress import Progress
-
-METADATA_FOLDER = 'crop_unscaled_meta'
 
 
 def evaluate(
@@ -134,7 +133,7 @@ def build_dataset(config: Config, data: str | None = None):
     if data is not None:
         root = Path(data)
         settings['metadata_root_dir'] = str(
-            root / METADATA_FOLDER if (root / METADATA_FOLDER).is_dir() else root
+            root / META_FOLDER if (root / META_FOLDER).is_dir() else root
         )
     with (
         config_errors(str(config.filename)),

@@ -8,6 +8,14 @@ longer side, at least 4.
 import cv2
 import numpy as np
 
+BLOCK_SIZE_KEYS = (
+    'mosaic_size_v1_normal',
+    'mosaic_size_v1_bounding',
+    'mosaic_size_v2',
+    'mosaic_size_v3',
+)
+"""The sizes a clip's metadata may know, the preferred one first."""
+
 # (area above which the line holds, its start, area per pixel of block size, block size at its
 # start), for a picture whose shorter side is 512 pixels.
 _AREA_LINES = (
@@ -22,23 +30,22 @@ _RELATIVE_SIZES = np.linspace(0.01, 0.018, 20)
 
 
 def base_block_sizes(masks: np.ndarray, frame_shape: tuple[int, ...]) -> dict[str, float]:
-    """Return the base block sizes of a clip in pixels of the crop.
+    """Return the base block sizes of a clip in pixels of the crop, by :data:`BLOCK_SIZE_KEYS`.
 
-    ``masks`` are the crop's (T, h, w) uint8 masks without padding (they may be a list of
-    differently sized ones), of which the median frame counts; frames with an empty mask do not
-    count unless all are empty. ``frame_shape`` is the (height, width) of the full video frame. In a
-    mask of several parts the largest counts, except for ``mosaic_size_v1_bounding``.
+    In a mask of several parts the largest counts, except for ``mosaic_size_v1_bounding``.
+
+    Args:
+        masks: the crop's (T, h, w) uint8 masks without padding, or a list of differently sized
+            ones. The median frame counts; frames with an empty mask do not count unless all are
+            empty.
+        frame_shape: (height, width) of the full video frame.
     """
     sizes = [_sizes(mask) for mask in masks if mask.any()] or [_sizes(mask) for mask in masks]
     if not sizes:
         raise ValueError('no masks')
     normal, bounding, relative = np.median(np.array(sizes), axis=0).tolist()
-    return {
-        'mosaic_size_v1_normal': normal,
-        'mosaic_size_v1_bounding': bounding,
-        'mosaic_size_v2': relative,
-        'mosaic_size_v3': max(4, max(frame_shape[:2]) // 100),
-    }
+    sizes = normal, bounding, relative, max(4, max(frame_shape[:2]) // 100)
+    return dict(zip(BLOCK_SIZE_KEYS, sizes, strict=True))
 
 
 def _sizes(mask: np.ndarray) -> tuple[float, float, float]:

@@ -5,7 +5,7 @@ from collections import defaultdict
 import cv2
 import numpy as np
 
-from lada.mosaic.grid import Axis, Spread, inside, spread
+from lada.mosaic.grid import Axis, ResizedAxis, inside, resized_axis
 from lada.mosaic.look import MosaicLook
 
 # As public Lada: a mosaic of fewer rows or columns of blocks keeps hard edges.
@@ -42,18 +42,19 @@ def draw_mosaic(
     frames_onto, masks_onto = onto or (frames, masks)
     size = frames_onto.shape[1:3]
     out, out_masks = frames_onto.copy(), np.zeros_like(masks_onto)
-    box = tuple(
-        max(1, round((look.feather_size or look.block_size) * new / old))
-        for new, old in zip(size, frames.shape[1:3], strict=True)
+    feather = look.feather_size or look.block_size
+    box = (
+        max(1, round(feather * size[0] / frames.shape[1])),
+        max(1, round(feather * size[1] / frames.shape[2])),
     )
     for axes, group in _groups(frames.shape, pads, look.block_shape).items():
-        centres = np.ix_(group, *(axis.centres() for axis in axes))
+        centres = np.ix_(np.array(group), axes[0].centres(), axes[1].centres())
         drawn = masks[centres] != 0
         if not drawn.any():
             continue
         runs = _spans(drawn)
         # Red, green, blue and 255 of drawn blocks, and zeros of the others.
-        blocks = np.full((*drawn.shape, 4), 255, np.uint8)
+        blocks: np.ndarray = np.full((*drawn.shape, 4), 255, np.uint8)
         if look.mod == 'squa_mid':
             blocks[..., :3] = frames[centres]
         else:
@@ -61,7 +62,7 @@ def draw_mosaic(
                 if run:
                     values[*run, :3] = _block_means(frames[t], axes, run)
         blocks.view(np.uint32)[..., 0] *= drawn
-        down, across = (spread(axis, length) for axis, length in zip(axes, size, strict=True))
+        down, across = (resized_axis(axis, length) for axis, length in zip(axes, size, strict=True))
         for t, run, lines in zip(group, runs, _widened(blocks, across), strict=True):
             if not run:
                 continue
@@ -117,14 +118,16 @@ def _spans(drawn: np.ndarray) -> list[tuple[slice, slice] | None]:
     drawn block.
     """
     spans = []
-    for used in (drawn.any(axis=2), drawn.any(axis=1)):
+    for used in (np.asarray(drawn.any(axis=2)), np.asarray(drawn.any(axis=1))):
         last = used.shape[1] - used[:, ::-1].argmax(axis=1)
         spans.append(
             [slice(*ends) for ends in zip(used.argmax(axis=1).tolist(), last.tolist(), strict=True)]
         )
     return [
         span if some else None
-        for span, some in zip(zip(*spans, strict=True), drawn.any(axis=(1, 2)), strict=True)
+        for span, some in zip(
+            zip(*spans, strict=True), np.asarray(drawn.any(axis=(1, 2))), strict=True
+        )
     ]
 
 
@@ -151,7 +154,7 @@ def _block_means(
     return ((2 * sums + counts) // (2 * counts)).astype(np.uint8)
 
 
-def _widened(blocks: np.ndarray, across: Spread) -> np.ndarray:
+def _widened(blocks: np.ndarray, across: ResizedAxis) -> np.ndarray:
     """Resize rows of blocks, (N, R, C, 4) uint8, across: (N, R, pixels, 4)."""
     n, rows, columns, _ = blocks.shape
     # Four bytes are moved at once.

@@ -46,9 +46,9 @@ class Axis(NamedTuple):
         )
 
 
-class Spread(NamedTuple):
-    """Which blocks fill the pixels of a resized side, see :func:`spread`; for the pixels that no
-    padding touches.
+class ResizedAxis(NamedTuple):
+    """Which blocks fill the pixels of a resized side that no padding touches, see
+    :func:`resized_axis`.
     """
 
     start: int
@@ -100,11 +100,15 @@ def inside(axis: Axis, length: int) -> slice:
 
 
 @lru_cache(maxsize=64)
-def spread(axis: Axis, length: int) -> Spread:
+def resized_axis(axis: Axis, length: int) -> ResizedAxis:
     """Resize a side to ``length`` pixels by averaging or linear interpolation.
 
     Either way a new pixel is the mean over a stretch of the old side: over its own width where the
     side shrinks, and one old pixel wide where it grows.
+
+    Args:
+        axis: the side and its blocks.
+        length: the side's new length in pixels.
     """
     ratio = axis.length / length
     width = max(1.0, ratio)
@@ -124,4 +128,4 @@ def spread(axis: Axis, length: int) -> Spread:
     shares = np.where(
         first[mixed] + numbers <= last[mixed], shares[np.arange(len(mixed)), blocks], 0
     )
-    return Spread(within.start, first, last, mixed, shares.astype(np.float32))
+    return ResizedAxis(within.start, first, last, mixed, shares.astype(np.float32))

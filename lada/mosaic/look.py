@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lada.errors import LadaError
+from lada.mosaic.sampling import chosen, lerp
 
 MODS = ('squa_avg', 'squa_mid', 'rect_avg')
 MOD_PROBS = {'squa_mid': 0.25, 'squa_avg': 0.30, 'rect_avg': 0.45}
@@ -53,26 +54,27 @@ def random_look(
     feather_prob: float = 0.7,
     feather_scale: tuple[float, float] = (0, 2.5),
 ) -> MosaicLook:
-    """Draw a look: block size ``base_block_size`` x U(size_scale), at least 2; feather size block x
-    U(feather_scale).
+    """Draw a look; every number is uniform between its limits.
 
-    Takes five uniform numbers from ``rng`` whatever the outcome.
+    Args:
+        rng: gives five uniform numbers, whatever the outcome.
+        base_block_size: in pixels, see :mod:`lada.mosaic.block_size`.
+        size_scale: limits of block size over ``base_block_size``; blocks have at least 2 pixels.
+        mod_probs: how likely each kind of block is, by its name (see :class:`MosaicLook`).
+        rect_ratio_range: limits of width over height of wide blocks.
+        feather_prob: how often the mosaic's edge is feathered, 0 to 1.
+        feather_scale: limits of feather size over block size.
     """
     size, mod, ratio, feathered, feather = rng.random(5)
     names = list(mod_probs)
     bounds = np.cumsum([mod_probs[name] for name in names])
-    name = names[min(int(np.searchsorted(bounds, mod * bounds[-1], side='right')), len(names) - 1)]
-    block_size = max(2, int(base_block_size * _between(size, size_scale)))
+    name = names[chosen(mod * bounds[-1], bounds)]
+    block_size = max(2, int(base_block_size * lerp(size, size_scale)))
     return MosaicLook(
         mod=name,
         block_size=block_size,
-        rect_ratio=_between(ratio, rect_ratio_range) if name == 'rect_avg' else 1.0,
-        feather_size=int(block_size * _between(feather, feather_scale))
+        rect_ratio=lerp(ratio, rect_ratio_range) if name == 'rect_avg' else 1.0,
+        feather_size=int(block_size * lerp(feather, feather_scale))
         if feathered < feather_prob
         else -1,
     )
-
-
-def _between(unit: float, limits: tuple[float, float]) -> float:
-    low, high = limits
-    return float(low + (high - low) * unit)

@@ -31,8 +31,11 @@ class Transforms(NamedTuple):
 
 @lru_cache(maxsize=16)
 def transforms(matrix: str, full_range: bool = False) -> Transforms:
-    """Return the affine matrices of a name in :data:`LUMA_WEIGHTS`, limited (16..235) or full
-    range.
+    """Return the affine matrices between RGB and Y'CbCr.
+
+    Args:
+        matrix: a name in :data:`LUMA_WEIGHTS`.
+        full_range: whether Y' spans 0..255 instead of 16..235.
     """
     red, blue = LUMA_WEIGHTS[matrix]
     luma = np.array([red, 1 - red - blue, blue])
@@ -55,10 +58,14 @@ def transforms(matrix: str, full_range: bool = False) -> Transforms:
 
 
 def rgb_to_yuv420(frame: np.ndarray, planes: Sequence[np.ndarray], matrix: str = 'bt709') -> None:
-    """Convert (H, W, 3) uint8 RGB, H and W even, into limited-range ``planes`` Y (H, W), U and V (H
-    / 2, W / 2).
+    """Convert a frame into limited-range planes.
+
+    Args:
+        frame: (H, W, 3) uint8 RGB, H and W even.
+        planes: Y (H, W), U and V (H / 2, W / 2), which are filled.
+        matrix: a name in :data:`LUMA_WEIGHTS`.
     """
-    full = np.empty((2, *frame.shape[:2]), np.uint8)
+    full: np.ndarray = np.empty((2, *frame.shape[:2]), np.uint8)
     cv2.split(cv2.transform(frame, transforms(matrix).to_yuv), (planes[0], *full))
     for plane, chroma in zip(planes[1:], full, strict=True):
         cv2.resize(chroma, plane.shape[::-1], plane, interpolation=cv2.INTER_AREA)
@@ -77,8 +84,14 @@ def planes_to_rgb(
     full_range: bool = False,
     out: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Convert planes Y, U, V (U and V of any size, interpolated linearly to Y's) into (H, W, 3)
-    uint8 RGB.
+    """Convert planes Y, U, V into (H, W, 3) uint8 RGB.
+
+    Args:
+        luma: (H, W) uint8.
+        blue, red: chroma planes U and V of any size, interpolated linearly to Y's.
+        matrix: a name in :data:`LUMA_WEIGHTS`.
+        full_range: whether Y' spans 0..255 instead of 16..235.
+        out: array to write to; a new one unless given.
     """
     # OpenCV merges rows with gaps between them several times more slowly.
     luma, blue, red = (np.ascontiguousarray(plane) for plane in (luma, blue, red))

@@ -5,10 +5,16 @@ from functools import cached_property
 import av
 import cv2
 import numpy as np
-from av.video.reformatter import Interpolation, VideoReformatter
+from av.video.reformatter import VideoReformatter
 
 from lada.video.colour import transforms
-from lada.video.convert import FrameConverter, is_full_range, matrix_of, quarter_turns
+from lada.video.pixel_format import (
+    ACCURATE,
+    FrameConverter,
+    is_full_range,
+    matrix_of,
+    quarter_turns,
+)
 
 # Layouts that hold the same samples in another order.
 _PLANAR_TWINS = {
@@ -28,7 +34,6 @@ _PLANAR_TWINS = {
 }
 TAGS = ('colorspace', 'color_range', 'color_primaries', 'color_trc')
 """The names under which PyAV keeps a picture's colour description."""
-_ACCURATE = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 
 
 def planar_format(name: str) -> str:
@@ -58,13 +63,18 @@ class Picture:
     ``planes`` are the frame's samples, (h, w) uint8 or, above 8 bits, uint16. :meth:`blend`
     replaces those it changes by new arrays that differ only where its weight is above 0. RGB is
     upright (a rotation tag is applied), planes lie as they are coded.
+
+    Args:
+        frame: as it was decoded.
+        reformatter: converts layouts that are not planar; one is shared by the pictures of a video.
+        converter: makes RGB of a frame; shared, too.
     """
 
     def __init__(
         self, frame: av.VideoFrame, reformatter: VideoReformatter, converter: FrameConverter
     ):
         self.pts, self.duration = frame.pts, frame.duration
-        self.turns = quarter_turns(frame)
+        self.quarter_turns = quarter_turns(frame)
         self.tags = {name: getattr(frame, name) for name in TAGS}
         matrix, full = matrix_of(frame), is_full_range(frame)
         self._to_yuv = transforms(matrix, full).to_yuv
@@ -74,7 +84,7 @@ class Picture:
             frame = _as_format(frame, wanted)
             frame.color_range = 2
         elif frame.format.name != wanted:
-            frame = reformatter.reformat(frame, format=wanted, interpolation=_ACCURATE, threads=1)
+            frame = reformatter.reformat(frame, format=wanted, interpolation=ACCURATE, threads=1)
         self.tags['color_range'] = int(frame.color_range)
         self._frame = frame
         self.format = frame.format.name
@@ -90,7 +100,7 @@ class Picture:
     def shape(self) -> tuple[int, int]:
         """Height and width of the upright picture."""
         height, width = self._frame.height, self._frame.width
-        return (width, height) if self.turns % 2 else (height, width)
+        return (width, height) if self.quarter_turns % 2 else (height, width)
 
     def rgb(self) -> np.ndarray:
         """Return the decoded picture as upright uint8 (H, W, 3) RGB; later changes do not show."""
@@ -150,9 +160,9 @@ class Picture:
         upright.
         """
         pairs = zip(other_planes, self.planes, strict=True)
-        if self.turns in (2, 3):
+        if self.quarter_turns in (2, 3):
             pairs = ((right, left) for left, right in pairs)
-        return [np.concatenate(pair, axis=1 - self.turns % 2) for pair in pairs]
+        return [np.concatenate(pair, axis=1 - self.quarter_turns % 2) for pair in pairs]
 
     def _subsampling(self) -> tuple[int, int]:
         form = self._frame.format
@@ -164,13 +174,13 @@ class Picture:
 
     def _as_coded(self, rgb, alpha, y, x):
         (height, width), (h, w) = self.shape, alpha.shape
-        if self.turns:
-            rgb, alpha = np.rot90(rgb, -self.turns), np.rot90(alpha, -self.turns)
+        if self.quarter_turns:
+            rgb, alpha = np.rot90(rgb, -self.quarter_turns), np.rot90(alpha, -self.quarter_turns)
             y, x = {
                 1: (x, height - y - h),
                 2: (height - y - h, width - x - w),
                 3: (width - x - w, y),
-            }[self.turns]
+            }[self.quarter_turns]
         return np.ascontiguousarray(rgb), np.ascontiguousarray(alpha), y, x
 
     def _mix(self, number: int, y: int, x: int, values: np.ndarray, alpha: np.ndarray) -> None:

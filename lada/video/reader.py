@@ -9,7 +9,7 @@ beginning.
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
@@ -17,17 +17,16 @@ from pathlib import Path
 
 import av
 import numpy as np
-from av.stream import Disposition
 
+from lada.text import reason
 from lada.video import ffv1
-from lada.video.convert import FrameConverter, upright_size
 from lada.video.errors import VideoError
+from lada.video.pixel_format import FrameConverter, upright_size
+from lada.video.pyav import FAULTS, frame_rate, open_video, time_base
 
 # Codecs some of whose packets show no frame, so that counting packets does not count frames.
 _HIDDEN_FRAMES = {'vp8'}
 _SEEK_ATTEMPTS = 3
-# What PyAV raises on damaged data; IndexError where a damaged stream seems to gain further streams.
-_FAULTS = (av.FFmpegError, ValueError, IndexError, OverflowError, MemoryError)
 # Codecs reorder over at most 16 pictures; twice that, for fields.
 _REORDERED_AT_MOST = 32
 
@@ -53,13 +52,13 @@ class VideoInfo:
 
 def probe(path: str | Path) -> VideoInfo:
     """Describe a video file (its first frame is decoded). Raises :class:`VideoError`."""
-    with _open(path) as (container, stream):
+    with open_video(path) as (container, stream):
         frame = next(_decode(_packets(container, stream), path, 0), None)
         if frame is None:
             raise VideoError(f'no frames in the video: {path}; replace the file')
         height, width = upright_size(frame)
         if stream.duration is not None:
-            duration = float(stream.duration * stream.time_base)
+            duration = float(stream.duration * time_base(stream))
         elif container.duration is not None:
             duration = container.duration / av.time_base
         else:
@@ -68,7 +67,7 @@ def probe(path: str | Path) -> VideoInfo:
             path=Path(path),
             width=width,
             height=height,
-            fps=stream.average_rate or stream.guessed_rate or Fraction(25),
+            fps=frame_rate(stream),
             frames=stream.frames or None,
             duration=duration,
             codec=stream.codec_context.name,
@@ -82,7 +81,7 @@ def count_frames(path: str | Path) -> int:
     """Count the frames of a file from its index or packets, without decoding where these are
     enough.
     """
-    with _open(path) as (container, stream):
+    with open_video(path) as (container, stream):
         if _packets_hide_frames(stream):
             count = sum(1 for _ in _decode(_packets(container, stream), path, 0))
         elif _has_full_index(stream):
@@ -103,12 +102,19 @@ def iter_frames(
     gray: bool = False,
     threads: int = 1,
 ) -> Iterator[np.ndarray]:
-    """Yield frames ``start`` to ``stop`` (exclusive; ``None``: to the end) one at a time.
+    """Yield frames ``start`` to ``stop`` one at a time, each a uint8 array of its own, (H, W, 3)
+    RGB.
 
-    Each is a uint8 array of its own: (H, W, 3) RGB, or with ``gray`` the (H, W) luma as 0..255 (a
-    mask written by this package comes back unchanged). ``threads``: decoder threads, 0 for as many
-    as there are cores. Raises :class:`VideoError` if the file is missing, no video, damaged, or
-    ends before ``stop`` (without ``stop``: before or at ``start``).
+    Raises :class:`VideoError` if the file is missing, no video, damaged, or ends before ``stop``
+    (without ``stop``: before or at ``start``).
+
+    Args:
+        path: the file.
+        start: first frame, counted from 0.
+        stop: frame to end before; None: read to the end.
+        gray: yield the luma plane (H, W) as 0..255 instead (a mask written by this package comes
+            back unchanged).
+        threads: decoder threads, 0 for as many as there are cores.
     """
     convert = FrameConverter(gray)
     for number, picture in _pictures(path, start, stop, threads):
@@ -123,10 +129,16 @@ def read_frames(
     gray: bool = False,
     threads: int = 1,
 ) -> np.ndarray:
-    """Read frames ``start`` to ``stop`` (exclusive) into one uint8 array: (T, H, W, 3), ``gray``:
-    (T, H, W).
+    """Read frames ``start`` to ``stop`` into one uint8 array, (T, H, W, 3) RGB.
 
     As :func:`iter_frames`, and all frames must have one size.
+
+    Args:
+        path: the file.
+        start: first frame, counted from 0.
+        stop: frame to end before; None: read to the end.
+        gray: return luma planes (T, H, W) instead.
+        threads: decoder threads, 0 for as many as there are cores.
     """
     # First all are decoded, then all converted: one kind of work after the other makes better use
     # of the caches.
@@ -159,7 +171,7 @@ def _pictures(
     if stop == start:
         return
     if start:
-        with _open(path, threads) as (container, stream):
+        with open_video(path, threads) as (container, stream):
             position = _seek(container, stream, path, start)
             if position is not None:
                 number, first_pts, packets = position
@@ -167,7 +179,7 @@ def _pictures(
                     _decode(packets, path, number, first_pts), path, number, start, stop
                 )
                 return
-    with _open(path, threads) as (container, stream):
+    with open_video(path, threads) as (container, stream):
         yield from _select(_decode(_packets(container, stream), path, 0), path, 0, start, stop)
 
 
@@ -194,50 +206,10 @@ def _converted(
 ) -> np.ndarray:
     try:
         return convert(picture, out)
-    except _FAULTS as error:
+    except FAULTS as error:
         raise VideoError(
             f'cannot convert frame {number}: {path} ({picture.format.name}: {error}); re-encode it'
         ) from error
-
-
-@contextmanager
-def _open(path: str | Path, threads: int = 1):
-    """Open a file and its first video stream, turning every way to fail into one clear line."""
-    path = Path(path)
-    if not path.is_file():
-        raise VideoError(f'no such video file: {path}; check the path')
-    if not path.stat().st_size:
-        raise VideoError(f'an empty file instead of a video (0 bytes): {path}; replace it')
-    try:
-        # 'file:' keeps a colon in a name from being read as a protocol, the list a playlist off the
-        # network.
-        container = av.open(
-            f'file:{path}', options={'protocol_whitelist': 'file'}, metadata_errors='replace'
-        )
-    except (*_FAULTS, OSError) as error:
-        raise VideoError(
-            f'not a readable video: {path} ({_reason(error)}); replace the file'
-        ) from error
-    with container:
-        streams = [
-            s for s in container.streams.video if not s.disposition & Disposition.attached_pic
-        ]
-        if not streams:
-            kind = 'audio only' if container.streams.audio else 'no video stream'
-            raise VideoError(f'not a video: {path} ({kind}); replace the file')
-        stream = streams[0]
-        if stream.codec_context is None:
-            raise VideoError(
-                f'no decoder for the video: {path}; re-encode it, for example as H.264'
-            )
-        stream.codec_context.thread_count = threads
-        if threads != 1:
-            stream.codec_context.thread_type = 'AUTO'
-        yield container, stream
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, 'strerror', None) or str(error)
 
 
 def _packets(container, stream) -> Iterator[av.Packet]:
@@ -250,9 +222,9 @@ def _demux(container, stream, path) -> Iterator[av.Packet]:
     try:
         with closing(container.demux(stream)) as packets:
             yield from packets
-    except _FAULTS as error:
+    except FAULTS as error:
         raise VideoError(
-            f'damaged video: {path} ({_reason(error)}); replace or re-encode it'
+            f'damaged video: {path} ({reason(error)}); replace or re-encode it'
         ) from error
 
 
@@ -268,9 +240,9 @@ def _decode(packets, path, number, first_pts=None) -> Iterator[av.VideoFrame]:
                         raise ValueError('parts of the frame are missing')
                     yield frame
                     number += 1
-    except _FAULTS as error:
+    except FAULTS as error:
         raise VideoError(
-            f'damaged video: {path}, at or after frame {number} ({_reason(error)}); replace or'
+            f'damaged video: {path}, at or after frame {number} ({reason(error)}); replace or'
             ' re-encode it'
         ) from error
 
@@ -312,7 +284,7 @@ def _seek(container, stream, path, start):
                 if leading is None:
                     return None
                 number += leading
-        except _FAULTS:
+        except FAULTS:
             return None
         if number <= start:
             return number, first.pts, chain(ahead, packets)
@@ -325,16 +297,18 @@ def _leading(packets: Iterator[av.Packet], ahead: list[av.Packet]) -> int | None
 
     Packets taken on the way are appended to ``ahead``, which holds the keyframe's.
     """
-    keyframe, count = ahead[0], 0
+    shown, count = ahead[0].pts, 0
+    if shown is None:
+        return None
     for packet in packets:
         ahead.append(packet)
         if not packet.size:
             break
         if packet.dts is None or packet.pts is None:
             return None
-        if packet.dts >= keyframe.pts:
+        if packet.dts >= shown:
             break
-        count += packet.pts < keyframe.pts
+        count += packet.pts < shown
     return count
 
 

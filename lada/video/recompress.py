@@ -5,10 +5,13 @@ from fractions import Fraction
 import av
 import cv2
 import numpy as np
+from av.error import FFmpegError
 
+from lada.text import reason
 from lada.video.colour import planes_to_rgb
-from lada.video.convert import plane_array, yuv420p_frame
 from lada.video.errors import VideoError
+from lada.video.pixel_format import plane_array, yuv420p_frame
+from lada.video.pyav import video_codec
 
 DECODERS = {'libx264': 'h264', 'libx265': 'hevc', 'libvpx-vp9': 'vp9', 'mpeg2video': 'mpeg2video'}
 # Untagged small video is BT.601 to most players, so that is the matrix artefacts come in.
@@ -33,18 +36,24 @@ def recompress(
     bits_per_frame: float | None = None,
     fps: Fraction | float = 30,
 ) -> np.ndarray:
-    """Encode and decode (T, H, W, 3) uint8 RGB and return what is left, same shape.
+    """Encode and decode a clip and return what is left, same shape.
 
-    ``codec``: libx264, libx265, libvpx-vp9 or mpeg2video; quality by ``crf`` or by
-    ``bits_per_frame`` (mpeg2video knows only the latter). One thread and the same bytes each time.
-    Sizes are padded to even ones (to at least 64) by repeating the edge and cropped back.
+    One thread and the same bytes each time. Raises :class:`VideoError` if the codec fails.
+
+    Args:
+        frames: (T, H, W, 3) uint8 RGB. Sizes are padded to even ones (to at least 64) by repeating
+            the edge and cropped back.
+        codec: libx264, libx265, libvpx-vp9 or mpeg2video.
+        crf: quality as a constant rate factor; mpeg2video knows none.
+        bits_per_frame: quality as bits a frame, instead of ``crf``.
+        fps: frames a second that the encoder is told.
     """
     count, height, width = frames.shape[:3]
     bottom, right = _missing(height), _missing(width)
     encoder = open_encoder(
         codec, width + right, height + bottom, crf=crf, bits_per_frame=bits_per_frame, fps=fps
     )
-    decoder = av.CodecContext.create(DECODERS[codec], 'r')
+    decoder = video_codec(DECODERS[codec], 'r')
     decoder.thread_count = 1
     # One step for all frames after the other: an encoder leaves nothing of what others need in the
     # caches.
@@ -57,17 +66,19 @@ def recompress(
     try:
         packets = [packet for picture in [*pictures, None] for packet in encoder.encode(picture)]
         decoded = [picture for packet in [*packets, None] for picture in decoder.decode(packet)]
-    except (av.FFmpegError, IndexError) as error:
-        raise VideoError(f'{codec} failed on a clip of {width}x{height}: {error}') from error
+    except (FFmpegError, IndexError) as error:
+        raise VideoError(
+            f'{codec} failed on a clip of {width}x{height}: {reason(error)}'
+        ) from error
     if len(decoded) != count:
         raise VideoError(f'{codec} gave back {len(decoded)} of {count} frames of {width}x{height}')
     out = np.empty_like(frames)
     for picture, frame in zip(decoded, out, strict=True):
-        planes = (plane_array(plane) for plane in picture.planes)
+        luma, blue, red = (plane_array(plane) for plane in picture.planes)
         if bottom or right:
-            frame[:] = planes_to_rgb(*planes, _MATRIX)[:height, :width]
+            frame[:] = planes_to_rgb(luma, blue, red, _MATRIX)[:height, :width]
         else:
-            planes_to_rgb(*planes, _MATRIX, out=frame)
+            planes_to_rgb(luma, blue, red, _MATRIX, out=frame)
     return out
 
 
@@ -81,8 +92,14 @@ def open_encoder(
     fps: Fraction | float = 30,
     options: dict[str, str] | None = None,
 ) -> av.VideoCodecContext:
-    """Return a single-threaded, silent, deterministic yuv420p encoder; ``options`` replace the
-    usual ones.
+    """Return a single-threaded, silent, deterministic yuv420p encoder.
+
+    Args:
+        codec: see :func:`recompress`.
+        width, height: of the frames, both even.
+        crf, bits_per_frame: quality; one of the two.
+        fps: frames a second.
+        options: of the encoder, in place of the usual ones.
     """
     if codec not in DECODERS:
         raise ValueError(f'unknown codec {codec!r}; one of {", ".join(DECODERS)}')
@@ -90,14 +107,14 @@ def open_encoder(
         raise ValueError(f'{codec}: pass either crf or bits_per_frame (mpeg2video: bits_per_frame)')
     # MPEG-2 knows only a few frame rates; what counts is the size of a frame.
     rate = Fraction(30) if codec == 'mpeg2video' else Fraction(fps).limit_denominator(1001)
-    encoder = av.CodecContext.create(codec, 'w')
+    encoder = video_codec(codec, 'w')
     encoder.width, encoder.height, encoder.pix_fmt = width, height, 'yuv420p'
     encoder.framerate, encoder.time_base = rate, 1 / rate
     encoder.thread_count = 1
     options = dict(_OPTIONS[codec] if options is None else options)
     if codec == 'libx265':
         options['x265-params'] = _X265_QUIET_SINGLE_THREAD
-    if crf is None:
+    if bits_per_frame is not None:
         encoder.bit_rate = max(1000, round(bits_per_frame * rate))
         if codec == 'mpeg2video':
             # Without a small buffer its rate control would overspend on a clip of this length,

@@ -1,21 +1,24 @@
 """Changing the pictures of a video file and nothing else about it."""
 
 import os
-import secrets
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import av
 import numpy as np
-from av.stream import Disposition
+from av.container import OutputContainer
+from av.error import FFmpegError
 from av.video.reformatter import VideoReformatter
 
 from lada.errors import LadaError
-from lada.video.convert import FrameConverter
+from lada.files import temporary_name
+from lada.text import reason
 from lada.video.errors import VideoError
 from lada.video.picture import TAGS, Picture
+from lada.video.pixel_format import FrameConverter
+from lada.video.pyav import add_video_stream, frame_rate, open_video, time_base
 from lada.video.writer import CONTAINERS
 
 # x264 looks 40 frames ahead in this preset and keeps them all; ten are enough where the quality is
@@ -73,33 +76,7 @@ class VideoRewriter:
                     f'cannot write this kind of video file: {path}; use one of'
                     f' {", ".join(_TARGETS)}'
                 )
-        if not self.source.is_file() or not self.source.stat().st_size:
-            raise VideoError(f'no video at {self.source}; check the path')
-        try:
-            self._input = self._stack.enter_context(
-                av.open(
-                    f'file:{self.source}',
-                    options={'protocol_whitelist': 'file'},
-                    metadata_errors='replace',
-                )
-            )
-        except (av.FFmpegError, ValueError, OSError) as error:
-            raise VideoError(
-                f'not a readable video: {self.source} ({_reason(error)}); replace the file'
-            ) from error
-        videos = [
-            stream
-            for stream in self._input.streams.video
-            if not stream.disposition & Disposition.attached_pic
-        ]
-        if not videos or videos[0].codec_context is None:
-            self._stack.close()
-            raise VideoError(
-                f'no video stream that can be decoded: {self.source}; re-encode the file'
-            )
-        self.video = videos[0]
-        self.video.codec_context.thread_count = self.threads
-        self.video.codec_context.thread_type = 'AUTO'
+        self._input, self.video = self._stack.enter_context(open_video(self.source, self.threads))
         return self
 
     def __exit__(self, kind, error, traceback) -> None:
@@ -128,6 +105,8 @@ class VideoRewriter:
                     self._copy(packet)
                     continue
                 for frame in packet.decode():
+                    if not isinstance(frame, av.VideoFrame):
+                        continue
                     if shape not in (None, (frame.width, frame.height, frame.format.name)):
                         raise VideoError(
                             f'the frame size or format changes: {self.source}, frame {number}; '
@@ -138,14 +117,19 @@ class VideoRewriter:
                     picture.pts = last = self._time(frame, last)
                     yield picture
                     number += 1
-        except (av.FFmpegError, ValueError) as error:
+        except (FFmpegError, ValueError) as error:
             raise VideoError(
-                f'damaged video: {self.source}, at or after frame {number} ({_reason(error)});'
+                f'damaged video: {self.source}, at or after frame {number} ({reason(error)});'
                 ' replace or re-encode it'
             ) from error
 
     def write(self, picture: Picture, original: list[np.ndarray] | None = None) -> None:
-        """Encode a picture; ``original``: its planes before, for the file that shows both."""
+        """Encode a picture.
+
+        Args:
+            picture: one of :meth:`pictures`, changed or not.
+            original: its planes before it was changed, for the file that shows both.
+        """
         if not self._sinks:
             self._open(picture)
         self._sinks[0].encode(picture.to_frame())
@@ -163,8 +147,8 @@ class VideoRewriter:
                 f'timestamps do not increase: {self.source} at {float(frame.time or 0):.3f} s;'
                 ' remux or re-encode it first'
             )
-        rate = self.video.average_rate or self.video.guessed_rate or 25
-        return 0 if last is None else last + max(1, round(1 / rate / self.video.time_base))
+        step = 1 / frame_rate(self.video) / time_base(self.video)
+        return 0 if last is None else last + max(1, round(step))
 
     def _open(self, picture: Picture) -> None:
         for number, path in enumerate(self._paths):
@@ -190,20 +174,22 @@ class _Sink:
     ):
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._temporary = path.with_name(f'.{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp')
+        self._temporary = temporary_name(path)
         self._durations: dict[int, int] = {}
         source, video = rewriter._input, rewriter.video
-        self._container = av.open(str(self._temporary), 'w', format=CONTAINERS[path.suffix.lower()])
+        self._container: OutputContainer = av.open(
+            str(self._temporary), 'w', format=CONTAINERS[path.suffix.lower()]
+        )
+        self._closed = False
         try:
             codec = rewriter._codec or default_codec(path.suffix, picture.depth)
             _check_codec(codec, picture.format, path)
             options = _QUALITY.get(codec, {}) if rewriter._options is None else rewriter._options
-            rate = video.average_rate or video.guessed_rate or 25
-            self._video = self._container.add_stream(codec, rate=rate, options=dict(options))
+            self._video = add_video_stream(self._container, codec, frame_rate(video), dict(options))
             context = self._video.codec_context
             context.height, context.width = shape
             context.pix_fmt = picture.format
-            context.time_base = self._video.time_base = video.time_base
+            context.time_base = self._video.time_base = time_base(video)
             context.thread_count = rewriter.threads
             for name in TAGS:
                 setattr(context, name, picture.tags[name])
@@ -211,21 +197,21 @@ class _Sink:
                 context.sample_aspect_ratio = video.sample_aspect_ratio
             if codec == 'libx265' and path.suffix.lower() in ('.mp4', '.m4v', '.mov'):
                 context.codec_tag = 'hvc1'  # what players of these files look for
-            if picture.turns:
-                self._video.set_display_rotation(picture.turns * 90)
+            if picture.quarter_turns:
+                self._video.set_display_rotation(picture.quarter_turns * 90)
             self._video.metadata.update(video.metadata)
             self._container.metadata.update(source.metadata)
             self._streams = {}
             for stream in source.streams:
                 if stream is not video:
                     self._add(stream, rewriter)
-            with suppress(av.FFmpegError, ValueError):
+            with suppress(FFmpegError, ValueError):
                 self._container.set_chapters(source.chapters())
             self._container.start_encoding()
-        except (av.FFmpegError, ValueError, OSError) as error:
+        except (FFmpegError, ValueError, OSError) as error:
             self.discard()
             raise VideoError(
-                f'cannot write the video: {path} ({_reason(error)}); a file with the suffix '
+                f'cannot write the video: {path} ({reason(error)}); a file with the suffix '
                 f'{rewriter.source.suffix} takes the streams of the input'
             ) from error
         except LadaError:
@@ -250,7 +236,8 @@ class _Sink:
 
     def encode(self, frame: av.VideoFrame) -> None:
         frame.time_base = self._video.codec_context.time_base
-        self._durations[frame.pts] = frame.duration
+        if frame.pts is not None:
+            self._durations[frame.pts] = frame.duration
         self._mux(lambda: self._video.encode(frame))
 
     def copy(self, packet: av.Packet) -> None:
@@ -266,43 +253,48 @@ class _Sink:
 
     def finish(self) -> None:
         self._mux(lambda: self._video.encode(None))
-        container, self._container = self._container, None
+        self._closed = True
         try:
-            container.close()
+            self._container.close()
             with open(self._temporary, 'rb') as file:
                 os.fsync(file.fileno())
-        except (av.FFmpegError, OSError) as error:
+        except (FFmpegError, OSError) as error:
             raise self._failure(error) from error
 
     def publish(self) -> None:
         os.replace(self._temporary, self.path)
 
     def discard(self) -> None:
-        container, self._container = self._container, None
-        if container is not None:
-            with suppress(av.FFmpegError, OSError, ValueError):
-                container.close()
+        if not self._closed:
+            self._closed = True
+            with suppress(FFmpegError, OSError, ValueError):
+                self._container.close()
         self._temporary.unlink(missing_ok=True)
 
-    def _mux(self, make) -> None:
+    def _mux(self, make: Callable[[], list[av.Packet] | av.Packet]) -> None:
         try:
             packets = make()
             for packet in packets if isinstance(packets, list) else [packets]:
-                if packet.stream is self._video:
+                if packet.stream is self._video and packet.pts is not None:
                     packet.duration = self._durations.pop(packet.pts, None) or packet.duration
                 self._container.mux(packet)
-        except (av.FFmpegError, OSError) as error:
+        except (FFmpegError, OSError) as error:
             raise self._failure(error) from error
 
     def _failure(self, error: Exception) -> VideoError:
         return VideoError(
-            f'cannot write the video: {self.path} ({_reason(error)}); check folder, disk space and'
+            f'cannot write the video: {self.path} ({reason(error)}); check folder, disk space and'
             ' codec'
         )
 
 
 def default_codec(suffix: str, depth: int) -> str:
-    """Return the encoder for a container and a number of bits."""
+    """Return the encoder for a container and a number of bits.
+
+    Args:
+        suffix: the file's, with its dot.
+        depth: bits of a sample.
+    """
     if suffix.lower() == '.webm':
         return 'libvpx-vp9'
     return 'libx264' if depth == 8 else 'libx265'
@@ -310,14 +302,10 @@ def default_codec(suffix: str, depth: int) -> str:
 
 def _check_codec(codec: str, pix_fmt: str, path: Path) -> None:
     try:
-        known = av.codec.Codec(codec, 'w').video_formats or []
-    except (av.FFmpegError, ValueError) as error:
+        known = av.Codec(codec, 'w').video_formats or []
+    except (FFmpegError, ValueError) as error:
         raise LadaError(f'unknown encoder: {codec}; use libx264, libx265 or libvpx-vp9') from error
     if pix_fmt not in {form.name for form in known}:
         raise LadaError(
             f'{codec} does not take {pix_fmt}: {path}; name another encoder with --codec'
         )
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, 'strerror', None) or str(error)

@@ -35,6 +35,9 @@ class ShotFinder:
     A cut is a mean change of hue, saturation and value above ``threshold`` between two frames
     (PySceneDetect's ContentDetector). Every such frame starts a new shot, however short the one
     before: a clip must never span a cut, and what is too short is dropped later.
+
+    Args:
+        threshold: mean change of hue, saturation and value, 0 to 255, from which on it is a cut.
     """
 
     def __init__(self, threshold: float = 27.0):
@@ -62,7 +65,12 @@ class ShotFinder:
 
 
 def find_shots(frames: Iterable[np.ndarray], threshold: float = 27.0) -> list[Shot]:
-    """Return the shots of a video given its frames."""
+    """Return the shots of a video given its frames.
+
+    Args:
+        frames: (H, W, 3) uint8 RGB each.
+        threshold: see :class:`ShotFinder`.
+    """
     finder = ShotFinder(threshold)
     for frame in frames:
         finder.add(frame)
@@ -74,6 +82,10 @@ def cut_into_pieces(shot: Shot, min_frames: int, max_frames: int) -> list[Shot]:
 
     Where equal pieces would be shorter than ``min_frames``, fewer pieces of ``max_frames`` are cut
     and the rest of the shot is left over. A shot shorter than ``min_frames`` gives none.
+
+    Args:
+        shot: what to divide.
+        min_frames, max_frames: limits of the length of a piece.
     """
     length = shot.stop - shot.start
     if length < min_frames:

@@ -1,7 +1,6 @@
 """Writing videos: complete under their name, or not at all."""
 
 import os
-import secrets
 from collections.abc import Iterable
 from contextlib import suppress
 from fractions import Fraction
@@ -12,11 +11,16 @@ from typing import Any
 import av
 import cv2
 import numpy as np
-from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+from av.container import OutputContainer
+from av.error import FFmpegError
+from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
+from lada.files import temporary_name
+from lada.text import reason
 from lada.video.colour import rgb_to_yuv444p
-from lada.video.convert import yuv420p_frame
 from lada.video.errors import VideoError
+from lada.video.pixel_format import ACCURATE, yuv420p_frame
+from lada.video.pyav import add_video_stream
 
 CONTAINERS = {
     '.mp4': 'mp4',
@@ -29,14 +33,13 @@ CONTAINERS = {
 }
 """FFmpeg's name of the format for a file's suffix."""
 _BT709 = 1  # the number of BT.709 as matrix, primaries and transfer alike (ITU-T H.273)
-_ACCURATE = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 
 
 def clip_encoding() -> dict[str, Any]:
     """Arguments of :class:`VideoWriter` for clips: visually lossless x264 for quick random access.
 
     Short groups of pictures and no B-frames, so that any frame is at most eleven decodes away; no
-    arithmetic coding and no deblocking, which halves the decoder's work for a file 7 % larger.
+    arithmetic coding and no deblocking, which spares the decoder work for a slightly larger file.
     """
     options = {
         'preset': 'veryfast',
@@ -62,10 +65,17 @@ class VideoWriter:
     """Context manager that encodes frames into a file.
 
     The file gets its name, durably, when the block ends without an error; otherwise nothing of it
-    remains. Frames are uint8, (H, W, 3) RGB or (H, W) gray, all of one size. ``pix_fmt=None``
-    chooses gray for gray frames in FFV1, otherwise 4:2:0 for even sizes and 4:4:4 for odd ones.
-    Colour is written and tagged as BT.709, limited range; gray as full range. Raises
-    :class:`VideoError`.
+    remains. Frames are uint8, (H, W, 3) RGB or (H, W) gray, all of one size. Colour is written and
+    tagged as BT.709, limited range; gray as full range. Raises :class:`VideoError`.
+
+    Args:
+        path: file to write; its suffix names the container, see :data:`CONTAINERS`.
+        fps: frames a second.
+        codec: FFmpeg's name of the encoder.
+        options: of the encoder.
+        pix_fmt: pixel format; None: gray for gray frames in FFV1, otherwise 4:2:0 for even sizes
+            and 4:4:4 for odd ones.
+        threads: of the encoder, 0 for as many as there are cores.
     """
 
     def __init__(
@@ -81,12 +91,10 @@ class VideoWriter:
         self.path = Path(path)
         self._fps = fps if isinstance(fps, Fraction) else Fraction(fps).limit_denominator(1001)
         self._codec, self._options = codec, dict(options or {})
-        self._pix_fmt, self._threads = pix_fmt, threads
-        self._temporary = self.path.with_name(
-            f'.{self.path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp'
-        )
-        self._container = None
-        self._stream = None
+        self._pix_fmt, self._threads = pix_fmt or '', threads
+        self._temporary = temporary_name(self.path)
+        self._container: OutputContainer | None = None
+        self._stream: av.VideoStream | None = None
         self._shape: tuple[int, ...] | None = None
         self._reformatter = VideoReformatter()
         self.frames_written = 0
@@ -105,8 +113,7 @@ class VideoWriter:
             if kind is None:
                 self._finish()
         finally:
-            if self._container is not None:
-                self._abandon()
+            self._abandon()
             self._temporary.unlink(missing_ok=True)
 
     def write(self, frame: np.ndarray) -> None:
@@ -127,15 +134,15 @@ class VideoWriter:
             picture = self._picture(np.ascontiguousarray(frame))
             picture.pts = self.frames_written
             picture.time_base = 1 / self._fps
-            self._container.mux(self._stream.encode(picture))
-        except (av.FFmpegError, OSError) as error:
+            self._encode(picture)
+        except (FFmpegError, OSError) as error:
             raise self._failure(error) from error
         self.frames_written += 1
 
     def _start(self, frame: np.ndarray) -> None:
         height, width = frame.shape[:2]
         odd = height % 2 or width % 2
-        if self._pix_fmt is None:
+        if not self._pix_fmt:
             if frame.ndim == 2 and self._codec == 'ffv1':
                 self._pix_fmt = 'gray'
             else:
@@ -151,10 +158,10 @@ class VideoWriter:
             self._container = av.open(
                 str(self._temporary), 'w', format=CONTAINERS[self.path.suffix.lower()]
             )
-            stream = self._container.add_stream(self._codec, rate=self._fps, options=self._options)
+            stream = add_video_stream(self._container, self._codec, self._fps, self._options)
             context = stream.codec_context
             context.width, context.height, context.pix_fmt = width, height, self._pix_fmt
-        except (av.FFmpegError, OSError, ValueError) as error:
+        except (FFmpegError, OSError, ValueError) as error:
             raise self._failure(error) from error
         context.time_base = 1 / self._fps
         context.thread_count = self._threads
@@ -184,7 +191,7 @@ class VideoWriter:
                     format=self._pix_fmt,
                     dst_colorspace=Colorspace.ITU709,
                     dst_color_range=ColorRange.MPEG,
-                    interpolation=_ACCURATE,
+                    interpolation=ACCURATE,
                     threads=1,
                 )
         if 'yuv' in self._pix_fmt:
@@ -192,29 +199,35 @@ class VideoWriter:
             picture.colorspace = picture.color_primaries = picture.color_trc = _BT709
         return picture
 
+    def _encode(self, picture: av.VideoFrame | None) -> None:
+        assert self._container is not None and self._stream is not None
+        self._container.mux(self._stream.encode(picture))
+
     def _finish(self) -> None:
         if self._container is None:
             raise VideoError(f'no frames to write: {self.path}')
         try:
-            self._container.mux(self._stream.encode(None))
+            self._encode(None)
             container, self._container = self._container, None
             container.close()
             with open(self._temporary, 'rb') as file:
                 os.fsync(file.fileno())
             os.replace(self._temporary, self.path)
-        except (av.FFmpegError, OSError) as error:
+        except (FFmpegError, OSError) as error:
             raise self._failure(error) from error
 
     def _abandon(self) -> None:
         container, self._container = self._container, None
+        if container is None:
+            return
         # The file is removed anyway; the error that brought us here matters more.
-        with suppress(av.FFmpegError, OSError, ValueError):
+        with suppress(FFmpegError, OSError, ValueError):
             container.close()
 
     def _failure(self, error: Exception) -> VideoError:
         return VideoError(
             f'cannot write the video: {self.path} ({self._codec}, {self._pix_fmt}: '
-            f'{getattr(error, "strerror", None) or error}); check folder, disk space and codec'
+            f'{reason(error)}); check folder, disk space and codec'
         )
 
 
@@ -228,7 +241,12 @@ def write_video(
     pix_fmt: str | None = None,
     threads: int = 1,
 ) -> None:
-    """Write all ``frames`` with a :class:`VideoWriter`."""
+    """Write all ``frames`` with a :class:`VideoWriter`.
+
+    Args:
+        path, fps, codec, options, pix_fmt, threads: see :class:`VideoWriter`.
+        frames: uint8, (H, W, 3) RGB or (H, W) gray.
+    """
     with VideoWriter(
         path, fps, codec=codec, options=options, pix_fmt=pix_fmt, threads=threads
     ) as writer:
@@ -237,8 +255,11 @@ def write_video(
 
 
 def encode_animation(frames: np.ndarray, fps: Fraction | float) -> bytes:
-    """Return uint8 RGB frames (T, H, W, 3) as an animated PNG that repeats, which browsers show
-    like any picture.
+    """Return frames as an animated PNG that repeats, which browsers show like any picture.
+
+    Args:
+        frames: (T, H, W, 3) uint8 RGB.
+        fps: frames a second.
     """
     buffer = BytesIO()
     with av.open(buffer, 'w', format='apng', options={'plays': '0'}) as container:

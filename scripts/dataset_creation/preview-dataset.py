@@ -1,65 +1,8 @@
+#!/usr/bin/env python3
 """Show what the network will see of a dataset."""
 
-from pathlib import Path
-
-from lada.cli import make_parser, run_script
-from lada.data import MosaicVideoDataset
-from lada.dataset_tools.check.preview import write_contact_sheet
-from lada.dataset_tools.layout import META_FOLDER, printable
-from lada.errors import LadaError
-
-
-def build_parser():
-    parser = make_parser(
-        'Write a contact sheet of training samples: a row a clip, the input with its mosaic, the'
-        ' truth, and the mask of what the mosaic covers.'
-    )
-    parser.add_argument('root', type=Path, metavar='ROOT', help='folder of the dataset')
-    parser.add_argument(
-        '--out', type=Path, default=Path('preview.png'), metavar='FILE', help='PNG file to write'
-    )
-    parser.add_argument(
-        '--clips', type=int, default=8, metavar='N', help='clips to show, spread over the dataset'
-    )
-    parser.add_argument(
-        '--frames',
-        type=int,
-        default=8,
-        metavar='N',
-        help='frames of a sample, of which one is shown',
-    )
-    parser.add_argument('--size', type=int, default=256, metavar='PIXELS', help='side of the input')
-    parser.add_argument(
-        '--no-degrade', action='store_true', help='leave out compression, blur and noise'
-    )
-    parser.add_argument('--seed', type=int, default=42, help='seed of the training run to look at')
-    parser.add_argument('--epoch', type=int, default=0, help='epoch of it: each has other mosaics')
-    parser.add_argument('--overwrite', action='store_true', help='replace the file if it exists')
-    return parser
-
-
-def main(args):
-    if args.out.suffix.lower() != '.png':
-        raise LadaError(f'not a PNG file: {printable(args.out)}; give --out a name ending in .png')
-    if args.out.exists() and not args.overwrite:
-        raise LadaError(
-            f'the picture exists: {printable(args.out)}; choose another --out, or --overwrite'
-        )
-    dataset = MosaicVideoDataset(
-        args.root / META_FOLDER,
-        args.frames,
-        min_num_frame=1,
-        degrade=not args.no_degrade,
-        use_hflip=True,
-        lq_size=args.size,
-        seed=args.seed,
-    )
-    write_contact_sheet(args.out, dataset, args.clips, args.epoch)
-    print(
-        f'{printable(args.out)}: input, truth and mask of {min(args.clips, len(dataset))} of'
-        f' {len(dataset)} clips'
-    )
-
+from lada.cli import run_script
+from lada.commands import preview
 
 if __name__ == '__main__':
-    run_script(main, build_parser())
+    run_script(preview.main, preview.build_parser())

@@ -3,10 +3,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mmcv.transforms import BaseTransform
 
-from lada.data import FlipClip, ResizeClip, RotateClip
+from lada.data import FlipClip, ResizeClip, RotateClip, transforms
 from lada.data.transforms.geometry import resize, zero_pads
 from lada.errors import LadaError
+from lada.registry import TRANSFORMS
 from lada.video import read_frames
 
 
@@ -112,3 +114,10 @@ def test_probabilities_are_kept(results, transform):
         for _ in range(300)
     )
     assert 60 <= hits <= 120
+
+
+def test_transforms_are_those_of_mmcv():
+    own = [cls for cls in vars(transforms).values() if isinstance(cls, type)]
+    assert len(own) == len(transforms.__all__)
+    for cls in own:
+        assert issubclass(cls, BaseTransform) and TRANSFORMS.get(cls.__name__) is cls

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lada.mosaic.grid import Axis, inside, spread
+from lada.mosaic.grid import Axis, inside, resized_axis
 
 
 def block_of_each_pixel(axis):
@@ -44,7 +44,7 @@ def test_pixels_show_blocks_by_their_shares(axis, length):
     """Every block's share, from all its pixels, resized with the side; by area where it shrinks,
     else linearly.
     """
-    blocks, new = block_of_each_pixel(axis), spread(axis, length)
+    blocks, new = block_of_each_pixel(axis), resized_axis(axis, length)
     blocks = blocks[
         np.clip(np.arange(axis.length), axis.start, axis.stop - 1)
     ]  # borders go on into the padding
@@ -71,7 +71,7 @@ def test_a_run_of_blocks_fills_the_pixels_in_which_it_is_seen(axis, length, data
     run = slice(first, data.draw(st.integers(first + 1, axis.count)))
     lines = np.zeros((axis.count, 2), np.uint8)
     lines[run] = np.random.default_rng(0).integers(1, 256, (run.stop - run.start, 2))
-    new = spread(axis, length)
+    new = resized_axis(axis, length)
     everything = new.fill(lines, slice(0, axis.count))
     seen = new.seen(run)
     assert np.array_equal(new.fill(lines[run], run), everything[seen])

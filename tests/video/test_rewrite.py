@@ -131,7 +131,7 @@ def test_damaged_and_unsuitable_files(make_video, tmp_path, bunny):
     source = make_video(audio=True, subtitles=True)
     (tmp_path / 'text.mp4').write_text('no video')
     for path, message in (
-        (tmp_path / 'none.mp4', 'no video at'),
+        (tmp_path / 'none.mp4', 'no such video file'),
         (tmp_path / 'text.mp4', 'not a readable video'),
     ):
         with pytest.raises(VideoError, match=message):

@@ -1,4 +1,4 @@
-"""The steps between a clip on disk and a sample, each ``transform(results: dict) -> dict``.
+"""The steps between a clip on disk and a sample, each an ``mmcv.transforms.BaseTransform``.
 
 ``results`` carries, as far as the steps have come:
 

@@ -3,18 +3,23 @@
 import math
 
 import cv2
+from mmcv.transforms import BaseTransform
 
 from lada.registry import TRANSFORMS
 
 
 @TRANSFORMS.register_module()
-class FlipClip:
-    """Mirror the whole clip left to right with probability ``prob``, in place."""
+class FlipClip(BaseTransform):
+    """Mirror the whole clip left to right, in place.
+
+    Args:
+        prob: how often, 0 to 1.
+    """
 
     def __init__(self, prob: float = 0.5) -> None:
         self.prob = prob
 
-    def __call__(self, results: dict) -> dict:
+    def transform(self, results: dict) -> dict:
         if results['rng'].random() >= self.prob:
             return results
         for key in ('inputs', 'gt', 'mask'):

@@ -9,8 +9,13 @@ def resize(frames: np.ndarray, height: int, width: int, *, mask: bool = False) -
     averaging.
 
     Averaging is over whole blocks of pixels as far as both sides divide evenly, and linear
-    interpolation covers what is left, a factor between 0.75 and 1.5: an eighth of the time of
-    OpenCV's area filter at fractional factors. The same array if nothing changes.
+    interpolation covers what is left, a factor between 0.75 and 1.5: far faster than OpenCV's area
+    filter at fractional factors. The same array if nothing changes.
+
+    Args:
+        frames: (T, H, W) or (T, H, W, 3) uint8.
+        height, width: the new size in pixels.
+        mask: take the nearest pixel, so that no new values appear.
     """
     old_height, old_width = frames.shape[1:3]
     if (old_height, old_width) == (height, width):
@@ -39,10 +44,14 @@ def _resize_each(frames: np.ndarray, resized: np.ndarray, method: int) -> np.nda
 
 
 def zero_pads(frames: np.ndarray, pads: np.ndarray, crop_shape: tuple[int, int]) -> None:
-    """Blacken in place the padded border of frames resized from ``crop_shape``, to which ``pads``
-    refer.
+    """Blacken in place the padded border of frames that were resized.
 
     A pixel that the padding covers in part counts as padding.
+
+    Args:
+        frames: (T, H, W) or (T, H, W, 3).
+        pads: (T, 4) top, bottom, left, right, in pixels of ``crop_shape``.
+        crop_shape: height and width before the resize.
     """
     if not pads.any():
         return

@@ -2,6 +2,7 @@
 
 import cv2
 import numpy as np
+from mmcv.transforms import BaseTransform
 
 from lada.data.cache import FrameCache
 from lada.data.metadata import ClipMetadata
@@ -11,7 +12,7 @@ from lada.video import read_frames
 
 
 @TRANSFORMS.register_module()
-class LoadClip:
+class LoadClip(BaseTransform):
     """Read the frame range of a clip and of its mask.
 
     Args:
@@ -24,7 +25,7 @@ class LoadClip:
         self.rendered_mosaic = rendered_mosaic
         self._read = read_frames if cache is None else FrameCache(**cache).read
 
-    def __call__(self, results: dict) -> dict:
+    def transform(self, results: dict) -> dict:
         meta: ClipMetadata = results['meta']
         window = results['start'], results['stop']
         gt = self._read(meta.video_path, *window)

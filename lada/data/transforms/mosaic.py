@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from mmcv.transforms import BaseTransform
 
 from lada.data.transforms.geometry import resize, zero_pads
 from lada.errors import LadaError
@@ -11,7 +12,7 @@ from lada.registry import TRANSFORMS
 
 
 @TRANSFORMS.register_module()
-class DrawMosaic:
+class DrawMosaic(BaseTransform):
     """Make ``inputs`` from ``gt``, unless a stored mosaic was loaded; ``mask`` becomes the pixels
     of drawn blocks.
 
@@ -19,9 +20,15 @@ class DrawMosaic:
     the input.
 
     Args:
-        stored_look: draw the look that the metadata holds instead of a random one.
-        size_scale, mod_probs, rect_ratio_range, feather_prob, feather_scale: see
-            :func:`lada.mosaic.random_look`, whose defaults stand for None.
+        stored_look: draw the look that the metadata holds instead of a random one; then the other
+            arguments have no effect. None for one of these: the default of
+            :func:`lada.mosaic.random_look`.
+        size_scale: limits of the factor between the clip's base block size and that of the mosaic.
+        mod_probs: how likely each kind of block is, by its name (see
+            :class:`~lada.mosaic.MosaicLook`).
+        rect_ratio_range: limits of width over height of wide blocks.
+        feather_prob: how often the mosaic's edge is feathered, 0 to 1.
+        feather_scale: limits of the size of the feathering box in blocks.
     """
 
     def __init__(
@@ -43,7 +50,7 @@ class DrawMosaic:
         }
         self.options = {name: value for name, value in options.items() if value is not None}
 
-    def __call__(self, results: dict) -> dict:
+    def transform(self, results: dict) -> dict:
         meta, pads = results['meta'], results['pads']
         look = meta.mosaic
         if 'inputs' not in results:

@@ -3,18 +3,19 @@
 import cv2
 import numpy as np
 import torch
+from mmcv.transforms import BaseTransform
 
 from lada.data.data_sample import DataSample
 from lada.registry import TRANSFORMS
 
 
 @TRANSFORMS.register_module()
-class PackClip:
+class PackClip(BaseTransform):
     """Return the sample: ``inputs`` (T, 3, H, W) uint8 tensor and ``data_samples``, a
     :class:`DataSample`.
     """
 
-    def __call__(self, results: dict) -> dict:
+    def transform(self, results: dict) -> dict:
         meta = results['meta']
         sample = DataSample(
             gt_img=_channels_first(results['gt']),
@@ -38,5 +39,5 @@ class PackClip:
 def _channels_first(frames: np.ndarray) -> torch.Tensor:
     planes = np.empty((len(frames), 3, *frames.shape[1:3]), np.uint8)
     for frame, (red, green, blue) in zip(frames, planes, strict=True):
-        cv2.split(frame, (red, green, blue))  # several times faster than a transposed copy
+        cv2.split(frame, (red, green, blue))  # faster than a transposed copy
     return torch.from_numpy(planes)

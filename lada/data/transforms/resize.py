@@ -1,12 +1,14 @@
 """Bringing a clip to the size the network takes."""
 
+from mmcv.transforms import BaseTransform
+
 from lada.data.transforms.geometry import resize, zero_pads
 from lada.errors import LadaError
 from lada.registry import TRANSFORMS
 
 
 @TRANSFORMS.register_module()
-class ResizeClip:
+class ResizeClip(BaseTransform):
     """Resize ``inputs`` to ``size`` and ``gt`` and ``mask`` to ``size * scale``; the padding
     becomes exact zeros.
 
@@ -22,7 +24,7 @@ class ResizeClip:
             raise LadaError(f'ResizeClip: size {size} and scale {scale} must be at least 1')
         self.height, self.width, self.scale = height, width, scale
 
-    def __call__(self, results: dict) -> dict:
+    def transform(self, results: dict) -> dict:
         large = self.height * self.scale, self.width * self.scale
         small = self.height, self.width
         gt, mask = results['gt'], results['mask']

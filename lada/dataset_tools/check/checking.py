@@ -12,10 +12,11 @@ from pathlib import Path
 
 from lada.data import ClipMetadata
 from lada.dataset_tools.inventory import BadClip, DatasetReader, metadata_folders
-from lada.dataset_tools.layout import SPLIT_FOLDER, counted, printable
 from lada.dataset_tools.locking import only_run
 from lada.dataset_tools.workers import Watch, worker_pool
 from lada.errors import LadaError
+from lada.folders import SPLIT_FOLDER
+from lada.text import counted, one_line, printable
 from lada.video import iter_frames
 
 QUARANTINE_FOLDER = 'quarantine'
@@ -48,8 +49,12 @@ def check_dataset(root: Path, workers: int = 1) -> tuple[int, list[Problem]]:
     Every file must be there and decode to its end, frame counts and sizes of video, mask and
     metadata must agree, masks must not be empty, no two clips may show the same frames, and no file
     may lack its metadata. Raises LadaError if there is no dataset or if it is empty.
+
+    Args:
+        root: of the dataset.
+        workers: clips decoded at the same time.
     """
-    problems, sound, owned = _look(root)
+    problems, sound, owned = _without_decoding(root)
     total = len(problems) + len(sound)
     if total == 0:
         raise LadaError(f'an empty dataset: {printable(root)} holds no clips; create some first')
@@ -72,11 +77,17 @@ def check_dataset(root: Path, workers: int = 1) -> tuple[int, list[Problem]]:
 
 
 def check_clip(metadata: Path, root: Path, watch: Watch) -> ClipCheck:
-    """Decode a clip's files and compare them with its metadata (runs in a worker)."""
+    """Decode a clip's files and compare them with its metadata (runs in a worker).
+
+    Args:
+        metadata: the JSON file.
+        root: of the dataset, which no path may leave.
+        watch: is told of each frame.
+    """
     try:
         clip = ClipMetadata.from_file(metadata, root)
     except LadaError as error:
-        return ClipCheck(('metadata', _sentence(error)))
+        return ClipCheck(('metadata', one_line(error)))
     digest = hashlib.sha256()
     masked, frames, size = False, 0, None
     try:
@@ -117,7 +128,7 @@ def check_clip(metadata: Path, root: Path, watch: Watch) -> ClipCheck:
             if problem is not None:
                 return ClipCheck(problem)
     except LadaError as error:
-        return ClipCheck(('undecodable', _sentence(error)))
+        return ClipCheck(('undecodable', one_line(error)))
     if frames != clip.frames_count or size is None:
         return ClipCheck(
             (
@@ -180,13 +191,17 @@ def quarantine(root: Path, problems: list[Problem]) -> int:
     Files that a sound clip uses stay. Nothing is overwritten: a name that is taken gets a number.
     What goes where is logged before it goes, for :func:`restore`; after a kill, checking again
     moves the rest.
+
+    Args:
+        root: of the dataset.
+        problems: as :func:`check_dataset` returns them.
     """
     moves = []
     with only_run(root):
         _refuse_unfinished_split(root)
         bad = {problem.clip for problem in problems if problem.orphan is None}
         orphans = {problem.orphan for problem in problems}
-        _, sound, _ = _look(root)
+        _, sound, _ = _without_decoding(root)
         reader = DatasetReader(root)
         needed = set()
         for stem, metadata in sound:
@@ -282,7 +297,7 @@ def as_json(root: Path, total: int, problems: list[Problem]) -> dict:
     return {'root': str(root), 'clips': total, 'problems': [asdict(p) for p in problems]}
 
 
-def _look(root: Path) -> tuple[list[Problem], list[tuple[str, str]], set[str]]:
+def _without_decoding(root: Path) -> tuple[list[Problem], list[tuple[str, str]], set[str]]:
     """Return problems seen without decoding, (stem, metadata) of the other clips, and the files
     that have metadata.
     """
@@ -325,7 +340,3 @@ def _free_name(path: Path) -> Path:
 
 def _size(shape: tuple[int, ...]) -> str:
     return f'{shape[1]}x{shape[0]}'
-
-
-def _sentence(error: Exception) -> str:
-    return ' '.join(str(error).split())

@@ -11,12 +11,13 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from lada.dataset_tools.create.sources import file_sha256
+from lada.dataset_tools.check.sheets import encode_png, write_text
 from lada.dataset_tools.frame_hashes import VIEWS, near_matches, similarity, view_hashes
 from lada.dataset_tools.inventory import Clip, Inventory, take_inventory
-from lada.dataset_tools.layout import counted, printable
 from lada.dataset_tools.workers import Watch, worker_pool
 from lada.errors import LadaError
+from lada.files import file_sha256
+from lada.text import counted, printable
 from lada.video import iter_frames, read_frames
 
 TRAIN_VIEWS, VAL_VIEWS = (0, 1), (0, 1, 2, 3)
@@ -25,7 +26,7 @@ QUERY_FRAMES = 8
 LEAST_SIMILARITY = 0.9
 TABLE_ROWS = 200
 SHEET_ROWS, SHEET_SIDE, SHEET_LABEL = 40, 240, 36
-LABEL_LETTERS = 36
+LABEL_LETTERS, LABEL_SCALE = 36, 0.36
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,10 @@ def find_leaks(
     on both sides.
 
     Raises LadaError if a side is missing, empty, or holds clips that cannot be read.
+
+    Args:
+        train_root, val_root: of the two datasets.
+        workers: clips decoded at the same time.
     """
     if train_root.resolve() == val_root.resolve():
         raise LadaError(
@@ -61,7 +66,7 @@ def find_leaks(
     for leak in _shared_content(train, val):
         leaks.setdefault((leak.train, leak.val), leak)
     with worker_pool(workers) as run:
-        for leak in _shared_looks(train, val, run):
+        for leak in _shared_frames(train, val, run):
             leaks.setdefault((leak.train, leak.val), leak)
     found = sorted(leaks.values(), key=lambda leak: (leak.reason, leak.val, leak.train))
     return found, {'train': len(train.clips), 'val': len(val.clips)}
@@ -130,18 +135,23 @@ class _Hashes(NamedTuple):
 def hash_frames(
     path: Path, views: tuple[int, ...], count: int | None, watch: Watch
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return hashes of a clip's frames, their frames and views: of all frames, or of ``count``
-    spread evenly.
+    """Return hashes of a clip's frames, their frames and views.
 
     Of frames that look the same the first counts. Runs in a worker.
+
+    Args:
+        path: video file.
+        views: numbers of entries in ``VIEWS``.
+        count: how many frames, spread evenly; None for all.
+        watch: is told of each frame.
     """
-    looks: dict[int, tuple[int, list[int]]] = {}
+    different: dict[int, tuple[int, list[int]]] = {}
     for number, frame in enumerate(iter_frames(path)):
         hashes = view_hashes(frame, views)
         if hashes:
-            looks.setdefault(hashes[0], (number, hashes))
+            different.setdefault(hashes[0], (number, hashes))
         watch.frames_done(1)
-    kept = list(looks.values())
+    kept = list(different.values())
     if count is not None and len(kept) > count:
         kept = [kept[i] for i in np.linspace(0, len(kept) - 1, count).round().astype(int)]
     return (
@@ -151,7 +161,7 @@ def hash_frames(
     )
 
 
-def _shared_looks(train: Inventory, val: Inventory, run: Callable) -> Iterator[Leak]:
+def _shared_frames(train: Inventory, val: Inventory, run: Callable) -> Iterator[Leak]:
     base, queries = (
         _all_hashes(train, TRAIN_VIEWS, None, run),
         _all_hashes(val, VAL_VIEWS, QUERY_FRAMES, run),
@@ -219,6 +229,10 @@ def as_json(leaks: list[Leak], counts: dict[str, int]) -> dict:
 def contact_sheet(leaks: list[Leak], train_root: Path, val_root: Path) -> bytes:
     """Return a PNG with one row per pair, at most SHEET_ROWS: the training frame left, the
     validation frame right.
+
+    Args:
+        leaks: pairs to show.
+        train_root, val_root: of the two datasets.
     """
     sides = [
         {clip.stem: clip for clip in take_inventory(root).clips} for root in (train_root, val_root)
@@ -239,18 +253,12 @@ def contact_sheet(leaks: list[Leak], train_root: Path, val_root: Path) -> bytes:
             row[SHEET_LABEL : SHEET_LABEL + height, left : left + width] = cv2.resize(
                 frame, (width, height), interpolation=cv2.INTER_AREA
             )
-            _write(row, f'{side}: {_shortened(stem, LABEL_LETTERS - len(side))}', left + 2, 13)
-        _write(row, _shortened(f'{leak.reason}: {leak.detail}', 2 * LABEL_LETTERS), 2, 29)
+            label = f'{side}: {_shortened(stem, LABEL_LETTERS - len(side))}'
+            write_text(row, label, left + 2, 13, LABEL_SCALE)
+        label = _shortened(f'{leak.reason}: {leak.detail}', 2 * LABEL_LETTERS)
+        write_text(row, label, 2, 29, LABEL_SCALE)
         rows.append(row)
-    _, png = cv2.imencode('.png', cv2.cvtColor(np.vstack(rows), cv2.COLOR_RGB2BGR))
-    return png.tobytes()
-
-
-def _write(picture: np.ndarray, text: str, x: int, y: int) -> None:
-    ascii_text = text.encode('ascii', 'replace').decode()
-    cv2.putText(
-        picture, ascii_text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, 0.36, (0, 0, 0), 1, cv2.LINE_AA
-    )
+    return encode_png(np.vstack(rows))
 
 
 def _shortened(text: str, letters: int) -> str:

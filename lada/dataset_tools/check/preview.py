@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 
 from lada.data import ClipDraw, MosaicVideoDataset
+from lada.dataset_tools.check.sheets import encode_png, write_text
 from lada.errors import LadaError
 from lada.files import write_atomically
 
@@ -14,10 +15,14 @@ GAP, LABEL_HEIGHT = 4, 18
 
 
 def contact_sheet(dataset: MosaicVideoDataset, count: int, epoch: int = 0) -> np.ndarray:
-    """Return the middle frames of ``count`` samples, spread over the dataset, one row a clip:
-    input, truth, mask.
+    """Return the middle frames of some samples, one row a clip: input, truth, mask.
 
     (H, W, 3) uint8 RGB; each row is labelled with the clip's stem and frame number.
+
+    Args:
+        dataset: as training uses it.
+        count: how many clips, spread over the dataset.
+        epoch: each has other mosaics.
     """
     if count < 1:
         raise LadaError(f'not a number of clips: {count}; use at least 1')
@@ -29,9 +34,13 @@ def contact_sheet(dataset: MosaicVideoDataset, count: int, epoch: int = 0) -> np
 def write_contact_sheet(
     path: Path, dataset: MosaicVideoDataset, count: int, epoch: int = 0
 ) -> None:
-    """Write :func:`contact_sheet` as a PNG file."""
-    sheet = cv2.cvtColor(contact_sheet(dataset, count, epoch), cv2.COLOR_RGB2BGR)
-    write_atomically(path, cv2.imencode('.png', sheet)[1].tobytes())
+    """Write :func:`contact_sheet` as a PNG file.
+
+    Args:
+        path: file to write.
+        dataset, count, epoch: see :func:`contact_sheet`.
+    """
+    write_atomically(path, encode_png(contact_sheet(dataset, count, epoch)))
 
 
 def _rows(sample: dict) -> Iterator[np.ndarray]:
@@ -45,9 +54,6 @@ def _rows(sample: dict) -> Iterator[np.ndarray]:
     gap = np.full((len(truth), GAP, 3), 255, np.uint8)
     pictures = np.concatenate([seen, gap, truth, gap, mask], axis=1)
     label = np.full((LABEL_HEIGHT, pictures.shape[1], 3), 255, np.uint8)
-    text = f'{data.key}, frame {data.clip_start + middle}'.encode('ascii', 'replace').decode()
-    cv2.putText(
-        label, text, (4, LABEL_HEIGHT - 5), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (0, 0, 0), 1, cv2.LINE_AA
-    )
+    write_text(label, f'{data.key}, frame {data.clip_start + middle}', 4, LABEL_HEIGHT - 5, 0.4)
     yield label
     yield pictures

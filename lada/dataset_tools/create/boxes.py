@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lada.dataset_tools.layout import printable
 from lada.errors import LadaError
+from lada.text import printable
 
 LONGEST_GAP = 15
 """Frames that a track may skip: boxes between are interpolated. A longer gap ends it, and a new one
@@ -103,7 +103,7 @@ def _without_gaps(boxes: dict[int, list[float]]) -> list[BoxTrack]:
     values = np.array([boxes[frame] for frame in frames])
     tracks = []
     for part in np.split(np.arange(len(frames)), np.flatnonzero(np.diff(frames) > LONGEST_GAP) + 1):
-        every = np.arange(frames[part[0]], frames[part[-1]] + 1)
+        every = np.arange(int(frames[part[0]]), int(frames[part[-1]]) + 1)
         between = np.stack(
             [np.interp(every, frames[part], values[part, side]) for side in range(4)], axis=1
         )

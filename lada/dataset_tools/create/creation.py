@@ -11,22 +11,23 @@ from pathlib import Path
 
 from lada.dataset_tools.create.boxes import load_tracks
 from lada.dataset_tools.create.cutting import cut_clips
-from lada.dataset_tools.create.duplicates import Look, LookIndex
+from lada.dataset_tools.create.duplicates import Fingerprint, FingerprintIndex
 from lada.dataset_tools.create.planning import CreationSettings, plan_clips, survey
 from lada.dataset_tools.create.sources import (
     WHOLE,
     Shard,
     Source,
     SourceIndex,
-    file_sha256,
     find_videos,
     name_sources,
     size_of,
 )
-from lada.dataset_tools.layout import counted, mask_path, metadata_path, printable, video_path
 from lada.dataset_tools.locking import only_run
 from lada.dataset_tools.workers import Watch, worker_pool
 from lada.errors import LadaError
+from lada.files import file_sha256
+from lada.folders import mask_path, metadata_path, video_path
+from lada.text import counted, one_line, printable
 
 STAGING_FOLDER = '.creating'
 
@@ -43,13 +44,13 @@ class SourceResult:
     frames: int = 0
     dropped: Counter = field(default_factory=Counter)
     error: str | None = None
-    looks: list[Look] = field(default_factory=list)
+    fingerprints: list[Fingerprint] = field(default_factory=list)
     lengths: dict[str, int] = field(default_factory=dict)
     """Frames of each clip, by its stem."""
 
     def drop(self, stem: str, reason: str) -> None:
         """Take a clip out of the account."""
-        self.looks = [look for look in self.looks if look.stem != stem]
+        self.fingerprints = [each for each in self.fingerprints if each.stem != stem]
         self.frames -= self.lengths.pop(stem)
         self.clips -= 1
         self.dropped[reason] += 1
@@ -76,14 +77,22 @@ def create_dataset(
     say: Callable[[str], None] = print,
     shard: Shard = WHOLE,
 ) -> list[SourceResult]:
-    """Cut the videos among ``inputs`` into clips below ``root``; returns what became of each
-    unfinished source.
+    """Cut videos into clips; returns what became of each unfinished source.
 
     Finished sources are listed in an index in ``root`` and skipped, finished clips of others are
-    kept, so a run that was stopped at any point costs at most the clips being written. With a
-    ``shard`` only its part of the sorted inputs is worked on; any number of shards may fill one
-    root at the same time. A source that cannot be used is reported and does not stop the rest.
-    Raises LadaError when an input does not exist or nothing could be created.
+    kept, so a run that was stopped at any point costs at most the clips being written. A source
+    that cannot be used is reported and does not stop the rest. Raises LadaError when an input does
+    not exist or nothing could be created.
+
+    Args:
+        inputs: video files, and folders that are searched for some.
+        root: folder of the dataset.
+        settings: what is cut.
+        workers: sources worked on at the same time.
+        dry_run: write nothing.
+        say: called with each line of the report.
+        shard: which part of the sorted inputs to work on; any number of shards may fill one root at
+            the same time.
     """
     paths = find_videos(inputs)
     if not 0 <= shard.index < shard.count:
@@ -123,9 +132,9 @@ def _create(
         say(f'shard {shard.index} of {shard.count}: {counted(len(paths), "file")}')
         if not paths:
             return []
-    seen = LookIndex()
+    seen = FingerprintIndex()
     for sha256, entry in index.finished.items():
-        seen.add(sha256, (Look(*look) for look in entry.get('looks', ())))
+        seen.add(sha256, (Fingerprint(*each) for each in entry.get('looks', ())))
     with worker_pool(workers) as run:
         sources = _hash_sources(paths, index, run, results, say, shared_names)
         skipped = [s for s in sources if s.sha256 in index.finished]
@@ -141,7 +150,10 @@ def _create(
             say(result.line())
             if result.error is None and staging is not None:
                 index.add(
-                    result.source, clips=result.clips, dropped=result.dropped, looks=result.looks
+                    result.source,
+                    clips=result.clips,
+                    dropped=result.dropped,
+                    looks=result.fingerprints,  # the name they have in the index of old datasets
                 )
     _summarise(results, len(skipped), say)
     if not skipped and not any(r.clips for r in results):
@@ -151,19 +163,19 @@ def _create(
     return results
 
 
-def _drop_duplicates(result: SourceResult, seen: LookIndex, root: Path | None) -> None:
+def _drop_duplicates(result: SourceResult, seen: FingerprintIndex, root: Path | None) -> None:
     """Remove clips that look like ones before them. Sources arrive in order, so that the outcome is
     always the same.
     """
-    for look in result.looks:
-        original = seen.match(result.source.sha256, look)
+    for each in result.fingerprints:
+        original = seen.match(result.source.sha256, each)
         if original is None:
-            seen.add(result.source.sha256, [look])
+            seen.add(result.source.sha256, [each])
             continue
         if root is not None:  # the metadata first: without it the rest is no clip
             for path in (metadata_path, video_path, mask_path):
-                path(root, look.stem).unlink(missing_ok=True)
-        result.drop(look.stem, 'duplicate of another clip')
+                path(root, each.stem).unlink(missing_ok=True)
+        result.drop(each.stem, 'duplicate of another clip')
 
 
 def _hash_sources(
@@ -208,8 +220,14 @@ def hash_source(path: Path, watch: Watch) -> tuple[str | None, str | None]:
 def work_on_source(
     source: Source, root: Path, settings: CreationSettings, staging: Path | None, watch: Watch
 ) -> SourceResult:
-    """Survey a source and, given ``staging``, cut the clips that are still missing (runs in a
-    worker).
+    """Survey a source and cut the clips that are still missing (runs in a worker).
+
+    Args:
+        source: the video.
+        root: folder of the dataset.
+        settings: what is cut.
+        staging: folder for unfinished files; None writes nothing.
+        watch: is told of frames and clips.
     """
     result = SourceResult(source)
     try:
@@ -218,10 +236,10 @@ def work_on_source(
         result.clips, result.shots = len(clips), len(found.shots)
         result.lengths = {clip.stem(source): clip.shot.stop - clip.shot.start for clip in clips}
         result.frames = sum(result.lengths.values())
-        result.looks = [
-            Look(clip.stem(source), clip.within, *clip.looks_like)
+        result.fingerprints = [
+            Fingerprint(clip.stem(source), clip.within, *clip.hash_pair)
             for clip in clips
-            if clip.looks_like
+            if clip.hash_pair
         ]
         if staging is not None:
             missing = [
@@ -233,9 +251,9 @@ def work_on_source(
     except InterruptedError:
         raise
     except (LadaError, OSError) as error:
-        result.error = ' '.join(str(error).split())
+        result.error = one_line(error)
         result.clips = result.frames = 0
-        result.looks = []
+        result.fingerprints = []
     return result
 
 

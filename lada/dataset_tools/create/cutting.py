@@ -13,10 +13,11 @@ from lada.dataset_tools.create.boxes import BoxTrack
 from lada.dataset_tools.create.planning import CreationSettings, PlannedClip, Survey
 from lada.dataset_tools.create.sources import Source
 from lada.dataset_tools.create.trajectories import MovingRegion, fill_outline
-from lada.dataset_tools.create.windows import SMALLEST_SIDE, follow, square_padding, window_side
-from lada.dataset_tools.layout import mask_path, metadata_path, video_path
-from lada.dataset_tools.randomness import keyed_rng
+from lada.dataset_tools.create.windows import follow, window_side
+from lada.folders import mask_path, metadata_path, video_path
 from lada.mosaic import base_block_sizes
+from lada.mosaic.crops import SMALLEST_SIDE, square_padding
+from lada.randomness import keyed_rng
 from lada.video import VideoWriter, clip_encoding, iter_frames, mask_encoding
 
 COVERAGE = 0.14, 0.36
@@ -83,11 +84,19 @@ def cut_clips(
     staging: Path,
     seen: Callable[[int], None] = lambda frames: None,
 ) -> Iterator[PlannedClip]:
-    """Write ``clips`` into the dataset at ``root`` and yield each when it is complete.
+    """Write clips into the dataset and yield each when it is complete.
 
-    All clips of one stretch of frames are written while its frames are read once. Files are written
-    below ``staging``, on the same file system, and moved to their places when complete, the
-    metadata last: a clip with metadata is whole.
+    All clips of one stretch of frames are written while its frames are read once. Files are moved
+    to their places when complete, the metadata last: a clip with metadata is whole.
+
+    Args:
+        source: the video.
+        found: what surveying it gave.
+        clips: which to write, sorted by their frames.
+        settings: what is cut.
+        root: folder of the dataset.
+        staging: folder for unfinished files, on the same file system.
+        seen: is told of each frame.
     """
     for shot, group in groupby(clips, key=lambda clip: clip.shot):
         yield from _cut_stretch(source, found, shot, list(group), settings, root, staging, seen)
@@ -167,10 +176,14 @@ def _open_clip(
 def random_region(
     rng: np.random.Generator, frame_shape: tuple[int, int], size_range: tuple[float, float]
 ) -> MovingRegion:
-    """Return a region whose diameter is log-uniform in ``size_range``, a fraction of the frame's
-    short side.
+    """Return a region whose diameter is log-uniform.
 
     Where that is too little for the smallest crop, it is enlarged to cover enough of it.
+
+    Args:
+        rng: source of its shape and motion.
+        frame_shape: height and width in pixels.
+        size_range: limits of the diameter as a fraction of the frame's short side.
     """
     short = min(frame_shape)
     diameter = short * np.exp(rng.uniform(*np.log(size_range)))

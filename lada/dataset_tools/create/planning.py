@@ -1,4 +1,4 @@
-"""Which clips a source video gives: one look through its frames, then a pure function of what was
+"""Which clips a source video gives: one pass over its frames, then a pure function of what was
 seen.
 """
 
@@ -15,8 +15,9 @@ import numpy as np
 from lada.dataset_tools.create.boxes import BoxTrack, load_tracks
 from lada.dataset_tools.create.sources import VIDEO_SUFFIXES, Source
 from lada.dataset_tools.create.statistics import FrameStatistics
-from lada.dataset_tools.layout import clip_stem, printable
 from lada.errors import LadaError
+from lada.folders import clip_stem
+from lada.text import printable
 from lada.video import iter_frames, probe
 from lada.video.shots import Shot, ShotFinder, cut_into_pieces, thumbnail
 
@@ -79,7 +80,7 @@ class PlannedClip(NamedTuple):
     number: int
     shot: Shot
     region: int
-    looks_like: tuple[int, int] | None = None
+    hash_pair: tuple[int, int] | None = None
     """Perceptual hashes of the frames at the start and in the middle of its stretch; None where a
     frame is flat.
     """
@@ -92,7 +93,7 @@ class PlannedClip(NamedTuple):
 
 @dataclass(frozen=True)
 class Survey:
-    """What one look through a source found."""
+    """What was found in one pass over a source."""
 
     frame_shape: tuple[int, int]
     fps: Fraction
@@ -111,11 +112,15 @@ class Survey:
 def survey(
     source: Source, settings: CreationSettings, seen: Callable[[int], None] = lambda frames: None
 ) -> Survey:
-    """Look through all frames of a source, one at a time. ``seen`` is told how many more frames
-    were looked at.
+    """Go through all frames of a source, one at a time.
 
     Raises LadaError (VideoError) for a file that cannot be read to its end or whose mask video does
     not fit.
+
+    Args:
+        source: the video.
+        settings: name masks or boxes, where there are any.
+        seen: is told how many more frames were gone through.
     """
     fps = probe(source.path).fps
     mask_path = find_mask(settings.mask_dir, source.path) if settings.mask_dir is not None else None

@@ -1,15 +1,14 @@
 """The source videos of a dataset: finding them, naming them, remembering which are finished."""
 
-import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from lada.dataset_tools.layout import printable
 from lada.errors import LadaError
+from lada.text import printable
 
 VIDEO_SUFFIXES = frozenset(
     {
@@ -105,26 +104,19 @@ def size_of(path: Path) -> int:
         return 0
 
 
-def file_sha256(path: Path, stopped: Callable[[], bool] = lambda: False) -> str:
-    """Return the SHA-256 of a file's content, in hexadecimal digits."""
-    digest = hashlib.sha256()
-    with open(path, 'rb', buffering=0) as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-            if stopped():
-                raise InterruptedError(f'stopped while reading {printable(path)}')
-    return digest.hexdigest()
-
-
 def name_sources(
     hashed: Iterable[tuple[Path, str]], known: dict[str, str], shared_names: Iterable[str] = ()
 ) -> tuple[list[Source], list[tuple[Path, Path]]]:
     """Give every source the name its clips carry: the file's name.
 
-    A further file of the same name but other content gets a piece of its hash into the name; so
-    does every file named in ``shared_names``, names that several shards may meet. ``known`` maps
-    the hashes of sources of earlier runs to their names. Returns the sources, and pairs (path, path
-    of the same content).
+    A further file of the same name but other content gets a piece of its hash into the name.
+    Returns the sources, and pairs (path, path of the same content).
+
+    Args:
+        hashed: paths and their SHA-256.
+        known: names of sources of earlier runs, by their hashes.
+        shared_names: names that several shards may meet; their files get a piece of their hash into
+            the name, too.
     """
     taken = {name: sha256 for sha256, name in known.items()}
     shared_names = set(shared_names)

@@ -30,7 +30,12 @@ class FrameStatistics:
     _before: np.ndarray | None = None
 
     def add(self, frame: np.ndarray, thumbnail: np.ndarray) -> None:
-        """Take the next frame and a small version of it, (H, W, 3) uint8 RGB."""
+        """Take the next frame.
+
+        Args:
+            frame: (H, W, 3) uint8 RGB.
+            thumbnail: the same, smaller.
+        """
         gray = cv2.cvtColor(thumbnail, cv2.COLOR_RGB2GRAY)
         if len(self.light) % EVERY == 0:
             self.blur.append(blurriness(frame))

@@ -13,8 +13,12 @@ class MovingRegion:
     """An ellipse or a polygon whose place, angle and outline change smoothly with time.
 
     The centre follows a phase-modulated sine along each axis and so stays inside the frame; radii
-    swell by some percent. ``diameter`` is the diameter in pixels of a circle of about the same
-    area.
+    swell by some percent.
+
+    Args:
+        rng: source of its shape and motion.
+        frame_shape: height and width in pixels.
+        diameter: in pixels, of a circle of about the same area.
     """
 
     def __init__(self, rng: np.random.Generator, frame_shape: tuple[int, int], diameter: float):
@@ -28,7 +32,7 @@ class MovingRegion:
         self._omega = np.minimum(speed / np.maximum(self._range, 1), 4.0)
         self._phase = rng.uniform(0, 2 * np.pi, (2, 2))
         self._sway = rng.uniform(0.5, 2.0, 2)
-        self._turn = rng.uniform(0, 2 * np.pi), rng.uniform(-0.8, 0.8)
+        self._rotation = rng.uniform(0, 2 * np.pi), rng.uniform(-0.8, 0.8)
         if rng.random() < 0.5:
             count, aspect = ELLIPSE_POINTS, rng.uniform(1.0, 1.5)
             angles = np.arange(count) * (2 * np.pi / count)
@@ -53,7 +57,7 @@ class MovingRegion:
         """Return the outline's points (K, 2) as x, y in pixels of the frame."""
         sway = 0.6 * np.sin(self._sway * seconds + self._phase[1])
         centre = self._middle + self._range * np.sin(self._omega * seconds + self._phase[0] + sway)
-        angle = self._turn[0] + self._turn[1] * seconds
+        angle = self._rotation[0] + self._rotation[1] * seconds
         cos, sin = np.cos(angle), np.sin(angle)
         rate, phase = self._swell
         points = self._unit * (1 + 0.08 * np.sin(rate * seconds + phase))[:, None]
@@ -67,8 +71,12 @@ def polygon_area(points: np.ndarray) -> float:
 
 
 def fill_outline(points: np.ndarray, shape: tuple[int, int], offset: tuple[int, int]) -> np.ndarray:
-    """Return the mask (H, W) uint8, 0 or 255, of an outline in a window whose top-left corner is
-    ``offset`` (y, x).
+    """Return the mask (H, W) uint8, 0 or 255, of an outline in a window.
+
+    Args:
+        points: (K, 2) x, y in pixels of the frame.
+        shape: height and width of the window.
+        offset: the window's top left corner (y, x) in the frame.
     """
     mask = np.zeros(shape, np.uint8)
     local = (points - np.array(offset[::-1])) * (1 << SUBPIXEL_BITS)

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-SMALLEST_SIDE = 128
-"""Crops below this many pixels teach little; a smaller frame is taken whole."""
+from lada.mosaic.crops import SMALLEST_SIDE, smoothed
+
 SIDE_STEP = 8
 """Windows are a multiple of this many pixels, which every codec and subsampling divides."""
 MARGIN = 0.04
@@ -14,11 +14,14 @@ MARGIN = 0.04
 def window_side(
     extents: np.ndarray, area: float, coverage: float, frame_shape: tuple[int, int]
 ) -> int:
-    """Return the side in pixels of a square window.
+    """Return the side in pixels of a square window around a region.
 
-    The region, ``area`` pixels large on average, covers about ``coverage`` of the window; its
-    largest extent (of the (T, 4) boxes top, left, bottom, right) fits with its margin. The window
-    is not larger than the frame's longer side.
+    Args:
+        extents: (T, 4) boxes top, left, bottom, right of the region, the largest of which fits with
+            its margin.
+        area: of the region in pixels, on average.
+        coverage: share of the window that the region is to cover.
+        frame_shape: height and width in pixels; the window is not larger than the longer side.
     """
     largest = float(np.max(extents[:, 2:] - extents[:, :2]))
     side = max(
@@ -31,35 +34,25 @@ def window_side(
 def follow(
     boxes: np.ndarray, side: int, frame_shape: tuple[int, int], fps: float, rng: np.random.Generator
 ) -> np.ndarray:
-    """Return the window's top-left corners (T, 2), y and x, for a region with boxes (T, 4) top,
-    left, bottom, right.
+    """Return the window's top left corners (T, 2), y and x.
 
     The window follows a smoothed path of the region and wanders around it, so that the region moves
     within the crop, but never leaves it; near the frame's edge the window stops.
+
+    Args:
+        boxes: (T, 4) top, left, bottom, right of the region.
+        side: the window's, in pixels.
+        frame_shape: height and width in pixels.
+        fps: frames a second.
+        rng: source of how the window wanders.
     """
     size = np.minimum(side, frame_shape)
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2
     seconds = np.arange(len(boxes)) / fps
     rate, phase = rng.uniform(0.8, 2.2, 2), rng.uniform(0, 2 * np.pi, 2)
     wander = 0.12 * side * np.sin(rate * seconds[:, None] + phase)
-    corners = _smooth(centres, max(1, round(fps))) + wander - size / 2
+    corners = smoothed(centres, max(1, round(fps))) + wander - size / 2
     slack = np.maximum(size - (boxes[:, 2:] - boxes[:, :2]), 0)
     margin = np.minimum(MARGIN * side, slack / 2)
     corners = np.clip(corners, boxes[:, 2:] + margin - size, np.maximum(boxes[:, :2] - margin, 0))
     return np.clip(np.round(corners), 0, np.array(frame_shape) - size).astype(int)
-
-
-def square_padding(shape: tuple[int, int], side: int) -> tuple[int, int, int, int]:
-    """Return the rows and columns (top, bottom, left, right) that centre ``shape`` in a square."""
-    rows, columns = side - shape[0], side - shape[1]
-    return rows // 2, rows - rows // 2, columns // 2, columns - columns // 2
-
-
-def _smooth(values: np.ndarray, radius: int) -> np.ndarray:
-    """Return the centred moving average of (T, 2) values over ``2 * radius + 1`` samples, ends
-    repeated.
-    """
-    padded = np.pad(values, ((radius + 1, radius), (0, 0)), mode='edge')
-    sums = np.cumsum(padded, axis=0)
-    width = 2 * radius + 1
-    return (sums[width:] - sums[:-width]) / width

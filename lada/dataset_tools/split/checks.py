@@ -4,11 +4,12 @@ import os
 from dataclasses import fields
 from pathlib import Path
 
-from lada.dataset_tools.layout import SPLIT_FOLDER, human_bytes, printable
 from lada.dataset_tools.split.manifest import Manifest, SplitArguments
 from lada.dataset_tools.split.plan import SplitPlan
 from lada.dataset_tools.split.transfer import nearest_existing, same_file_system
 from lada.errors import LadaError
+from lada.folders import SPLIT_FOLDER
+from lada.text import human_bytes, printable
 
 FREE_SPACE_MARGIN = 1.02
 RECORD_BYTES = 100

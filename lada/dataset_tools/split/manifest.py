@@ -3,16 +3,15 @@ clip.
 """
 
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from lada import __version__
 from lada.dataset_tools.inventory import ClipFile
-from lada.dataset_tools.layout import printable
 from lada.errors import LadaError
-from lada.files import naming, sync_folder
+from lada.files import naming, whole_file
+from lada.text import printable
 
 MANIFEST_NAME = 'split-manifest.jsonl'
 FORMAT = 1
@@ -105,8 +104,12 @@ class Manifest:
         return Manifest(self.val_root, self.runs[:-1], kept)
 
     def write(self, path: Path, temporary: Path, side: Side = 'train') -> None:
-        """Write the copy for ``side``'s root, whole or not at all; ``temporary`` is on the same
-        file system.
+        """Write one of the two copies, whole or not at all.
+
+        Args:
+            path: of the copy.
+            temporary: name to use until it is complete, on the same file system.
+            side: which root the copy is for.
         """
         header = {
             'lada_split': FORMAT,
@@ -119,16 +122,11 @@ class Manifest:
         for entry in self.entries:
             header[f'{entry.side}_clips'] += 1
         encode = json.JSONEncoder(separators=(',', ':')).encode
-        with naming(path), open(temporary, 'w', encoding='ascii') as file:
-            file.write(encode(header) + '\n')
+        with naming(path), whole_file(path, temporary) as file:
+            file.write(f'{encode(header)}\n'.encode('ascii'))
             for e in sorted(self.entries, key=lambda entry: entry.stem):
-                file.write(
-                    encode([e.stem, e.group, e.name, e.source, e.side, e.run, e.files]) + '\n'
-                )
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        sync_folder(path.parent)
+                line = encode([e.stem, e.group, e.name, e.source, e.side, e.run, e.files])
+                file.write(f'{line}\n'.encode('ascii'))
 
     @classmethod
     def read(cls, path: Path) -> 'Manifest':

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lada.dataset_tools.inventory import Clip, Inventory
-from lada.dataset_tools.layout import counted, human_bytes, human_seconds, printable
 from lada.dataset_tools.split.manifest import Entry, Manifest, Side, SplitArguments
 from lada.dataset_tools.split.selection import choose, draw_order, group_by_source
 from lada.dataset_tools.split.transfer import same_file_system
 from lada.errors import LadaError
+from lada.text import counted, human_bytes, human_seconds, printable
 
 GROUPS_SHOWN = 20
 PROBLEMS_SHOWN = 3
@@ -45,11 +45,16 @@ def plan_split(
     arguments: SplitArguments,
     previous: Manifest | None = None,
 ) -> SplitPlan:
-    """Decide which clips go to the validation set at ``val_root``.
+    """Decide which clips go to the validation set.
 
-    ``previous`` is the record of earlier runs: clips it lists keep their side, new clips follow
-    their source. Raises LadaError for clips that cannot be split, and for counts that cannot be
-    met.
+    Raises LadaError for clips that cannot be split, and for counts that cannot be met.
+
+    Args:
+        inventory: of the dataset.
+        val_root: of the validation set.
+        arguments: what is asked for.
+        previous: the record of earlier runs: clips it lists keep their side, new clips follow their
+            source.
     """
     _refuse_problems(inventory)
     known = {e.stem: e for e in previous.entries} if previous else {}

@@ -6,8 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Sequence
 
 from lada.dataset_tools.inventory import Clip
-from lada.dataset_tools.randomness import keyed_rng
 from lada.dataset_tools.split.manifest import Entry
+from lada.randomness import keyed_rng
 
 
 def group_by_source(clips: Iterable[Clip | Entry]) -> list[list[int]]:

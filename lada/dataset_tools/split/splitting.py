@@ -16,7 +16,6 @@ from pathlib import Path
 from tqdm import tqdm
 
 from lada.dataset_tools.inventory import ClipFile, Inventory, take_inventory
-from lada.dataset_tools.layout import SPLIT_FOLDER, counted, printable
 from lada.dataset_tools.locking import only_run
 from lada.dataset_tools.split.checks import (
     as_options,
@@ -30,6 +29,8 @@ from lada.dataset_tools.split.manifest import MANIFEST_NAME, Entry, Manifest, Sp
 from lada.dataset_tools.split.plan import SplitPlan, describe, plan_split
 from lada.dataset_tools.split.transfer import Transfer
 from lada.errors import LadaError
+from lada.folders import SPLIT_FOLDER
+from lada.text import counted, printable
 
 Say = Callable[[str], None]
 
@@ -44,12 +45,19 @@ def split_dataset(
     say: Say = print,
     planned: Callable[[SplitPlan], None] = lambda plan: None,
 ) -> bool:
-    """Split a dataset, or finish a split that was interrupted. Returns whether both sides now are
-    as asked for.
+    """Split a dataset, or finish a split that was interrupted.
 
-    What will be done is said in lines that do not depend on ``dry_run``, ``planned`` gets the plan,
-    then ``confirm`` is asked. Raises LadaError; nothing is lost then, and the message says how to
-    go on.
+    Returns whether both sides now are as asked for. Raises LadaError; nothing is lost then, and the
+    message says how to go on.
+
+    Args:
+        train_root: of the dataset.
+        val_root: of the validation set.
+        arguments: what is asked for.
+        dry_run: touch nothing.
+        confirm: asked before anything is done; what it answers decides.
+        say: called with each line that says what will be done; they do not depend on ``dry_run``.
+        planned: gets the plan before ``confirm`` is asked.
     """
     check_roots(train_root, val_root)
     check_arguments(arguments)

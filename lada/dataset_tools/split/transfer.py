@@ -14,17 +14,22 @@ from contextlib import suppress
 from pathlib import Path
 
 from lada.dataset_tools.inventory import ClipFile
-from lada.dataset_tools.layout import printable
 from lada.dataset_tools.split.manifest import Mode
 from lada.errors import LadaError
-from lada.files import naming
+from lada.files import file_sha256, naming
+from lada.text import printable
 
 BLOCK = 1 << 20
 
 
 class Transfer:
-    """Takes files from ``train_root`` to ``val_root`` or back; ``temporary`` is a file name below
-    the latter.
+    """Takes files from one root to the other or back.
+
+    Args:
+        train_root, val_root: of the two datasets.
+        mode: how files get to the validation set.
+        remove: take them out of the training set.
+        temporary: a file name below ``val_root`` for copies that are not complete.
     """
 
     def __init__(self, train_root: Path, val_root: Path, mode: Mode, remove: bool, temporary: Path):
@@ -49,16 +54,16 @@ class Transfer:
                 ' while splitting; move one of them away, then run the same command again'
             )
         if there:
-            sha256 = _hash(target)
+            sha256 = file_sha256(target)
         elif self.renames:
             os.rename(source, target)
-            sha256 = _hash(target)
+            sha256 = file_sha256(target)
         elif self._mode == 'hardlink':
             os.link(source, target)
-            sha256 = _hash(target)
+            sha256 = file_sha256(target)
         elif self._mode == 'symlink':
             os.symlink(self._link_text(source, target), target)
-            sha256 = _hash(target)
+            sha256 = file_sha256(target)
         else:
             sha256 = self._copy(source, target)
         if os.stat(target).st_size != file.size or sha256 != (file.sha256 or sha256):
@@ -69,7 +74,7 @@ class Transfer:
         """Return a file of the training set with its hash."""
         source, _ = self._paths(file)
         self._check_source(source, file, gone_is_fine=False)
-        sha256 = _hash(source)
+        sha256 = file_sha256(source)
         if sha256 != (file.sha256 or sha256):
             raise LadaError(_changed(source))
         return ClipFile(file.path, file.size, sha256)
@@ -209,19 +214,11 @@ def nearest_existing(path: Path) -> Path:
     return path
 
 
-def _hash(path: str) -> str:
-    digest = hashlib.sha256()
-    with open(path, 'rb', buffering=0) as file:
-        while block := file.read(BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
-
-
 def _same(a: str, b: str) -> bool:
     x, y = os.stat(a), os.stat(b)
     if os.path.samestat(x, y) or (x.st_size == y.st_size and x.st_mtime_ns == y.st_mtime_ns):
         return True
-    return x.st_size == y.st_size and _hash(a) == _hash(b)
+    return x.st_size == y.st_size and file_sha256(a) == file_sha256(b)
 
 
 def _changed(path: str) -> str:

@@ -15,6 +15,8 @@ from datetime import timedelta
 import torch.distributed as dist
 from mmengine.dist import all_gather_object, barrier, broadcast_object_list, get_rank
 
+from lada.text import one_line, reason
+
 
 @dataclass
 class _Peer:
@@ -103,7 +105,7 @@ class Watchdog:
             if found:
                 return found
             time.sleep(self.interval)
-        self._me.error = ' '.join(f'{type(error).__name__}: {error}'.split())
+        self._me.error = f'{type(error).__name__}: {one_line(error)}'
         with contextlib.suppress(RuntimeError):  # nobody may be left to be told
             self._beat()
         return None
@@ -151,10 +153,9 @@ class Watchdog:
         return f'no rank has made progress for {self.hung_after:g} s; {which}: {"; ".join(behind)}'
 
     def _store_lost(self, lost: RuntimeError) -> str:
-        reason = str(lost).splitlines()[0]
         return (
             f"the job's store, kept by its launcher or by {self.peers[0].name}, is out of reach"
-            f' ({reason})'
+            f' ({reason(lost)})'
         )
 
 

@@ -24,9 +24,10 @@ from lada.dataset_tools.create.creation import create_dataset
 from lada.dataset_tools.create.planning import CreationSettings, find_mask, masked_runs
 from lada.dataset_tools.create.sources import INDEX_NAME, SourceIndex, name_sources
 from lada.dataset_tools.create.trajectories import MovingRegion, fill_outline
-from lada.dataset_tools.create.windows import follow, square_padding, window_side
-from lada.dataset_tools.randomness import keyed_rng
+from lada.dataset_tools.create.windows import follow, window_side
 from lada.errors import LadaError
+from lada.mosaic.crops import square_padding
+from lada.randomness import keyed_rng
 from lada.video import iter_frames, mask_encoding, read_frames, write_video
 from lada.video.shots import Shot, cut_into_pieces, find_shots
 

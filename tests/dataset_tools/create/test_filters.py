@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lada.data import ClipMetadata
 from lada.dataset_tools.create.boxes import load_tracks
 from lada.dataset_tools.create.creation import create_dataset
-from lada.dataset_tools.create.duplicates import Look, LookIndex
+from lada.dataset_tools.create.duplicates import Fingerprint, FingerprintIndex
 from lada.dataset_tools.create.planning import CreationSettings
 from lada.dataset_tools.create.sources import Shard
 from lada.dataset_tools.create.statistics import blurriness
@@ -109,11 +109,11 @@ def test_a_recoded_copy_gives_no_clips_whatever_the_number_of_workers(frames, tm
 
 
 def test_pieces_and_regions_of_one_shot_are_no_duplicates():
-    index = LookIndex()
-    index.add('a', [Look('a-0', 0, 5, 9)])
-    assert index.match('a', Look('a-1', 0, 5, 9)) is None
-    assert index.match('a', Look('a-1', 30, 5 ^ 3, 9)) == 'a-0'
-    assert index.match('b', Look('b-0', 0, 5, 9 ^ 255)) is None
+    index = FingerprintIndex()
+    index.add('a', [Fingerprint('a-0', 0, 5, 9)])
+    assert index.match('a', Fingerprint('a-1', 0, 5, 9)) is None
+    assert index.match('a', Fingerprint('a-1', 30, 5 ^ 3, 9)) == 'a-0'
+    assert index.match('b', Fingerprint('b-0', 0, 5, 9 ^ 255)) is None
 
 
 # ---- boxes

@@ -38,7 +38,7 @@ _PLANAR = {
 }
 _LUMA_FIRST = _PLANAR | {'nv12', 'nv21', 'yuv410p', 'yuv411p', 'gray'}
 # Without these flags swscale's converters are biased by a grey level.
-_ACCURATE = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+ACCURATE = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 
 
 class FrameConverter:
@@ -47,6 +47,9 @@ class FrameConverter:
 
     Untagged video counts as BT.709 from 1280 columns or 577 rows on and as BT.601 below, limited
     range.
+
+    Args:
+        gray: return the luma plane instead of RGB.
     """
 
     def __init__(self, gray: bool = False):
@@ -76,11 +79,11 @@ class FrameConverter:
             return np.repeat(self._luma(frame)[..., None], 3, axis=2)
         matrix = matrix_of(frame)
         if name in _PLANAR:
-            planes = (plane_array(plane) for plane in frame.planes)
-            return planes_to_rgb(*planes, matrix, is_full_range(frame), out)
+            luma, blue, red = (plane_array(plane) for plane in frame.planes)
+            return planes_to_rgb(luma, blue, red, matrix, is_full_range(frame), out)
         source = None if frame.format.is_rgb else _SWSCALE_MATRIX[matrix]
         converted = self._reformatter.reformat(
-            frame, format='rgb24', src_colorspace=source, interpolation=_ACCURATE, threads=1
+            frame, format='rgb24', src_colorspace=source, interpolation=ACCURATE, threads=1
         )
         return plane_array(converted.planes[0], channels=3)
 
@@ -92,14 +95,19 @@ class FrameConverter:
             frame,
             format='gray',
             dst_color_range=ColorRange.JPEG,
-            interpolation=_ACCURATE,
+            interpolation=ACCURATE,
             threads=1,
         )
         return plane_array(converted.planes[0])
 
 
 def yuv420p_frame(frame: np.ndarray, matrix: str = 'bt709') -> av.VideoFrame:
-    """Return (H, W, 3) uint8 RGB, H and W even, as a limited-range yuv420p frame."""
+    """Return a frame as limited-range yuv420p.
+
+    Args:
+        frame: (H, W, 3) uint8 RGB, H and W even.
+        matrix: a name in :data:`lada.video.colour.LUMA_WEIGHTS`.
+    """
     height, width = frame.shape[:2]
     picture = av.VideoFrame(width, height, 'yuv420p')
     rgb_to_yuv420(frame, [plane_array(plane) for plane in picture.planes], matrix)
@@ -116,8 +124,9 @@ def quarter_turns(frame: av.VideoFrame) -> int:
 
 def upright_size(frame: av.VideoFrame) -> tuple[int, int]:
     """Return height and width of the frame once it is upright."""
-    size = frame.height, frame.width
-    return size[::-1] if quarter_turns(frame) % 2 else size
+    if quarter_turns(frame) % 2:
+        return frame.width, frame.height
+    return frame.height, frame.width
 
 
 def matrix_of(frame: av.VideoFrame) -> str:

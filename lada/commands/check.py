@@ -1,0 +1,116 @@
+"""Check a dataset of clips, or a split for leakage."""
+
+import argparse
+import json
+import os
+from pathlib import Path
+
+from lada.cli import make_parser
+from lada.errors import LadaError
+from lada.files import write_atomically
+from lada.text import counted, printable
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of this command's options."""
+    parser = make_parser(
+        'Check every clip of a dataset: files there and decodable, frame counts and sizes in'
+        ' agreement, masks not empty, no duplicates. Or, with --leakage, look for clips of a'
+        ' validation set that training has seen: the same source, the same content, or frames that'
+        ' look the same. Exit status 1 if anything was found.'
+    )
+    parser.add_argument('root', type=Path, nargs='?', metavar='ROOT', help='dataset to check')
+    parser.add_argument(
+        '--leakage',
+        type=Path,
+        nargs=2,
+        metavar=('TRAIN', 'VAL'),
+        help='compare two datasets instead',
+    )
+    parser.add_argument(
+        '--sheet',
+        type=Path,
+        default=Path('leakage.png'),
+        metavar='FILE',
+        help='picture of the pairs that --leakage finds',
+    )
+    parser.add_argument(
+        '--fix',
+        choices=['quarantine', 'restore'],
+        help=(
+            'quarantine: move bad clips to ROOT/quarantine; restore: move them back, without'
+            ' checking'
+        ),
+    )
+    parser.add_argument('--json', action='store_true', help='print JSON instead of a table')
+    parser.add_argument(
+        '--workers',
+        type=int,
+        default=os.cpu_count() or 1,
+        metavar='N',
+        help='clips decoded at the same time; 1 uses no further process',
+    )
+    return parser
+
+
+def main(args: argparse.Namespace) -> int:
+    """Check one dataset or compare two; returns 1 if anything was found."""
+    from lada.dataset_tools.check import checking
+
+    if (args.root is None) == (args.leakage is None):
+        raise LadaError('what to check: give either the root of a dataset, or --leakage TRAIN VAL')
+    if args.leakage and args.fix:
+        raise LadaError(
+            '--fix is for one dataset: which side of a leak should go is for you to decide'
+        )
+    if args.fix == 'restore':
+        print(f'{counted(checking.restore(args.root), "file")} moved back')
+        return 0
+    return _check_leakage(args) if args.leakage else _check(args)
+
+
+def _check(args: argparse.Namespace) -> int:
+    from lada.dataset_tools.check import checking
+
+    total, problems = checking.check_dataset(args.root, args.workers)
+    moved = checking.quarantine(args.root, problems) if args.fix == 'quarantine' and problems else 0
+    if args.json:
+        print(
+            json.dumps(
+                checking.as_json(args.root, total, problems) | {'quarantined_files': moved},
+                indent=1,
+            )
+        )
+    else:
+        for line in checking.as_table(problems) if problems else ():
+            print(line)
+        print(
+            f'{printable(args.root)}: {counted(total, "clip")}, {counted(len(problems), "problem")}'
+        )
+        if moved:
+            print(
+                f'{counted(moved, "file")} moved to'
+                f' {printable(args.root / checking.QUARANTINE_FOLDER)}'
+            )
+    return 1 if problems else 0
+
+
+def _check_leakage(args: argparse.Namespace) -> int:
+    from lada.dataset_tools.check import leakage
+
+    train, val = args.leakage
+    leaks, counts = leakage.find_leaks(train, val, args.workers)
+    if leaks:
+        write_atomically(args.sheet, leakage.contact_sheet(leaks, train, val))
+    if args.json:
+        print(json.dumps(leakage.as_json(leaks, counts), indent=1))
+        return 1 if leaks else 0
+    for line in leakage.as_table(leaks) if leaks else ():
+        print(line)
+    print(
+        f'{counted(counts["train"], "training clip")}, {counted(counts["val"], "validation clip")}:'
+        f' {counted(len(leaks), "pair")} with something in common'
+    )
+    if leaks:
+        print(f'pictures: {printable(args.sheet)}')
+    return 1 if leaks else 0

@@ -1,0 +1,158 @@
+"""Cut videos into the clips of a mosaic restoration dataset."""
+
+import argparse
+import os
+from pathlib import Path
+
+from lada.cli import make_parser
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of this command's options."""
+    parser = make_parser(
+        'Cut videos into the clips of a mosaic restoration dataset: find the shots, choose moving'
+        ' regions, crop them with context, and write video, mask and metadata of every clip. Stop'
+        ' it whenever you like; the same command continues.'
+    )
+    parser.add_argument(
+        '--input',
+        type=Path,
+        nargs='+',
+        required=True,
+        metavar='PATH',
+        help='video files, or folders that are searched for video files',
+    )
+    parser.add_argument(
+        '--output-root', type=Path, required=True, metavar='ROOT', help='folder of the dataset'
+    )
+    parser.add_argument(
+        '--mask-dir',
+        type=Path,
+        metavar='DIR',
+        help=(
+            'folder with a mask video of the same stem and size for every input (white: the'
+            ' region); frames without a mask are left out. Without it regions move at random'
+        ),
+    )
+    parser.add_argument(
+        '--boxes-file',
+        type=Path,
+        metavar='FILE',
+        help=(
+            'regions as boxes instead, one JSON object a line: {"video": "a.mp4", "frame": 12,'
+            ' "box": [left, top, right, bottom], "track": 3}; a clip for every track'
+        ),
+    )
+    parser.add_argument(
+        '--seed', type=int, default=42, help='regions are a function of this and of the file name'
+    )
+    parser.add_argument(
+        '--min-frames', type=int, default=30, metavar='N', help='drop shots that are shorter'
+    )
+    parser.add_argument(
+        '--max-frames', type=int, default=60, metavar='N', help='divide shots that are longer'
+    )
+    parser.add_argument(
+        '--clips-per-shot',
+        type=int,
+        default=1,
+        metavar='N',
+        help='random regions cut from every shot, or part of a divided shot',
+    )
+    parser.add_argument(
+        '--size-range',
+        type=float,
+        nargs=2,
+        default=(0.2, 0.45),
+        metavar=('LOW', 'HIGH'),
+        help="diameter of random regions, as a fraction of the frame's short side",
+    )
+    parser.add_argument(
+        '--min-resolution',
+        type=int,
+        default=128,
+        metavar='PIXELS',
+        help='leave sources out whose short side is smaller',
+    )
+    parser.add_argument(
+        '--min-light',
+        type=float,
+        default=16,
+        metavar='LUMA',
+        help='drop clips whose mean luma, 0 to 255, is lower',
+    )
+    parser.add_argument(
+        '--min-change',
+        type=float,
+        default=0.1,
+        metavar='LEVELS',
+        help=(
+            'drop frozen clips: most frames differ from the one before by less, in mean grey levels'
+        ),
+    )
+    parser.add_argument(
+        '--max-blur',
+        type=float,
+        default=0.7,
+        metavar='BLUR',
+        help='drop clips whose blur is higher: 0 is sharp, 1 flat; 0 keeps all',
+    )
+    parser.add_argument(
+        '--keep-duplicates',
+        action='store_true',
+        help='keep clips that show what a clip of another shot or source shows already',
+    )
+    parser.add_argument(
+        '--num-shards',
+        type=int,
+        default=1,
+        metavar='N',
+        help='divide the files between N runs, on any machines, that fill the same root',
+    )
+    parser.add_argument(
+        '--shard-index', type=int, default=0, metavar='I', help='which of them this run is, from 0'
+    )
+    parser.add_argument(
+        '--workers',
+        type=int,
+        default=os.cpu_count() or 1,
+        metavar='N',
+        help='files worked on at the same time; 1 uses no further process',
+    )
+    parser.add_argument(
+        '--dry-run', action='store_true', help='say what would be cut, write nothing'
+    )
+    return parser
+
+
+def main(args: argparse.Namespace) -> None:
+    """Cut the clips."""
+    from tqdm import tqdm
+
+    from lada.dataset_tools.create.creation import create_dataset
+    from lada.dataset_tools.create.planning import CreationSettings
+    from lada.dataset_tools.create.sources import Shard
+
+    settings = CreationSettings(
+        args.seed,
+        args.min_frames,
+        args.max_frames,
+        args.clips_per_shot,
+        (args.size_range[0], args.size_range[1]),
+        args.mask_dir,
+        args.boxes_file,
+        args.min_resolution,
+        args.min_light,
+        args.min_change,
+        args.max_blur,
+        not args.keep_duplicates,
+    )
+    create_dataset(
+        args.input,
+        args.output_root,
+        settings,
+        args.workers,
+        args.dry_run,
+        say=tqdm.write,
+        shard=Shard(args.shard_index, args.num_shards),
+    )

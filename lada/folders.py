@@ -1,0 +1,29 @@
+"""Where the files of a dataset stand, for every part of the toolkit (and quickly imported)."""
+
+from pathlib import Path
+
+IMAGE_FOLDER = 'crop_unscaled_img'
+MASK_FOLDER = 'crop_unscaled_mask'
+META_FOLDER = 'crop_unscaled_meta'
+SPLIT_FOLDER = '.lada-split'
+"""Journal and unfinished files of a split that is under way."""
+
+
+def video_path(root: Path, stem: str) -> Path:
+    """Return where a clip's frames are."""
+    return root / IMAGE_FOLDER / f'{stem}.mp4'
+
+
+def mask_path(root: Path, stem: str) -> Path:
+    """Return where a clip's mask is."""
+    return root / MASK_FOLDER / f'{stem}.mkv'
+
+
+def metadata_path(root: Path, stem: str) -> Path:
+    """Return where a clip's metadata is."""
+    return root / META_FOLDER / f'{stem}.json'
+
+
+def clip_stem(source_name: str, number: int) -> str:
+    """Return the name that a clip's three files share."""
+    return f'{source_name}-{number:06d}'

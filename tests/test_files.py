@@ -1,0 +1,32 @@
+"""Files that appear whole or not at all."""
+
+import hashlib
+
+import pytest
+
+from lada.files import file_sha256, temporary_name, whole_file
+
+
+@pytest.mark.parametrize('named', [False, True])
+def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path, named):
+    path = tmp_path / 'a'
+    temporary = tmp_path / 'scratch' if named else None
+    with whole_file(path, temporary) as file:
+        file.write(b'old')
+    with pytest.raises(ValueError), whole_file(path, temporary) as file:
+        file.write(b'new')
+        raise ValueError
+    assert path.read_bytes() == b'old' and list(tmp_path.iterdir()) == [path]
+
+
+def test_temporary_names_are_hidden_and_differ(tmp_path):
+    first, second = temporary_name(tmp_path / 'a'), temporary_name(tmp_path / 'a')
+    assert first != second and first.parent == tmp_path and first.name.startswith('.a.')
+
+
+def test_hash_of_a_file(tmp_path):
+    path = tmp_path / 'a'
+    path.write_bytes(b'content')
+    assert file_sha256(path) == hashlib.sha256(b'content').hexdigest()
+    with pytest.raises(InterruptedError):
+        file_sha256(path, lambda: True)
