@@ -106,7 +106,7 @@ class AutocastOptimWrapper(OptimWrapper):
         super().load_state_dict(state_dict)
 
 
-def single_wrappers(optim_wrapper: OptimWrapper | OptimWrapperDict) -> list[OptimWrapper]:
+def single_wrappers(optim_wrapper: _OptimWrapper | OptimWrapperDict) -> list[_OptimWrapper]:
     """Return the wrappers of the optimizers one by one."""
     return (
         list(optim_wrapper.values())
@@ -115,7 +115,7 @@ def single_wrappers(optim_wrapper: OptimWrapper | OptimWrapperDict) -> list[Opti
     )
 
 
-def update_is_complete(optim_wrapper: OptimWrapper | OptimWrapperDict) -> bool:
+def update_is_complete(optim_wrapper: _OptimWrapper | OptimWrapperDict) -> bool:
     """Return whether no gradient waits for further ones of its accumulation
     (``accumulative_counts``).
     """
