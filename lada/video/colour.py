@@ -1,9 +1,8 @@
 """RGB <-> Y'CbCr, 8 bit, in OpenCV's vectorised integer arithmetic.
 
-swscale's fast converters darken a little with every round trip and its accurate ones are slower,
-so the common planar formats are converted here. Matrices: ITU-R BT.601,
-BT.709, BT.2020, SMPTE 240M, FCC. Chroma samples are taken as centred between the luma samples, in
-both directions.
+swscale's fast converters darken a little with every round trip and its accurate ones are slower, so
+the common planar formats are converted here. Matrices: ITU-R BT.601, BT.709, BT.2020, SMPTE 240M,
+FCC. Chroma samples are taken as centred between the luma samples, in both directions.
 """
 
 from collections.abc import Sequence
