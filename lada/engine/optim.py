@@ -41,8 +41,8 @@ class OptimWrapper(_OptimWrapper):
         grads = [
             p.grad for group in self.param_groups for p in group['params'] if p.grad is not None
         ]
-        norms = torch.stack(torch._foreach_norm(grads)) if grads else torch.zeros(1)
-        finite = torch.isfinite(norms).all().cpu() & self._loss_is_finite.cpu()
+        norm = torch.nn.utils.get_total_norm(grads)
+        finite = torch.isfinite(norm).cpu() & self._loss_is_finite.cpu()
         if is_distributed():
             # Gradients are averaged and agree; a loss is each rank's own.
             agreed = finite.int()

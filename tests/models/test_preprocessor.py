@@ -92,7 +92,7 @@ def test_clips_that_differ_are_named(unit, samples):
     with pytest.raises(LadaError, match=r'\(2, 3, 8, 10\), \(3, 3, 8, 10\)'):
         unit(dict(inputs=[*clips(1), *clips(1, (3, 3, 8, 10))]))
     samples[1].gt_img = samples[1].gt_img[:1]
-    with pytest.raises(LadaError, match='gt_img differ in shape'):
+    with pytest.raises(LadaError, match='different shapes: gt_img'):
         unit(dict(inputs=clips(), data_samples=samples))
     del samples[1].gt_img
     with pytest.raises(LadaError, match='no gt_img'):
