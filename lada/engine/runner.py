@@ -9,6 +9,7 @@ from typing import Any, cast
 import mmengine
 import torch
 from mmengine.config import ConfigDict
+from mmengine.device import get_device
 from mmengine.dist import is_main_process
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import weights_to_cpu
@@ -25,6 +26,7 @@ from lada.engine.mmengine_private import OpenRunner, accumulated_iterations
 from lada.engine.optim import single_wrappers
 from lada.errors import LadaError
 from lada.files import write_atomically
+from lada.models.placement import place
 from lada.models.unwrapping import unwrapped
 from lada.registry import MODEL_WRAPPERS, RUNNERS
 
@@ -123,7 +125,7 @@ class Runner(OpenRunner):
             if wrapper is None:
                 raise LadaError(f'model_wrapper_cfg: no wrapper is called {name}')
             model_wrapper_cfg = ConfigDict({**dict(model_wrapper_cfg or {}), 'type': wrapper})
-        return super().wrap_model(model_wrapper_cfg, model)
+        return super().wrap_model(model_wrapper_cfg, place(model, get_device()))
 
     def scale_lr(self, optim_wrapper, auto_scale_lr=None) -> None:
         """Multiply learning rates by samples an update / ``base_batch_size`` (``--auto-scale-lr``).

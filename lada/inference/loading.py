@@ -16,6 +16,7 @@ from lada.checkpoints.reading import load_state_dict_file
 from lada.engine.config import config_errors
 from lada.errors import LadaError
 from lada.models import BasicVSRPlusPlusNet
+from lada.models.placement import place
 
 
 def choose_device(name: str | None) -> torch.device:
@@ -60,7 +61,7 @@ def load_restorer(config: Config, path: str | Path, device: torch.device) -> Bas
     ):
         model = MODELS.build(settings)
     load_networks(model, str(path))
-    return model.to(device).eval()
+    return place(model, device).eval()
 
 
 def load_generator(
@@ -80,7 +81,7 @@ def load_generator(
     weights = networks_of(load_state_dict_file(path))['generator_ema']
     generator = BasicVSRPlusPlusNet(**architecture_of(weights, path))
     fit_state_dict(generator, weights, str(path))
-    return generator.to(device).eval()
+    return place(generator, device).eval()
 
 
 def architecture_of(weights: Mapping[str, torch.Tensor], where: str | Path) -> dict:
