@@ -21,10 +21,10 @@ sys.path.insert(0, str(ROOT / 'benchmarks'))
 
 from fault_injection import make_clips  # noqa: E402
 from mmengine.runner import Runner  # noqa: E402
-from mmengine.runner.loops import _InfiniteDataloaderIterator  # noqa: E402
 
 import lada.data  # noqa: E402
 import lada.engine  # noqa: E402
+from lada.engine.mmengine_private import InfiniteIterator  # noqa: E402
 
 LINKS = 60_000  # to one file; a file system's limit may be 65,000
 STEPS = (0, 1_000, 30_000, 1_000_000)
@@ -72,7 +72,7 @@ def ours(metadata: Path, consumed: int) -> tuple[float, float]:
     built.sampler.load_state_dict(dict(consumed=consumed))
     next(iter(built.sampler))
     index = time.perf_counter() - start
-    iterator = _InfiniteDataloaderIterator(built)
+    iterator = InfiniteIterator(built)
     next(iterator)
     return index, time.perf_counter() - start
 
@@ -81,7 +81,7 @@ def replay(metadata: Path, batches: int) -> tuple[float, float]:
     """Return seconds to build the loader and seconds for each replayed batch."""
     start = time.perf_counter()
     built = loader(metadata)
-    iterator = _InfiniteDataloaderIterator(built)
+    iterator = InfiniteIterator(built)
     next(iterator)
     ready = time.perf_counter() - start
     for _ in range(batches):

@@ -10,7 +10,7 @@ from typing import Any
 from mmengine.hooks import CheckpointHook
 from mmengine.optim import OptimWrapper
 from mmengine.runner import IterBasedTrainLoop, Runner
-from mmengine.runner.loops import _InfiniteDataloaderIterator
+from mmengine.runner.loops import _InfiniteDataloaderIterator as InfiniteIterator
 
 
 def accumulated_iterations(wrapper: OptimWrapper) -> int:
@@ -58,7 +58,7 @@ class OpenTrainLoop(IterBasedTrainLoop):
 
     def restart_data(self) -> None:
         """Begin a new pass over the loader, with what its sampler says now."""
-        self.dataloader_iterator = _InfiniteDataloaderIterator(self.dataloader)
+        self.dataloader_iterator = InfiniteIterator(self.dataloader)
 
 
 class OpenCheckpointHook(CheckpointHook):
