@@ -9,6 +9,7 @@ import argparse
 import inspect
 import re
 import sys
+import textwrap
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -61,9 +62,11 @@ def config_page() -> str:
     """Return the reference of configs as Markdown."""
     parts = [
         '# Config reference',
-        'Written from the code by `dev/write_reference.py`. A config is a Python file; every '
-        '`dict(type=...)` in it names a class below or one of MMEngine, and its other keys are '
-        "that class's arguments. Keys without a default must be given.",
+        _wrapped(
+            'Written from the code by `dev/write_reference.py`. A config is a Python file; every '
+            '`dict(type=...)` in it names a class below or one of MMEngine, and its other keys are '
+            "that class's arguments. Keys without a default must be given."
+        ),
         '## Top level',
         _table(('key', 'meaning'), [(f'`{key}`', text) for key, text in TOP_LEVEL_KEYS.items()]),
     ]
@@ -87,8 +90,9 @@ def config_keys(cls: type) -> Iterator[tuple[str, str, str]]:
         if not owner.__module__.startswith('lada'):
             meaning = f"as in MMEngine's `{owner.__name__}`"
         else:
-            meanings = {name: text for base in owner.__mro__ for name, text in _meanings(base)}
-            meanings |= dict(_meanings(owner))
+            meanings = {
+                name: text for base in reversed(cls.__mro__) for name, text in _meanings(base)
+            }
             if parameter.name not in meanings:
                 raise KeyError(f'{cls.__name__}: no "Args:" entry for {parameter.name}')
             meaning = meanings[parameter.name]
@@ -100,13 +104,16 @@ def command_page() -> str:
     """Return the reference of commands as Markdown."""
     parts = [
         '# Command reference',
-        'Written from the code by `dev/write_reference.py`. Exit status: 0 done, 1 failed with one '
-        'line that says what, where and what to do, 2 wrong arguments. `--debug` adds the '
-        'traceback. Without a clone: `python -m lada.commands NAME`.',
+        _wrapped(
+            'Written from the code by `dev/write_reference.py`. Exit status: 0 done, 1 failed with '
+            'one '
+            'line that says what, where and what to do, 2 wrong arguments. `--debug` adds the '
+            'traceback. Without a clone: `python -m lada.commands NAME`.'
+        ),
     ]
     for name, script in _scripts():
         parser = import_module(f'lada.commands.{name}').build_parser()
-        parts += [f'## {name}', f'`{script}`', ' '.join((parser.description or '').split())]
+        parts += [f'## {name}', f'`{script}`', _wrapped(parser.description or '')]
         rows = [_option(action) for action in parser._actions if action.dest not in _EVERYWHERE]
         parts.append(_table(('option', 'default', 'meaning'), [row for row in rows if row]))
     return '\n\n'.join(parts) + '\n'
@@ -175,9 +182,12 @@ def _meanings(cls: type) -> Iterator[tuple[str, str]]:
 
 
 def _summary(cls: type) -> str:
-    doc = docstring_parser.google.parse(inspect.cleandoc(cls.__doc__ or ''))
-    parts = [doc.short_description, doc.long_description]
-    return '\n\n'.join(_plain(part) for whole in parts if whole for part in whole.split('\n\n'))
+    text = inspect.cleandoc(cls.__doc__ or '').partition('\nArgs:')[0].strip()
+    return '\n\n'.join(_wrapped(_plain(part)) for part in text.split('\n\n'))
+
+
+def _wrapped(text: str) -> str:
+    return '\n'.join(textwrap.wrap(text, 100, break_long_words=False, break_on_hyphens=False))
 
 
 def _plain(text: str) -> str:

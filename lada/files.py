@@ -3,11 +3,12 @@
 import hashlib
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from lada.errors import LadaError
 from lada.text import printable
 
 
@@ -92,3 +93,18 @@ def file_sha256(path: str | os.PathLike, stopped: Callable[[], bool] = lambda: F
             if stopped():
                 raise InterruptedError(f'stopped while reading {printable(path)}')
     return digest.hexdigest()
+
+
+def refuse_to_replace(
+    paths: Iterable[Path], overwrite: bool, other: str = 'choose another name'
+) -> None:
+    """Raise :class:`LadaError` when one of ``paths`` exists, unless the user wants it replaced.
+
+    Args:
+        paths: files about to be written.
+        overwrite: what ``--overwrite`` says.
+        other: what the user can do instead.
+    """
+    existing = [path for path in paths if path.exists()]
+    if existing and not overwrite:
+        raise LadaError(f'there is already {printable(existing[0])}; {other}, or add --overwrite')

@@ -5,6 +5,9 @@ MMEngine imports this module when a config says ``default_scope = 'lada'``; the 
 and of other scopes (``mmagic.X``) resolve through the parent registries.
 """
 
+import importlib
+import pkgutil
+
 from mmengine import registry as root
 
 SCOPE = 'lada'
@@ -12,6 +15,13 @@ SCOPE = 'lada'
 
 def _child(name: str, parent: root.Registry | None, *locations: str) -> root.Registry:
     return root.Registry(name, parent=parent, scope=SCOPE, locations=list(locations))
+
+
+def import_modules(package: str) -> None:
+    """Import every module of a package, so that a class is registered by the file that holds it."""
+    path = importlib.import_module(package).__path__
+    for module in pkgutil.iter_modules(path, f'{package}.'):
+        importlib.import_module(module.name)
 
 
 RUNNERS = _child('runner', root.RUNNERS, 'lada.engine')

@@ -1,10 +1,10 @@
 # Sourced by the shell scripts: makes .venv with everything installed and sets $PY to its Python.
-# A finished set-up is remembered by the content of pyproject.toml, so that a second run costs no time.
+# A finished set-up is remembered by what it installed from, so that a second run costs no time.
 
 setup_environment() {
     local root="$1" stamp venv_python
     venv_python="$root/.venv/bin/python"
-    stamp="$(cksum < "$root/pyproject.toml")"
+    stamp="$(cat "$root/pyproject.toml" "$root/constraints.txt" | cksum)"
     PY="$venv_python"
     if [ -x "$venv_python" ] && [ "$(cat "$root/.venv/.lada-installed" 2>/dev/null)" = "$stamp" ]; then
         return 0
@@ -16,7 +16,11 @@ setup_environment() {
     fi
     echo "Setting up .venv (once; the packages take about 6 GB of disk) ..."
     [ -x "$venv_python" ] || "$base" -m venv "$root/.venv" || return 1
-    "$venv_python" -m pip install --quiet --disable-pip-version-check --editable "$root[dev]" || {
+    # The versions that the tests passed with; where one of them cannot be had, the ranges of pyproject.toml.
+    "$venv_python" -m pip install --quiet --disable-pip-version-check --constraint "$root/constraints.txt" --editable "$root[dev]" || {
+        echo "Not all pinned versions can be had here; trying newer or older ones ..."
+        "$venv_python" -m pip install --quiet --disable-pip-version-check --editable "$root[dev]"
+    } || {
         echo "error: the packages could not be installed; pip's message is above" >&2
         return 1
     }

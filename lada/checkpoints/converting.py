@@ -11,7 +11,7 @@ from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
 
 from lada.checkpoints.reading import allowed_types
 from lada.errors import LadaError
-from lada.files import write_atomically
+from lada.files import refuse_to_replace, write_atomically
 
 _PLAIN = (torch.Tensor, str, bytes, bool, int, float, complex, type(None))
 
@@ -39,8 +39,7 @@ def convert_trusted_checkpoint(
     dictionaries. Returns where something was left out, with its type. The output is checked: it
     loads with ``weights_only=True``.
     """
-    if output.exists() and not overwrite:
-        raise LadaError(f'{output} exists; choose another name or give --overwrite')
+    refuse_to_replace([output], overwrite)
     try:
         content = torch.load(checkpoint, map_location='cpu', weights_only=False)
     except Exception as error:  # code that is not installed, damage, anything

@@ -7,7 +7,7 @@ import torch
 
 from lada.checkpoints.reading import load_state_dict_file
 from lada.errors import LadaError
-from lada.files import write_atomically
+from lada.files import refuse_to_replace, write_atomically
 
 
 def export_weights(checkpoint: Path, output: Path, overwrite: bool = False) -> int:
@@ -17,7 +17,7 @@ def export_weights(checkpoint: Path, output: Path, overwrite: bool = False) -> i
     also loads strictly into MMagic's and public Lada's restorer. Averaged weights
     (``generator_ema.…``) take the place of the plain ones.
     """
-    _check_output(output, overwrite)
+    refuse_to_replace([output], overwrite)
     state_dict, generator = _read(checkpoint)
     generator |= {
         key.replace('generator_ema.', 'generator.', 1): value
@@ -32,18 +32,13 @@ def convert_to_stage2(checkpoint: Path, output: Path, overwrite: bool = False) -
     """Write a stage 1 checkpoint's weights as generator and averaged generator of stage 2; returns
     their number.
     """
-    _check_output(output, overwrite)
+    refuse_to_replace([output], overwrite)
     _, generator = _read(checkpoint)
     weights = generator | {
         key.replace('generator.', 'generator_ema.', 1): value for key, value in generator.items()
     }
     _write(output, weights)
     return len(weights)
-
-
-def _check_output(output: Path, overwrite: bool) -> None:
-    if output.exists() and not overwrite:
-        raise LadaError(f'{output} exists; choose another name or give --overwrite')
 
 
 def _read(checkpoint: Path) -> tuple[dict, dict]:

@@ -4,6 +4,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 from mmengine.runner.checkpoint import get_state_dict
 from mmengine.runner.checkpoint import load_state_dict as load_into_wrapped
@@ -81,7 +82,7 @@ def load_into(
     fit_state_dict(module, state, path_or_url, strict=strict, optional=optional)
 
 
-def load_networks(model: nn.Module, path: str | Path) -> None:
+def load_networks(model: Any, path: str | Path) -> None:
     """Start a model from a file's weights; its training counters are left out.
 
     Accepts a training checkpoint, a bare restorer state dict, or a bare generator state dict (the

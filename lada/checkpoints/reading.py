@@ -12,6 +12,7 @@ from urllib.parse import urlparse
 import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer
+from numpy._core import multiarray as _multiarray
 
 from lada.errors import LadaError
 from lada.text import one_line, reason
@@ -105,7 +106,7 @@ def allowed_types() -> list:
     holds.
     """
     types: list = [HistoryBuffer, np.ndarray, np.dtype, np.int64, np.float64]
-    types += [getattr(np._core.multiarray, name) for name in ('_reconstruct', 'scalar')]
+    types += [getattr(_multiarray, name) for name in ('_reconstruct', 'scalar')]
     types += [
         type(np.dtype(kind))
         for kind in (
@@ -125,7 +126,7 @@ def allowed_types() -> list:
     ]
     # Files written under NumPy 1 name the same functions by their former module.
     types += [
-        (getattr(np._core.multiarray, name), f'numpy.core.multiarray.{name}')
+        (getattr(_multiarray, name), f'numpy.core.multiarray.{name}')
         for name in ('_reconstruct', 'scalar')
     ]
     # HistoryBuffer pickles its statistics functions through getattr; only that use of it is let

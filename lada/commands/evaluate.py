@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from lada.cli import ConfigOption, make_parser
-from lada.errors import LadaError
+from lada.files import refuse_to_replace
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -69,16 +69,13 @@ def positive(text: str) -> int:
 
 def main(args: argparse.Namespace) -> None:
     from lada.engine.config import load_config
-    from lada.evaluation.files import EvaluationFiles, existing_files
+    from lada.evaluation.files import EvaluationFiles, written_files
     from lada.evaluation.scores.lpips import ABSENT
     from lada.inference.evaluate import evaluate, scores_of
     from lada.inference.loading import choose_device
 
     out = args.out or Path(args.checkpoints[-1]).absolute().parent / 'evaluation'
-    if existing_files(out) and not args.overwrite:
-        raise LadaError(
-            f'there is an evaluation in {out}; choose another folder with --out, or add --overwrite'
-        )
+    refuse_to_replace(written_files(out), args.overwrite, other='choose another folder with --out')
     config = load_config(args.config, args.cfg_options)
     files = EvaluationFiles(out, args.pictures)
     device = choose_device(args.device)

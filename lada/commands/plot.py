@@ -4,8 +4,7 @@ import argparse
 from pathlib import Path
 
 from lada.cli import make_parser
-from lada.errors import LadaError
-from lada.files import write_atomically
+from lada.files import refuse_to_replace, write_atomically
 
 PICTURE, PAGE = 'training.png', 'training.html'
 
@@ -35,11 +34,9 @@ def main(args: argparse.Namespace) -> None:
     for log, work_dir in zip(logs, args.work_dirs, strict=True):
         if names.count(log.name) > 1:
             log.name = str(work_dir)
-    existing = [path for path in (out / PICTURE, out / PAGE) if path.exists()]
-    if existing and not args.overwrite:
-        raise LadaError(
-            f'there is already {existing[0]}; choose another folder with --out, or add --overwrite'
-        )
+    refuse_to_replace(
+        [out / PICTURE, out / PAGE], args.overwrite, other='choose another folder with --out'
+    )
     write_atomically(out / PICTURE, to_png(logs))
     write_atomically(out / PAGE, to_html(logs).encode())
     for log in logs:

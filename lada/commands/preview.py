@@ -5,6 +5,7 @@ from pathlib import Path
 
 from lada.cli import make_parser
 from lada.errors import LadaError
+from lada.files import refuse_to_replace
 from lada.folders import META_FOLDER
 from lada.text import printable
 
@@ -43,10 +44,7 @@ def main(args: argparse.Namespace) -> None:
     """Write the contact sheet."""
     if args.out.suffix.lower() != '.png':
         raise LadaError(f'not a PNG file: {printable(args.out)}; give --out a name ending in .png')
-    if args.out.exists() and not args.overwrite:
-        raise LadaError(
-            f'the picture exists: {printable(args.out)}; choose another --out, or --overwrite'
-        )
+    refuse_to_replace([args.out], args.overwrite, other='choose another --out')
     from lada.data import MosaicVideoDataset
     from lada.dataset_tools.check.preview import write_contact_sheet
 

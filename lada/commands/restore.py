@@ -10,6 +10,7 @@ from pathlib import Path
 
 from lada.cli import make_parser
 from lada.errors import LadaError
+from lada.files import refuse_to_replace
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -147,7 +148,8 @@ def check(args: argparse.Namespace) -> None:
         raise LadaError('--block-size: at least 2, and only with --synthesize-mosaic')
     if args.window < 1 or args.feather < 0:
         raise LadaError('--window is at least 1 and --feather at least 0')
-    for path in [args.output] + ([compare_path(args.output)] if args.compare else []):
+    outputs = [args.output] + ([compare_path(args.output)] if args.compare else [])
+    for path in outputs:
         if path.exists() and path.resolve() in (
             args.input.resolve(),
             args.mask and args.mask.resolve(),
@@ -155,8 +157,7 @@ def check(args: argparse.Namespace) -> None:
             raise LadaError(f'the output would replace an input: {path}; choose another name')
         if path.is_dir():
             raise LadaError(f'a folder, not a file: {path}; name the file to write')
-        if path.exists() and not args.overwrite:
-            raise LadaError(f'there is already {path}; choose another --output, or add --overwrite')
+    refuse_to_replace(outputs, args.overwrite, other='choose another --output')
 
 
 def compare_path(output: Path) -> Path:

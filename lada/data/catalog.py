@@ -25,7 +25,7 @@ class ClipCatalog:
 
     def __init__(self, folder: Path, rows: np.ndarray) -> None:
         self.folder = folder
-        self._rows = rows
+        self.rows = rows
 
     @classmethod
     def open(cls, metadata_root_dir: str | os.PathLike, refresh: bool = False) -> 'ClipCatalog':
@@ -42,47 +42,47 @@ class ClipCatalog:
         return cls(folder, open_index(folder, refresh))
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self.rows)
 
     def __getitem__(self, index: int) -> ClipMetadata:
         return ClipMetadata.from_file(self.folder / f'{self.stem(index)}.json')
 
     def __reduce__(self) -> tuple:
-        if isinstance(self._rows, np.memmap):
-            return _reopen, (self.folder, _digest(self._rows))
-        return ClipCatalog, (self.folder, self._rows)
+        if isinstance(self.rows, np.memmap):
+            return _reopen, (self.folder, _digest(self.rows))
+        return ClipCatalog, (self.folder, self.rows)
 
     def stem(self, index: int) -> str:
         """Return the stem of one clip."""
-        return os.fsdecode(bytes(self._rows[index]['stem']))
+        return os.fsdecode(bytes(self.rows[index]['stem']))
 
     @property
     def stems(self) -> np.ndarray:
         """UTF-8 bytes, fixed width."""
-        return self._rows['stem']
+        return self.rows['stem']
 
     @property
     def frames_count(self) -> np.ndarray:
         """int32."""
-        return self._rows['frames_count']
+        return self.rows['frames_count']
 
     @property
     def quality(self) -> np.ndarray:
         """float32, ``video_quality.overall``; NaN where unknown."""
-        return self._rows['quality']
+        return self.rows['quality']
 
     @property
     def watermark(self) -> np.ndarray:
         """bool, as the next two; False where nobody looked."""
-        return (self._rows['flags'] & WATERMARK) != 0
+        return (self.rows['flags'] & WATERMARK) != 0
 
     @property
     def nudenet_nsfw(self) -> np.ndarray:
-        return (self._rows['flags'] & NUDENET_NSFW) != 0
+        return (self.rows['flags'] & NUDENET_NSFW) != 0
 
     @property
     def censoring(self) -> np.ndarray:
-        return (self._rows['flags'] & CENSORING) != 0
+        return (self.rows['flags'] & CENSORING) != 0
 
 
 def _digest(rows: np.ndarray) -> int:
@@ -91,6 +91,6 @@ def _digest(rows: np.ndarray) -> int:
 
 def _reopen(folder: Path, digest: int) -> ClipCatalog:
     catalog = ClipCatalog.open(folder)
-    if _digest(catalog._rows) != digest:
+    if _digest(catalog.rows) != digest:
         raise LadaError(f'the dataset changed while it was being opened: {folder}; start again')
     return catalog

@@ -1,7 +1,7 @@
 """What travels with the input frames of a sample, or of a batch of them."""
 
 from collections.abc import Sequence
-from typing import cast
+from typing import TypeVar, cast
 
 import torch
 from mmengine.structures import BaseDataElement
@@ -22,26 +22,12 @@ class DataSample(BaseDataElement):
 
     @classmethod
     def stack(cls, data_samples: Sequence['DataSample']) -> 'DataSample':
-        """Return one element for a batch: tensors gain a first dimension, all else becomes
-        lists.
-        """
-        batch = cls()
-        for key in data_samples[0].keys():  # noqa: SIM118 (a BaseDataElement is no mapping)
-            values = [sample.get(key) for sample in data_samples]
-            if all(isinstance(value, torch.Tensor) for value in values):
-                shapes = {tuple(value.shape) for value in values}
-                if len(shapes) > 1:
-                    raise LadaError(
-                        f'cannot batch clips of different shapes: {key} {sorted(shapes)}; use '
-                        'batch_size=1, or num_frame equal to min_num_frame'
-                    )
-                values = torch.stack(values)
-            batch.set_data({key: values})
-        metainfo = {}
-        for sample in data_samples:
-            metainfo |= dict.fromkeys(sample.metainfo_keys())
-        batch.set_metainfo({key: [sample.get(key) for sample in data_samples] for key in metainfo})
-        return batch
+        """Return one element for a batch, as :func:`stack_samples` does."""
+        return stack_samples(data_samples)
+
+    def split(self) -> list['DataSample']:
+        """Return one element a clip, the reverse of :meth:`stack`."""
+        return split_samples(self, next(len(value) for value in self.values()))
 
     def pin_memory(self) -> 'DataSample':
         """Return the same with its tensors in page-locked memory; PyTorch's loader calls this under
@@ -54,20 +40,56 @@ class DataSample(BaseDataElement):
                 pinned.set_data({key: value.pin_memory()})
         return pinned
 
-    def split(self) -> list['DataSample']:
-        """Return one element a clip, the reverse of :meth:`stack`.
 
-        Data and metadata as long as the batch are divided; other metadata is handed to every clip.
-        """
-        count = next(len(value) for value in self.values())
-        samples = []
-        for number in range(count):
-            sample = type(self)(
-                metainfo={
-                    key: value[number] if isinstance(value, list) and len(value) == count else value
-                    for key, value in self.metainfo_items()
-                }
-            )
-            sample.set_data({key: value[number] for key, value in self.items()})
-            samples.append(sample)
-        return samples
+Sample = TypeVar('Sample', bound=BaseDataElement)
+
+
+def stack_samples(samples: Sequence[Sample]) -> Sample:
+    """Return one sample of the same class: tensors stacked along a new first dimension, all else in
+    lists.
+
+    Raises :class:`LadaError` when the samples hold different fields or shapes.
+    """
+    first = samples[0]
+    if any(set(sample.keys()) != set(first.keys()) for sample in samples):
+        names = [sorted(sample.keys()) for sample in samples]
+        raise LadaError(
+            f'cannot batch samples that hold different fields: {names}; make every sample alike'
+        )
+    stacked = type(first)()
+    for key, _ in first.items():
+        values = [sample.get(key) for sample in samples]
+        if all(torch.is_tensor(value) for value in values):
+            shapes = {tuple(value.shape) for value in values}
+            if len(shapes) > 1:
+                raise LadaError(
+                    f'cannot batch clips of different shapes: {key} {sorted(shapes)}; use '
+                    'batch_size=1, or num_frame equal to min_num_frame'
+                )
+            values = torch.stack(values)
+        stacked.set_field(values, key)
+    meta_keys = {key: None for sample in samples for key in sample.metainfo_keys()}
+    stacked.set_metainfo(
+        {key: [sample.metainfo.get(key) for sample in samples] for key in meta_keys}
+    )
+    return stacked
+
+
+def split_samples(stacked: Sample, count: int) -> list[Sample]:
+    """Undo :func:`stack_samples` for ``count`` samples.
+
+    Data and metadata as long as the batch are divided; what is not is handed to every sample.
+    """
+    samples = [type(stacked)() for _ in range(count)]
+    for index, sample in enumerate(samples):
+        sample.set_metainfo(
+            {key: _item(value, index, count) for key, value in stacked.metainfo_items()}
+        )
+        for key, value in stacked.items():
+            sample.set_field(_item(value, index, count), key)
+    return samples
+
+
+def _item(value, index: int, count: int):
+    splits = torch.is_tensor(value) or isinstance(value, list)
+    return value[index] if splits and len(value) == count else value

@@ -3,6 +3,7 @@ loops.
 """
 
 import os
+from typing import Any
 
 from mmengine.dist import get_world_size
 from mmengine.runner import TestLoop, ValLoop
@@ -52,7 +53,8 @@ class IterBasedTrainLoop(OpenTrainLoop):
     @property
     def batch_size(self) -> int:
         """Samples an iteration takes on one rank."""
-        return self.dataloader.batch_size or self.dataloader.batch_sampler.batch_size
+        loader: Any = self.dataloader
+        return loader.batch_size or loader.batch_sampler.batch_size
 
     @property
     def global_batch_size(self) -> int:
@@ -127,7 +129,7 @@ class IterBasedTrainLoop(OpenTrainLoop):
             for _ in range(self.iter):
                 next(self.dataloader_iterator)
             return
-        sampler = self.dataloader.sampler
+        sampler: Any = self.dataloader.sampler
         if not hasattr(sampler, 'load_state_dict'):
             log.warning(
                 f'{type(sampler).__name__} has no state: no batch is replayed and the data starts'

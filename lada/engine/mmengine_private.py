@@ -5,6 +5,8 @@ leading underscore, which any release may change. Only this file uses them;
 tests/engine/test_mmengine_private.py says so in a sentence when one has moved.
 """
 
+from typing import Any
+
 from mmengine.hooks import CheckpointHook
 from mmengine.optim import OptimWrapper
 from mmengine.runner import IterBasedTrainLoop, Runner
@@ -36,7 +38,7 @@ class OpenRunner(Runner):
     @property
     def train_batch_size(self) -> int:
         """Samples an iteration takes on one rank."""
-        loader = self._train_dataloader
+        loader: Any = self._train_dataloader
         return loader['batch_size'] if isinstance(loader, dict) else loader.batch_size
 
     def compile_network(self) -> None:

@@ -41,8 +41,8 @@ class OptimWrapper(_OptimWrapper):
         grads = [
             p.grad for group in self.param_groups for p in group['params'] if p.grad is not None
         ]
-        norms = torch.stack(torch._foreach_norm(grads)) if grads else torch.zeros(1)
-        finite = torch.isfinite(norms).all().cpu() & self._loss_is_finite.cpu()
+        norm = torch.nn.utils.get_total_norm(grads)
+        finite = torch.isfinite(norm).cpu() & self._loss_is_finite.cpu()
         if is_distributed():
             # Gradients are averaged and agree; a loss is each rank's own.
             agreed = finite.int()
@@ -106,7 +106,7 @@ class AutocastOptimWrapper(OptimWrapper):
         super().load_state_dict(state_dict)
 
 
-def single_wrappers(optim_wrapper: OptimWrapper | OptimWrapperDict) -> list[OptimWrapper]:
+def single_wrappers(optim_wrapper: _OptimWrapper | OptimWrapperDict) -> list[_OptimWrapper]:
     """Return the wrappers of the optimizers one by one."""
     return (
         list(optim_wrapper.values())
@@ -115,7 +115,7 @@ def single_wrappers(optim_wrapper: OptimWrapper | OptimWrapperDict) -> list[Opti
     )
 
 
-def update_is_complete(optim_wrapper: OptimWrapper | OptimWrapperDict) -> bool:
+def update_is_complete(optim_wrapper: _OptimWrapper | OptimWrapperDict) -> bool:
     """Return whether no gradient waits for further ones of its accumulation
     (``accumulative_counts``).
     """

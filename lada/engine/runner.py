@@ -4,11 +4,13 @@ import copy
 import io
 import time
 from pathlib import Path
+from typing import Any, cast
 
 import mmengine
 import torch
 from mmengine.config import ConfigDict
 from mmengine.dist import is_main_process
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import weights_to_cpu
 from mmengine.runner.checkpoint import get_state_dict
 
@@ -55,7 +57,7 @@ class Runner(OpenRunner):
         super().set_randomness(*args, **kwargs)
         # PyTorch would also fill every new tensor with NaN, for code that reads memory it has not
         # written.
-        torch.utils.deterministic.fill_uninitialized_memory = False
+        torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore
 
     def build_logger(self, *args, **kwargs):
         logger = super().build_logger(*args, **kwargs)
@@ -65,7 +67,7 @@ class Runner(OpenRunner):
         return logger
 
     def register_default_hooks(self, hooks=None) -> None:
-        own = dict(
+        own: dict[str, Any] = dict(
             bad_samples=dict(type='BadSamplesHook'),
             bad_numbers=dict(type='BadNumbersHook'),
             stop=dict(type='StopHook'),
@@ -120,7 +122,7 @@ class Runner(OpenRunner):
             wrapper = MODEL_WRAPPERS.get(name)
             if wrapper is None:
                 raise LadaError(f'model_wrapper_cfg: no wrapper is called {name}')
-            model_wrapper_cfg = ConfigDict({**model_wrapper_cfg, 'type': wrapper})
+            model_wrapper_cfg = ConfigDict({**dict(model_wrapper_cfg or {}), 'type': wrapper})
         return super().wrap_model(model_wrapper_cfg, model)
 
     def scale_lr(self, optim_wrapper, auto_scale_lr=None) -> None:
@@ -130,7 +132,8 @@ class Runner(OpenRunner):
         2017, "Accurate, Large Minibatch SGD". What a scheduler states in absolute terms
         (``eta_min``) is left alone.
         """
-        if not (auto_scale_lr or {}).get('enable', False):
+        auto_scale_lr = auto_scale_lr or {}
+        if not auto_scale_lr.get('enable', False):
             return
         for wrapper in single_wrappers(optim_wrapper):
             samples = self.world_size * self.train_batch_size * accumulated_iterations(wrapper)
@@ -154,7 +157,7 @@ class Runner(OpenRunner):
         """Load a training checkpoint: on the CPU and strictly, whatever MMEngine's other arguments
         say.
         """
-        checkpoint = load_training_checkpoint(filename)
+        checkpoint = load_training_checkpoint(Path(filename))
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         fit_state_dict(self.model, checkpoint['state_dict'], str(filename))
         self.note_loaded()
@@ -200,7 +203,8 @@ class Runner(OpenRunner):
             message_hub=self.message_hub.state_dict(),
         )
         if save_optimizer:
-            checkpoint['optimizer'] = self.optim_wrapper.state_dict()
+            wrapper = cast(OptimWrapper | OptimWrapperDict, self.optim_wrapper)
+            checkpoint['optimizer'] = wrapper.state_dict()
         if save_param_scheduler and self.param_schedulers is not None:
             checkpoint['param_schedulers'] = _scheduler_states(self.param_schedulers)
         self.call_hook('before_save_checkpoint', checkpoint=checkpoint)

@@ -19,9 +19,9 @@ RESULTS, TABLE, REPORT = 'evaluation.json', 'evaluation.csv', 'report.html'
 FRAMES_SHOWN = 3
 
 
-def existing_files(folder: Path) -> list[Path]:
-    """Return what an earlier evaluation wrote into ``folder``."""
-    return [path for path in (folder / RESULTS, folder / TABLE, folder / REPORT) if path.exists()]
+def written_files(folder: Path) -> list[Path]:
+    """Return what an evaluation writes into ``folder``, pictures excepted."""
+    return [folder / name for name in (RESULTS, TABLE, REPORT)]
 
 
 class EvaluationFiles:

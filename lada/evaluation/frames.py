@@ -40,3 +40,14 @@ def to_masks(value: torch.Tensor | np.ndarray) -> np.ndarray:
     if mask.ndim == 4 and mask.shape[1] == 1:
         mask = mask[:, 0]
     return mask[None] if mask.ndim == 2 else mask
+
+
+def field(sample: dict, key: str) -> torch.Tensor | np.ndarray:
+    """Return a data field of a predicted sample, also where the model put it under ``output``."""
+    for place in (sample, sample.get('output') or {}):
+        if key in place:
+            return place[key]
+    raise LadaError(
+        f"no {key!r} in a predicted sample with {', '.join(sorted(sample))}; check the metric's"
+        ' keys and the pipeline'
+    )

@@ -10,8 +10,7 @@ import numpy as np
 
 from lada.errors import LadaError
 from lada.evaluation.baselines import interpolate_block_means
-from lada.evaluation.frames import to_frames, to_masks
-from lada.evaluation.metrics.clip_metric import field
+from lada.evaluation.frames import field, to_frames, to_masks
 from lada.evaluation.results import BICUBIC, INPUT, ClipResult
 from lada.evaluation.scores import ClipReference, Score
 

@@ -3,11 +3,11 @@
 import json
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from lada.errors import LadaError
-from lada.evaluation.metrics.clip_metric import mean
 
 INPUT, BICUBIC = 'input', 'bicubic'
 """The two restorations that every clip has: none at all, and interpolation of the block means."""
@@ -152,3 +152,13 @@ def _finite(value):
     if isinstance(value, (list, tuple)):
         return [_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def mean(values: Sequence[float]) -> float:
+    """Return the exactly rounded mean of the values that are not ``nan``; ``nan`` without any,
+    ``inf`` with one.
+    """
+    values = [value for value in values if not math.isnan(value)]
+    if not values:
+        return math.nan
+    return math.inf if math.inf in values else math.fsum(values) / len(values)

@@ -4,7 +4,7 @@ import numpy as np
 
 from lada.evaluation.baselines import interpolate_block_means
 from lada.evaluation.boxes import bounding_box
-from lada.evaluation.metrics.functional import WINDOW, psnr_of_mse, summed_similarity
+from lada.evaluation.picture_quality import WINDOW, psnr_of_mse, summed_similarity
 from lada.inference.crops import plan_crops
 from lada.mosaic import MosaicLook, base_block_sizes, draw_mosaic
 

@@ -41,15 +41,18 @@ class UNetDiscriminatorWithSpectralNorm(nn.Module):
                 ' with H and W divisible by 8'
             )
         feats = [F.leaky_relu(self.conv_0(img), SLOPE)]
-        for conv in (self.conv_1, self.conv_2, self.conv_3):
-            feats.append(F.leaky_relu(conv(feats[-1]), SLOPE))
+        for number in (1, 2, 3):
+            feats.append(self._layer(number, feats[-1]))
         x = feats.pop()
-        for conv in (self.conv_4, self.conv_5, self.conv_6):
+        for number in (4, 5, 6):
             x = F.interpolate(x, scale_factor=2, mode='bilinear', align_corners=False)
-            x = F.leaky_relu(conv(x), SLOPE)
+            x = self._layer(number, x)
             skip = feats.pop()
             if self.skip_connection:
                 x = x + skip
-        for conv in (self.conv_7, self.conv_8):
-            x = F.leaky_relu(conv(x), SLOPE)
+        for number in (7, 8):
+            x = self._layer(number, x)
         return self.conv_9(x)
+
+    def _layer(self, number: int, x: Tensor) -> Tensor:
+        return F.leaky_relu(self.get_submodule(f'conv_{number}')(x), SLOPE)

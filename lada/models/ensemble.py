@@ -38,12 +38,12 @@ class SpatialTemporalEnsemble(nn.Module):
 
     @staticmethod
     def _spatial(imgs: Tensor, model: Callable[[Tensor], Tensor]) -> Tensor:
-        total = None
+        total = torch.zeros(())
         for transposed, flips in product((False, True), ((), (-1,), (-2,), (-1, -2))):
             image = imgs.flip(flips) if flips else imgs
             image = image.transpose(-1, -2).contiguous() if transposed else image
             output = model(image)
             output = output.transpose(-1, -2) if transposed else output
             output = output.flip(flips) if flips else output
-            total = output.to(torch.float32, copy=True) if total is None else total.add_(output)
+            total = total.to(output.device) + output.float()
         return total / 8

@@ -5,6 +5,7 @@ RealBasicVSR (Chan et al. 2022, "Investigating Tradeoffs in Real-World Video Sup
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from mmengine.optim import OptimWrapper, OptimWrapperDict
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 
 from lada.errors import LadaError
 from lada.models.basicvsrpp.net import BasicVSRPlusPlusNet
-from lada.models.restorer import BasicVSR
+from lada.models.restorer import BasicVSR, build_or_none
 from lada.models.unwrapping import unwrapped
 from lada.registry import MODELS
 
@@ -83,9 +84,11 @@ class BasicVSRPlusPlusGan(BasicVSR):
             init_cfg=init_cfg,
             data_preprocessor=data_preprocessor,
         )
-        self.discriminator = None if discriminator is None else MODELS.build(discriminator)
-        self.gan_loss = None if gan_loss is None else MODELS.build(gan_loss)
-        self.perceptual_loss = None if perceptual_loss is None else MODELS.build(perceptual_loss)
+        self.discriminator = build_or_none(discriminator)
+        self.gan_loss = build_or_none(gan_loss)
+        self.perceptual_loss: Any = (
+            None if perceptual_loss is None else MODELS.build(perceptual_loss)
+        )
         self.generator_ema = (
             copy.deepcopy(self.generator).requires_grad_(False) if is_use_ema else None
         )
@@ -138,7 +141,7 @@ class BasicVSRPlusPlusGan(BasicVSR):
         self._count_step()
         return log
 
-    def _generator_losses(self, output: Tensor, samples: BaseDataElement) -> dict[str, Tensor]:
+    def _generator_losses(self, output: Tensor, samples: Any) -> dict[str, Tensor]:
         losses = {}
         if self.pixel_loss is not None:
             losses['loss_pix'] = self._pixel_loss_of(output, samples)

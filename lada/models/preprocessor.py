@@ -1,6 +1,7 @@
 """From the loader's batch to what the network takes, and back."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -8,8 +9,8 @@ from mmengine.model import BaseDataPreprocessor
 from mmengine.structures import BaseDataElement
 from torch import Tensor
 
+from lada.data.data_sample import stack_samples
 from lada.errors import LadaError
-from lada.models.samples import stack_samples
 from lada.registry import MODELS
 
 NON_IMAGE_KEYS = ('noise',)
@@ -64,6 +65,8 @@ class DataPreprocessor(BaseDataPreprocessor):
                 "DataPreprocessor: output_channel_order must be 'RGB', 'BGR' or None, "
                 f'not {output_channel_order!r}'
             )
+        self.mean: Tensor
+        self.std: Tensor
         self.normalizes = mean is not None
         if self.normalizes:
             self.register_buffer(
@@ -86,7 +89,7 @@ class DataPreprocessor(BaseDataPreprocessor):
         ``inputs``: a list of tensors (..., C, H, W) or their stack, a dictionary of such, or a list
         of dictionaries.
         """
-        data = self.cast_data(data)
+        data = cast(dict, self.cast_data(data))
         inputs, samples = data['inputs'], data.get('data_samples')
         samples = list(samples) if samples else None
         if isinstance(inputs, (list, tuple)) and inputs and isinstance(inputs[0], dict):

@@ -61,7 +61,7 @@ def maybe_checkpoint(enabled: bool, function: Callable[..., Any], *args) -> Any:
 def check_segment(setting: int | str | None) -> int | str | None:
     """Return ``setting``; raise :class:`LadaError` unless it is None, 'auto' or frames >= 1."""
     whole = isinstance(setting, int) and not isinstance(setting, bool)
-    if setting is None or setting == 'auto' or (whole and setting >= 1):
+    if setting is None or setting == 'auto' or (whole and int(setting) >= 1):
         return setting
     raise LadaError(
         f"wrong checkpoint_segment: {setting!r}; give a number of frames >= 1, 'auto' or None"

@@ -1,13 +1,15 @@
 """The model that a Runner trains: a generator, a pixel loss, and what happens to a batch."""
 
+from typing import Any
+
 import torch
 from mmengine.model import BaseModel
 from mmengine.structures import BaseDataElement
 from torch import Tensor
 
 from lada.checkpoints.fitting import load_into
+from lada.data.data_sample import split_samples, stack_samples
 from lada.errors import LadaError
-from lada.models.samples import split_samples, stack_samples
 from lada.registry import MODELS
 
 # Parts that MMagic's `fix_iter` keeps at their pretrained weights.
@@ -35,6 +37,7 @@ class BasicVSR(BaseModel):
     """
 
     TRAIN_SETTINGS = ('fix_iter', 'mask_weight')
+    data_preprocessor: Any
 
     def __init__(
         self,
@@ -54,8 +57,8 @@ class BasicVSR(BaseModel):
         super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
         self.train_cfg, self.test_cfg = train_cfg, test_cfg
         self.generator = MODELS.build(generator)
-        self.pixel_loss = None if pixel_loss is None else MODELS.build(pixel_loss)
-        self.forward_ensemble = None if ensemble is None else MODELS.build(ensemble)
+        self.pixel_loss = build_or_none(pixel_loss)
+        self.forward_ensemble = build_or_none(ensemble)
         train_cfg = train_cfg or {}
         unknown = sorted(set(train_cfg) - set(self.TRAIN_SETTINGS))
         if unknown:
@@ -65,6 +68,7 @@ class BasicVSR(BaseModel):
             )
         self.fix_iter = train_cfg.get('fix_iter', 0)
         self.mask_weight = _mask_weight(train_cfg.get('mask_weight'))
+        self.step_counter: Tensor
         self.register_buffer('step_counter', torch.zeros(1))
         self._steps: int | None = None
 
@@ -139,7 +143,7 @@ class BasicVSR(BaseModel):
             )
         count = len(inputs)
         samples = _stacked(data_samples)
-        samples = BaseDataElement() if samples is None else samples
+        samples: Any = BaseDataElement() if samples is None else samples
         output = self.data_preprocessor.destruct(output, samples).cpu()
         frames = self.data_preprocessor.destruct(inputs, samples).cpu()
         if 'gt_img' in samples and samples.gt_img.dim() == 4:
@@ -176,13 +180,13 @@ class BasicVSR(BaseModel):
         super()._load_from_state_dict(*args, **kwargs)
 
     @staticmethod
-    def _training_samples(data_samples: BaseDataElement | list | None) -> BaseDataElement:
+    def _training_samples(data_samples: BaseDataElement | list | None) -> Any:
         samples = _stacked(data_samples)
         if samples is None or 'gt_img' not in samples:
             raise LadaError('no gt_img in the training batch; check the pipeline')
         return samples
 
-    def _pixel_loss_of(self, output: Tensor, samples: BaseDataElement) -> Tensor:
+    def _pixel_loss_of(self, output: Tensor, samples: Any) -> Tensor:
         if output.shape != samples.gt_img.shape:
             raise LadaError(
                 f'output and gt_img differ in shape: {tuple(output.shape)} and '
@@ -226,7 +230,12 @@ class BasicVSR(BaseModel):
         return output[:, t // 2]
 
 
-def _stacked(samples: BaseDataElement | list | None) -> BaseDataElement | None:
+def build_or_none(config: dict | None) -> Any:
+    """Return what a config describes, ``None`` for none."""
+    return None if config is None else MODELS.build(config)
+
+
+def _stacked(samples: BaseDataElement | list | None) -> Any:
     return stack_samples(samples) if isinstance(samples, (list, tuple)) else samples
 
 

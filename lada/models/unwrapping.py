@@ -1,12 +1,14 @@
 """The model inside data-parallel wrappers."""
 
+from typing import cast
+
 from mmengine.model import is_model_wrapper
 from torch import nn
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
     """Return the model that a data-parallel wrapper holds, or the model itself."""
-    return model.module if is_model_wrapper(model) else model
+    return cast(nn.Module, model.module) if is_model_wrapper(model) else model
 
 
 def network_of(model: nn.Module) -> nn.Module:

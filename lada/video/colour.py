@@ -1,9 +1,8 @@
 """RGB <-> Y'CbCr, 8 bit, in OpenCV's vectorised integer arithmetic.
 
-swscale's fast converters darken by about one grey level a round trip and its accurate ones are
-several times slower, so the common planar formats are converted here. Matrices: ITU-R BT.601,
-BT.709, BT.2020, SMPTE 240M, FCC. Chroma samples are taken as centred between the luma samples, in
-both directions.
+swscale's fast converters darken a little with every round trip and its accurate ones are slower, so
+the common planar formats are converted here. Matrices: ITU-R BT.601, BT.709, BT.2020, SMPTE 240M,
+FCC. Chroma samples are taken as centred between the luma samples, in both directions.
 """
 
 from collections.abc import Sequence
@@ -93,7 +92,7 @@ def planes_to_rgb(
         full_range: whether Y' spans 0..255 instead of 16..235.
         out: array to write to; a new one unless given.
     """
-    # OpenCV merges rows with gaps between them several times more slowly.
+    # OpenCV merges rows with gaps between them more slowly.
     luma, blue, red = (np.ascontiguousarray(plane) for plane in (luma, blue, red))
     if blue.shape != luma.shape:
         blue, red = (_enlarged(chroma, luma.shape) for chroma in (blue, red))

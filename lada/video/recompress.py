@@ -117,8 +117,7 @@ def open_encoder(
     if bits_per_frame is not None:
         encoder.bit_rate = max(1000, round(bits_per_frame * rate))
         if codec == 'mpeg2video':
-            # Without a small buffer its rate control would overspend on a clip of this length,
-            # twofold.
+            # Without a small buffer its rate control would overspend on a clip of this length.
             options |= {
                 'maxrate': str(encoder.bit_rate),
                 'bufsize': str(4 * encoder.bit_rate // 30),

@@ -63,7 +63,7 @@ class VideoRewriter:
         self.source = Path(source)
         self.threads = threads
         self._paths = [Path(target)] + ([Path(compare)] if compare else [])
-        self._codec, self._options = codec, options
+        self.codec, self.options = codec, options
         self._sinks: list[_Sink] = []
         self._pending: deque[av.Packet] = deque()
         self._stack = ExitStack()
@@ -76,7 +76,7 @@ class VideoRewriter:
                     f'cannot write this kind of video file: {path}; use one of'
                     f' {", ".join(_TARGETS)}'
                 )
-        self._input, self.video = self._stack.enter_context(open_video(self.source, self.threads))
+        self.input, self.video = self._stack.enter_context(open_video(self.source, self.threads))
         return self
 
     def __exit__(self, kind, error, traceback) -> None:
@@ -100,7 +100,7 @@ class VideoRewriter:
         reformatter, converter = VideoReformatter(), FrameConverter()
         number, last, shape = 0, None, None
         try:
-            for packet in self._input.demux():
+            for packet in self.input.demux():
                 if packet.stream is not self.video:
                     self._copy(packet)
                     continue
@@ -176,15 +176,15 @@ class _Sink:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._temporary = temporary_name(path)
         self._durations: dict[int, int] = {}
-        source, video = rewriter._input, rewriter.video
+        source, video = rewriter.input, rewriter.video
         self._container: OutputContainer = av.open(
             str(self._temporary), 'w', format=CONTAINERS[path.suffix.lower()]
         )
         self._closed = False
         try:
-            codec = rewriter._codec or default_codec(path.suffix, picture.depth)
+            codec = rewriter.codec or default_codec(path.suffix, picture.depth)
             _check_codec(codec, picture.format, path)
-            options = _QUALITY.get(codec, {}) if rewriter._options is None else rewriter._options
+            options = _QUALITY.get(codec, {}) if rewriter.options is None else rewriter.options
             self._video = add_video_stream(self._container, codec, frame_rate(video), dict(options))
             context = self._video.codec_context
             context.height, context.width = shape
@@ -214,7 +214,7 @@ class _Sink:
                 f'cannot write the video: {path} ({reason(error)}); a file with the suffix '
                 f'{rewriter.source.suffix} takes the streams of the input'
             ) from error
-        except LadaError:
+        except BaseException:  # an interrupt, too, leaves no file behind
             self.discard()
             raise
 

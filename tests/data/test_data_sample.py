@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 import torch
+from mmengine.structures import BaseDataElement
 
 from lada.data import DataSample
+from lada.data.data_sample import split_samples, stack_samples
 from lada.errors import LadaError
 
 
@@ -48,3 +50,13 @@ def test_a_batch_of_one_and_moving_it():
 def test_clips_of_different_lengths_do_not_stack():
     with pytest.raises(LadaError, match=r'batch_size=1'):
         DataSample.stack([sample(0), sample(1, frames=3)])
+
+
+def test_other_classes_keep_everything():
+    samples = [
+        BaseDataElement(gt_img=torch.full((2,), i), note=f'n{i}', metainfo=dict(key=i))
+        for i in range(3)
+    ]
+    for before, after in zip(samples, split_samples(stack_samples(samples), 3), strict=True):
+        assert torch.equal(before.gt_img, after.gt_img)
+        assert before.note == after.note and before.metainfo['key'] == after.metainfo['key']

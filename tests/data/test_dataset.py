@@ -268,23 +268,18 @@ def damage_missing(root, stem):
     return 'mkv'
 
 
+def write_empty_mask(root, stem, shape):
+    path = root / 'crop_unscaled_mask' / f'{stem}.mkv'
+    write_video(path, np.zeros(shape, np.uint8), 25, **mask_encoding())
+
+
 def damage_shorter_mask(root, stem):
-    write_video(
-        root / 'crop_unscaled_mask' / f'{stem}.mkv',
-        np.zeros((5, 64, 64), np.uint8),
-        25,
-        **mask_encoding(),
-    )
+    write_empty_mask(root, stem, (5, 64, 64))
     return 'mkv'
 
 
 def damage_other_size(root, stem):
-    write_video(
-        root / 'crop_unscaled_mask' / f'{stem}.mkv',
-        np.zeros((8, 32, 64), np.uint8),
-        25,
-        **mask_encoding(),
-    )
+    write_empty_mask(root, stem, (8, 32, 64))
     return '64x32 .* 64x64.*mkv'
 
 

@@ -12,10 +12,11 @@ import subprocess
 import time
 import traceback
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -154,9 +155,9 @@ def was_restarted() -> bool:
     return max(all_gather_object(int(os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)))) > 0
 
 
-def decide_on_rank_0(decide, *args):
+def decide_on_rank_0(decide: Callable[..., Any], *args) -> Any:
     """Let rank 0 decide and tell the others; its :class:`LadaError` is raised on every rank."""
-    result = [None]
+    result: list = [None]
     if get_rank() == 0:
         try:
             result = [decide(*args)]

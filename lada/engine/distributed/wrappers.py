@@ -1,6 +1,7 @@
 """The data-parallel wrappers that also work without a GPU."""
 
 import gc
+from typing import Any
 
 from mmengine.model import MMDistributedDataParallel as _MMDistributedDataParallel
 from mmengine.model import MMSeparateDistributedDataParallel as _MMSeparateDistributedDataParallel
@@ -58,7 +59,7 @@ class RewrappingDistributedDataParallel(nn.Module):
                 f'RewrappingDistributedDataParallel: {type(module).__name__} does not freeze parts'
                 ' of itself; use MMDistributedDataParallel'
             )
-        self.module = module
+        self.module: Any = module
         self._options = kwargs
         self._trainable: list[bool] | None = None
         # In a list, so that its parameters are not this module's a second time.

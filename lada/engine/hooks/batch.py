@@ -5,7 +5,7 @@ from typing import Any
 from mmengine.dist import all_gather_object
 
 
-def metadata_of(data_batch: dict | None, key: str) -> list[Any]:
+def metadata_of(data_batch: Any, key: str) -> list[Any]:
     """Return one metadata value of each clip in a batch of either collate function, ``None`` where
     it has none.
     """
@@ -16,7 +16,7 @@ def metadata_of(data_batch: dict | None, key: str) -> list[Any]:
     return [sample.metainfo.get(key) for sample in samples]
 
 
-def sample_names(data_batch: dict | None) -> list[str]:
+def sample_names(data_batch: Any) -> list[str]:
     """Return the keys of the clips in a batch."""
     return [str(key) for key in metadata_of(data_batch, 'key')]
 

@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
-from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.compat.proto.summary_pb2 import (
+    Summary,  # pyright: ignore[reportAttributeAccessIssue]
+)
 
 from lada.errors import LadaError
 from lada.evaluation.frames import to_frames
@@ -80,7 +82,8 @@ class PicturesHook(Hook):
     def _show(self, runner, sample) -> None:
         clips = [to_frames(clip) for clip in (sample.input, sample.pred_img, sample.gt_img)]
         small = [shrink(clip, self.max_side) for clip in clips]
-        strip = make_strip(*small, evenly_spaced(len(small[1]), self.num_frames))
+        shown = evenly_spaced(len(small[1]), self.num_frames)
+        strip = make_strip(*small, frame_indices=shown)
         name = f'clip_{self._shown}'
         save_picture(self._folder(runner) / f'{name}.png', strip)
         video = side_by_side(*[clip[: self.video_frames] for clip in small])

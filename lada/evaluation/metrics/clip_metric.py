@@ -1,17 +1,14 @@
 """A metric that is one number per clip, averaged over clips."""
 
-import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from itertools import zip_longest
 from typing import Any
 
-import numpy as np
-import torch
 from mmengine.dist import all_gather_object
 from mmengine.evaluator import BaseMetric
 
-from lada.errors import LadaError
+from lada.evaluation.results import mean
 
 _MISSING = object()
 
@@ -66,27 +63,6 @@ class ClipMetric(BaseMetric):
         return {
             name: mean([values[name] for values in results if name in values]) for name in names
         }
-
-
-def mean(values: Sequence[float]) -> float:
-    """Return the exactly rounded mean of the values that are not ``nan``; ``nan`` without any,
-    ``inf`` with one.
-    """
-    values = [value for value in values if not math.isnan(value)]
-    if not values:
-        return math.nan
-    return math.inf if math.inf in values else math.fsum(values) / len(values)
-
-
-def field(sample: dict, key: str) -> torch.Tensor | np.ndarray:
-    """Return a data field of a predicted sample, also where the model put it under ``output``."""
-    for place in (sample, sample.get('output') or {}):
-        if key in place:
-            return place[key]
-    raise LadaError(
-        f"no {key!r} in a predicted sample with {', '.join(sorted(sample))}; check the metric's"
-        ' keys and the pipeline'
-    )
 
 
 def _identity(sample: dict) -> tuple | None:

@@ -7,9 +7,10 @@ from abc import abstractmethod
 import numpy as np
 
 from lada.errors import LadaError
-from lada.evaluation.frames import to_frames, to_masks
-from lada.evaluation.metrics.clip_metric import ClipMetric, field, mean
-from lada.evaluation.metrics.functional import psnr_of_mse, squared_error, summed_similarity
+from lada.evaluation.frames import field, to_frames, to_masks
+from lada.evaluation.metrics.clip_metric import ClipMetric
+from lada.evaluation.picture_quality import psnr_of_mse, squared_error, summed_similarity
+from lada.evaluation.results import mean
 from lada.registry import METRICS
 
 
@@ -112,7 +113,7 @@ class PSNR(_ImageQuality):
 @METRICS.register_module()
 class SSIM(_ImageQuality):
     """Structural similarity of rounded RGB pictures in [0, 255]; see
-    :mod:`lada.evaluation.metrics.functional`.
+    :mod:`lada.evaluation.picture_quality`.
 
     The value of a clip is the mean over its frames, the result ``SSIM`` the mean over clips. In a
     region, ``SSIM_mosaic``: the mean of the map of local similarities over all masked pixels of a

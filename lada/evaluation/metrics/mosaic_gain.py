@@ -5,10 +5,10 @@ measures.
 from collections.abc import Sequence
 from pathlib import Path
 
-from lada.evaluation.frames import to_frames
+from lada.evaluation.frames import field, to_frames
 from lada.evaluation.measure import measure_clip
-from lada.evaluation.metrics.clip_metric import ClipMetric, field, mean
-from lada.evaluation.results import BICUBIC, INPUT, ClipResult, Evaluation
+from lada.evaluation.metrics.clip_metric import ClipMetric
+from lada.evaluation.results import BICUBIC, INPUT, ClipResult, Evaluation, mean
 from lada.evaluation.scores import Score, build_scores
 from lada.registry import METRICS
 

@@ -2,13 +2,11 @@
 new file.
 """
 
-import importlib
-import pkgutil
 from collections.abc import Iterable
 
 from lada.evaluation.scores.clip import ClipReference
 from lada.evaluation.scores.score import Score
-from lada.registry import SCORES
+from lada.registry import SCORES, import_modules
 
 __all__ = ['ClipReference', 'Score', 'build_scores', 'find_score']
 
@@ -41,5 +39,4 @@ def find_score(name: str) -> type[Score] | None:
     return next((score for score in SCORES.module_dict.values() if score.name == name), None)
 
 
-for _module in pkgutil.iter_modules(__path__, f'{__name__}.'):
-    importlib.import_module(_module.name)
+import_modules(__name__)

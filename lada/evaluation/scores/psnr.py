@@ -5,7 +5,7 @@ import math
 import cv2
 import numpy as np
 
-from lada.evaluation.metrics.functional import psnr_of_mse
+from lada.evaluation.picture_quality import psnr_of_mse
 from lada.evaluation.scores.clip import ClipReference
 from lada.evaluation.scores.masked_mean import MaskedMean
 from lada.evaluation.scores.score import Score

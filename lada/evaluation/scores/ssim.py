@@ -1,5 +1,5 @@
 """SSIM in the mosaic and of the frame, from one map of local similarities; see
-:mod:`lada.evaluation.metrics.functional`.
+:mod:`lada.evaluation.picture_quality`.
 """
 
 from typing import NamedTuple
@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from lada.evaluation.boxes import bounding_box
-from lada.evaluation.metrics.functional import WINDOW, moments, similarity, valid
+from lada.evaluation.picture_quality import WINDOW, moments, similarity, valid
 from lada.evaluation.scores.clip import ClipReference
 from lada.evaluation.scores.masked_mean import MaskedMean
 from lada.evaluation.scores.score import Score

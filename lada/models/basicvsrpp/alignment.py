@@ -1,10 +1,18 @@
 """Second-order deformable alignment (Chan et al. 2022, BasicVSR++, section 3.2)."""
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 
 from lada.models.basicvsrpp.deform_conv import check_implementation, modulated_deform_conv2d
-from lada.models.basicvsrpp.initialization import LEAKY_SLOPE, he_normal_, init_convs_, zero_
+from lada.models.basicvsrpp.initialization import (
+    LEAKY_SLOPE,
+    Convolution,
+    he_normal_,
+    init_convs_,
+    zero_,
+)
 
 
 class SecondOrderDeformableAlignment(nn.Module):
@@ -56,9 +64,14 @@ class SecondOrderDeformableAlignment(nn.Module):
             nn.LeakyReLU(LEAKY_SLOPE, inplace=True),
             nn.Conv2d(out_channels, 3 * kernel_size**2 * deform_groups, 3, 1, 1),
         )
-        he_normal_(self, slope=1)
+        he_normal_(cast(Convolution, self), slope=1)
         init_convs_([self.conv_offset])
-        zero_(self.conv_offset[-1])
+        zero_(self.offset_convs[-1])
+
+    @property
+    def offset_convs(self) -> list[nn.Conv2d]:
+        """The convolutions of ``conv_offset``, without the activations between them."""
+        return [layer for layer in self.conv_offset if isinstance(layer, nn.Conv2d)]
 
     def extra_repr(self) -> str:
         out_channels, in_channels = self.weight.shape[:2]

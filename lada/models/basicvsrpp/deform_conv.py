@@ -57,7 +57,16 @@ def modulated_deform_conv2d(
         image, mask, weight = x.to(kind), mask.to(kind), weight.to(kind)
         bias = None if bias is None else bias.to(kind)
         if implementation == 'torchvision':
-            out = deform_conv2d(image, offset, weight, bias, stride, padding, dilation, mask)
+            out = deform_conv2d(
+                image,
+                offset,
+                weight,
+                bias,
+                (stride, stride),
+                (padding, padding),
+                (dilation, dilation),
+                mask,
+            )
         else:
             operator = _mmcv_operator()
             out = operator(image, offset, mask, weight, bias, stride, padding, dilation, 1, groups)

@@ -9,15 +9,23 @@ convolution of each flow level and that of each offset predictor.
 """
 
 from collections.abc import Iterable
+from typing import Protocol
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 LEAKY_SLOPE = 0.1
 
 
+class Convolution(Protocol):
+    """What has a convolution's parameters."""
+
+    weight: Tensor
+    bias: Tensor | None
+
+
 @torch.no_grad()
-def he_normal_(conv: nn.Module, *, slope: float = LEAKY_SLOPE, scale: float = 1.0) -> None:
+def he_normal_(conv: Convolution, *, slope: float = LEAKY_SLOPE, scale: float = 1.0) -> None:
     """Draw ``conv.weight`` from a normal distribution of gain sqrt(2 / (1 + slope²)) × ``scale``;
     zero the bias.
     """
@@ -28,7 +36,7 @@ def he_normal_(conv: nn.Module, *, slope: float = LEAKY_SLOPE, scale: float = 1.
 
 
 @torch.no_grad()
-def zero_(conv: nn.Module) -> None:
+def zero_(conv: Convolution) -> None:
     """Make a convolution return zero everywhere."""
     conv.weight.zero_()
     if conv.bias is not None:

@@ -1,5 +1,7 @@
 """Residual blocks without normalisation, the workhorse of every propagation branch."""
 
+from typing import cast
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -35,7 +37,15 @@ class ResidualBlocksWithInputConv(nn.Module):
             nn.LeakyReLU(LEAKY_SLOPE, inplace=True),
             blocks,
         )
-        he_normal_(self.main[0])
+        he_normal_(self.input_conv)
+
+    @property
+    def input_conv(self) -> nn.Conv2d:
+        return cast(nn.Conv2d, self.main[0])
+
+    @property
+    def blocks(self) -> list[ResidualBlockNoBN]:
+        return list(cast(nn.Sequential, self.main[2]))  # pyright: ignore[reportReturnType]
 
     def forward(self, feat: Tensor) -> Tensor:
         return self.main(feat)

@@ -46,8 +46,9 @@ class SPyNetBasicModule(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.basic_module = nn.Sequential(*(_ConvLayer(a, b) for a, b in pairwise(LEVEL_CHANNELS)))
-        zero_(self.basic_module[-1].conv)
+        layers = [_ConvLayer(a, b) for a, b in pairwise(LEVEL_CHANNELS)]
+        self.basic_module = nn.Sequential(*layers)
+        zero_(layers[-1].conv)
 
     def forward(self, x: Tensor) -> Tensor:
         for layer in self.basic_module[:-1]:
@@ -73,6 +74,8 @@ class SPyNet(nn.Module):
                 f' {type(pretrained).__name__}'
             )
         self.basic_module = nn.ModuleList(SPyNetBasicModule() for _ in range(LEVELS))
+        self.mean: Tensor
+        self.std: Tensor
         self.register_buffer('mean', torch.tensor(IMAGE_MEAN).view(1, 3, 1, 1))
         self.register_buffer('std', torch.tensor(IMAGE_STD).view(1, 3, 1, 1))
         if pretrained is not None:
@@ -81,14 +84,12 @@ class SPyNet(nn.Module):
     def compute_flow(self, ref: Tensor, supp: Tensor, layout: Layout = _as_it_is) -> Tensor:
         """Flow (N, 2, H, W) between images (N, 3, H, W) whose sides are multiples of 32."""
         refs, supps = self._pyramid(ref), self._pyramid(supp)
-        flow = None
+        flow = flow_up = refs[0].new_zeros(len(ref), 2, *refs[0].shape[2:])
         for level, (ref, supp) in enumerate(zip(refs, supps, strict=True)):
-            if flow is None:
-                flow_up = ref.new_zeros(ref.shape[0], 2, *ref.shape[2:])
-                warped = supp
-            else:
-                flow_up = (
-                    F.interpolate(flow, scale_factor=2, mode='bilinear', align_corners=True) * 2.0
+            warped = supp
+            if level:
+                flow_up = 2 * F.interpolate(
+                    flow, scale_factor=2, mode='bilinear', align_corners=True
                 )
                 warped = flow_warp(supp, flow_up.permute(0, 2, 3, 1), padding_mode='border')
             inputs = layout(torch.cat([ref, warped, flow_up], 1))

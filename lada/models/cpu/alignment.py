@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from lada.models.basicvsrpp.alignment import SecondOrderDeformableAlignment
 
 
-def offset_links(align: SecondOrderDeformableAlignment, share: float = 1) -> list[Link]:
+def offset_links(
+    align: SecondOrderDeformableAlignment, slope: float, share: float = 1
+) -> list[Link]:
     """Return what follows the first convolution of ``conv_offset``, its last filters sorted for
     :func:`align_features`.
 
@@ -26,10 +28,10 @@ def offset_links(align: SecondOrderDeformableAlignment, share: float = 1) -> lis
 
     Args:
         align: the layer.
+        slope: of the LeakyReLUs in it.
         share: only for the first groups of channels, so many of all.
     """
-    *inner, last = align.conv_offset[2::2]
-    slope = align.conv_offset[1].negative_slope
+    _, *inner, last = align.offset_convs
 
     def sort(values: Tensor) -> Tensor:
         shifts, factors = values.split((2 * len(values) // 3, len(values) // 3))
@@ -39,7 +41,8 @@ def offset_links(align: SecondOrderDeformableAlignment, share: float = 1) -> lis
         return every[:, : round(share * align.deform_groups)].flatten(0, 2)
 
     links = [Link(conv.weight, conv.bias, slope) for conv in inner]
-    return [*links, Link(sort(last.weight), sort(last.bias))]
+    bias = None if last.bias is None else sort(last.bias)
+    return [*links, Link(sort(last.weight), bias)]
 
 
 def align_features(

@@ -9,7 +9,7 @@ gradients come back in the weight's.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -38,7 +38,7 @@ class ConvChain:
     def __init__(self, links: Sequence[Link]):
         self.steps = tuple((link.slope, link.factor) for link in links)
         self.parameters = [part for link in links for part in (link.weight, link.bias)]
-        self.packed = _Packed(self.parameters)
+        self.packed = _Packed([link.weight for link in links], [link.bias for link in links])
 
     def __call__(self, x: Tensor, added: Tensor | None = None) -> Tensor:
         """(N, C, H, W) to (N, C', f·H, f·W), stored channels last. ``added`` joins the first
@@ -54,9 +54,9 @@ class ResidualChain:
     They may not change between calls.
     """
 
-    def __init__(self, parameters: Sequence[Tensor], scale: float = 1.0):
+    def __init__(self, parameters: Sequence[Any], scale: float = 1.0):
         self.scale, self.parameters = scale, parameters
-        self.packed = _Packed(parameters)
+        self.packed = _Packed(parameters[::2], parameters[1::2])
 
     def __call__(self, x: Tensor) -> Tensor:
         return _Residual.apply(x, self.scale, self.packed, *self.parameters)
@@ -65,15 +65,15 @@ class ResidualChain:
 class _Packed:
     """The convolutions of a chain, in the type of the first call."""
 
-    def __init__(self, parameters: Sequence[Tensor | None]):
-        self.parameters = parameters
+    def __init__(self, weights: Sequence[Tensor], biases: Sequence[Tensor | None]):
+        self.weights, self.biases = weights, biases
         self.convs: list[PackedConv] = []
 
     def get(self, dtype: torch.dtype) -> list[PackedConv]:
         if not self.convs or self.convs[0].weight.dtype != dtype:
             self.convs = [
                 PackedConv(weight, bias, dtype)
-                for weight, bias in zip(self.parameters[::2], self.parameters[1::2], strict=True)
+                for weight, bias in zip(self.weights, self.biases, strict=True)
             ]
         return self.convs
 
@@ -105,9 +105,8 @@ class _Chain(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, grad):
         count = len(ctx.steps)
-        activations = ctx.saved_tensors[
-            :-count
-        ]  # once: a checkpointed segment hands each tensor out a single time
+        # Once: a checkpointed segment hands each tensor out a single time.
+        activations = ctx.saved_tensors[:-count]
         found = []
         grad = _as_rows(grad.to(activations[0].dtype))
         for i in reversed(range(count)):
@@ -178,9 +177,9 @@ def _working_type(x: Tensor) -> torch.dtype:
     )
 
 
-def _gradients(ctx, i: int, grad: Tensor, x: Tensor, wanted: Sequence[bool]) -> list[Tensor | None]:
+def _gradients(ctx, i: int, grad: Tensor, x: Tensor, wanted: Sequence[bool]) -> list[Any]:
     """Gradients of the i-th convolution's input, in its type, and of its weight and bias, in
-    theirs.
+    theirs; None for what is not wanted.
     """
     grad_x, *more = ctx.convs[i].gradients(grad, x, wanted)
     return [grad_x, *(None if part is None else part.to(ctx.weight_dtype) for part in more)]

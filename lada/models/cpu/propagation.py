@@ -10,7 +10,7 @@ of second order yet, and that half of the alignment's work is left out.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -25,6 +25,7 @@ from lada.models.cpu.row_sampling import padded
 from lada.models.recurrence import maybe_checkpoint, recur
 
 if TYPE_CHECKING:
+    from lada.models.basicvsrpp.alignment import SecondOrderDeformableAlignment
     from lada.models.basicvsrpp.net import BasicVSRPlusPlusNet
     from lada.models.basicvsrpp.residual import ResidualBlocksWithInputConv
     from lada.models.basicvsrpp.upsample import PixelShufflePack
@@ -56,10 +57,13 @@ class _Features(NamedTuple):
 
 
 def _extract(net: BasicVSRPlusPlusNet, frames: Tensor) -> Tensor:
-    *halving, last = [net.feat_extract] if net.is_low_res_input else net.feat_extract
-    for layer in (*halving, last.main[:2]):
-        frames = layer(frames)
-    return _blocks(last)(frames)
+    extract = net.feat_extract
+    if isinstance(extract, nn.Sequential):
+        *halving, last = extract
+        for layer in halving:
+            frames = layer(frames)
+        extract = cast('ResidualBlocksWithInputConv', last)
+    return _blocks(extract)(F.leaky_relu_(extract.input_conv(frames), net.lrelu.negative_slope))
 
 
 def _propagate(
@@ -73,19 +77,19 @@ def _propagate(
     t = len(feats[0].frames)
     forward = 1 if branch.startswith('forward') else -1
     order = range(t)[::forward]
-    align, backbone = net.deform_align[branch], net.backbone[branch]
-    slope = net.lrelu.negative_slope
+    align = cast('SecondOrderDeformableAlignment', net.deform_align[branch])
+    backbone = cast('ResidualBlocksWithInputConv', net.backbone[branch])
+    merging, first, slope = backbone.input_conv, align.offset_convs[0], net.lrelu.negative_slope
 
-    *known_weights, prop_weight = backbone.main[0].weight.split(net.mid_channels, 1)
+    *known_weights, prop_weight = merging.weight.split(net.mid_channels, 1)
     joined = [feat.joined for feat in feats]
-    known = split_frames(_SplitConv(known_weights, backbone.main[0].bias)(joined), t)
-    first = align.conv_offset[0]
+    known = split_frames(_SplitConv(known_weights, merging.bias)(joined), t)
     warped_1, current, warped_2, flow_weight = first.weight.split([net.mid_channels] * 3 + [4], 1)
     current_part = split_frames(_SplitConv([current], first.bias)(joined[:1]), t)
     flow_part = split_frames(F.conv2d(motion.both, flow_weight, padding=1), t - 1) if t > 1 else []
-    first_offsets = ConvChain([Link(warped_1, None, slope), *offset_links(align, share=0.5)])
+    first_offsets = ConvChain([Link(warped_1, None, slope), *offset_links(align, slope, share=0.5)])
     offsets = ConvChain(
-        [Link(torch.cat([warped_1, warped_2], 1), None, slope), *offset_links(align)]
+        [Link(torch.cat([warped_1, warped_2], 1), None, slope), *offset_links(align, slope)]
     )
     merge, blocks = ConvChain([Link(prop_weight, None, slope)]), _blocks(backbone)
 
@@ -108,7 +112,7 @@ def _reconstruct(
     net: BasicVSRPlusPlusNet, lqs: Tensor, feats: list[list[Tensor]], segment: int | None
 ) -> Tensor:
     slope = net.lrelu.negative_slope
-    conv, blocks = net.reconstruction.main[0], _blocks(net.reconstruction)
+    conv, blocks = net.reconstruction.input_conv, _blocks(net.reconstruction)
     merge = _SplitConv(conv.weight.split(net.mid_channels, 1), conv.bias)
     head = ConvChain(
         [
@@ -136,7 +140,7 @@ class _SplitConv:
     same weights.
     """
 
-    def __init__(self, weights: Sequence[Tensor], bias: Tensor):
+    def __init__(self, weights: Sequence[Tensor], bias: Tensor | None):
         first, *more = weights
         self.convs = [
             ConvChain([Link(first, bias)]),
@@ -144,29 +148,29 @@ class _SplitConv:
         ]
 
     def __call__(self, parts: Sequence[Tensor]) -> Tensor:
-        out = None
-        for part, conv in zip(parts, self.convs, strict=True):
+        out = self.convs[0](parts[0])
+        for part, conv in zip(parts[1:], self.convs[1:], strict=True):
             out = conv(part, out)
         return out
 
 
 def _blocks(module: ResidualBlocksWithInputConv) -> ResidualChain | nn.Identity:
     """The residual blocks as one step of the graph, for many calls with the same weights."""
-    blocks = module.main[2]
-    if not len(blocks):
+    if not module.blocks:
         return nn.Identity()
     parts = [
         part
-        for block in blocks
+        for block in module.blocks
         for conv in (block.conv1, block.conv2)
         for part in (conv.weight, conv.bias)
     ]
-    return ResidualChain(parts, blocks[0].res_scale)
+    return ResidualChain(parts, module.blocks[0].res_scale)
 
 
 def _shuffling(layer: PixelShufflePack, slope: float) -> Link:
     """The layer with its filters sorted by position, so that whole runs of channels are moved."""
     cell = layer.scale_factor**2
-    weight = layer.upsample_conv.weight.unflatten(0, (-1, cell)).transpose(0, 1).flatten(0, 1)
-    bias = layer.upsample_conv.bias.view(-1, cell).t().flatten()
+    conv = layer.upsample_conv
+    weight = conv.weight.unflatten(0, (-1, cell)).transpose(0, 1).flatten(0, 1)
+    bias = None if conv.bias is None else conv.bias.view(-1, cell).t().flatten()
     return Link(weight, bias, slope, layer.scale_factor)

@@ -5,6 +5,8 @@ way forward; with them ``grid_sample`` samples planes, because its backward pass
 there is.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
@@ -166,11 +168,11 @@ class _SampledConv(torch.autograd.Function):
                 part_grad_x, grad_grid = torch.ops.aten.grid_sampler_2d_backward(
                     grad_columns, image[chosen], grid[chosen], 0, 0, False, [wants_x, True]
                 )
-                if wants_x:
+                if grad_x is not None:
                     grad_x[index, chosen] = part_grad_x
                 for axis, size in enumerate((width, height)):
                     torch.mul(grad_grid[..., axis], 2 / size, out=grad_shifts[axis, chosen])
-            if wants_base:
+            if grad_base is not None:
                 parts = grad_shifts[:2].view(2, base.shape[-1], -1, area).sum(2).permute(2, 0, 1)
                 grad_base[index] = parts.view(base.shape[1:])
             if reach is not None:
@@ -185,7 +187,7 @@ class _SampledConv(torch.autograd.Function):
         grad_bias = rows.sum((0, 1), dtype=weight.dtype) if ctx.has_bias else None
         grad_places = torch.stack(grad_places).view(*base.shape[:3], 3, groups, kernel)
         return (
-            grad_x.view(x.shape).to(x.dtype) if wants_x else None,
+            None if grad_x is None else grad_x.view(x.shape).to(x.dtype),
             grad_base,
             grad_places,
             grad_weight.t().reshape(weight.shape),
@@ -216,7 +218,7 @@ def _columns(samples: Tensor, factor: Tensor, reach: float | None) -> Tensor:
 def _grid(
     base: Tensor,
     shifts: Tensor,
-    kernel_size: tuple[int, int],
+    kernel_size: Sequence[int],
     padding: int,
     dilation: int,
     reach: float | None,
@@ -245,7 +247,7 @@ def _grid(
 
 
 def _taps(
-    kernel_size: tuple[int, int],
+    kernel_size: Sequence[int],
     padding: int,
     dilation: int,
     dtype: torch.dtype,

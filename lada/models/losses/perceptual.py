@@ -54,6 +54,8 @@ class PerceptualVGG(nn.Module):
                 layer.inplace = False  # the output of the convolution before it may be asked for
         _load(self.vgg_layers, vgg_type, pretrained)
         if use_input_norm:
+            self.mean: Tensor
+            self.std: Tensor
             self.register_buffer('mean', torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1))
             self.register_buffer('std', torch.tensor(IMAGENET_STD).view(1, 3, 1, 1))
         self.vgg_layers.requires_grad_(False)
@@ -147,10 +149,11 @@ class PerceptualLoss(nn.Module):
     def _distance(
         self, pairs: Mapping[str, tuple[Tensor, Tensor]], weights: Mapping[str, float]
     ) -> Tensor:
-        return sum(
-            weight * self.criterion(*(feature.float() for feature in pairs[name]))
-            for name, weight in weights.items()
-        )
+        losses = []
+        for name, weight in weights.items():
+            ours, theirs = pairs[name]
+            losses.append(weight * self.criterion(ours.float(), theirs.float()))
+        return torch.stack(losses).sum()
 
 
 def _features(vgg_type: str) -> nn.Sequential:
@@ -168,7 +171,7 @@ def _load(layers: nn.Sequential, vgg_type: str, pretrained: str) -> None:
             raise LadaError(
                 f'PerceptualLoss: pretrained={pretrained} are not the weights of {vgg_type}'
             )
-        pretrained = torchvision.models.get_model_weights(vgg_type).DEFAULT.url
+        pretrained = torchvision.models.get_model_weights(vgg_type)['DEFAULT'].url
     state = load_state_dict_file(pretrained)
     own = layers.state_dict()
     state = {key: state[f'features.{key}'] for key in own if f'features.{key}' in state}

@@ -8,13 +8,12 @@ Every module of this package is imported with it: a file that holds a class regi
 :data:`lada.registry.DEGRADATIONS` is all that a further degradation needs.
 """
 
-import pkgutil
 from collections.abc import Callable
-from importlib import import_module
 
 import numpy as np
 
+from lada.registry import import_modules
+
 Degradation = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
-for _module in pkgutil.iter_modules(__path__):
-    import_module(f'{__name__}.{_module.name}')
+import_modules(__name__)

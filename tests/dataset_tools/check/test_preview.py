@@ -51,6 +51,6 @@ def test_the_sheet_shows_input_truth_and_mask_of_each_clip(bikes, tmp_path, repo
     second = subprocess.run(call, capture_output=True, text=True, check=False)
     assert (
         second.returncode == 1
-        and 'the picture exists' in second.stderr
+        and 'there is already' in second.stderr
         and second.stderr.count('\n') == 1
     )

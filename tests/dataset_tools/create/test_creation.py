@@ -194,28 +194,18 @@ def is_running(group):
     )
 
 
+def start(repo_root, root, inputs, *options, stdout):
+    """Start the script with two workers, in a process group of its own."""
+    script = repo_root / 'scripts' / 'dataset_creation' / CREATE
+    call = [sys.executable, script, '--input', *inputs, '--output-root', root, *options]
+    call = [str(word) for word in (*call, '--workers', 2)]
+    return subprocess.Popen(call, stdout=stdout, stderr=stdout, text=True, start_new_session=True)
+
+
 def test_killed_creation_continues(created, bikes, tmp_path, repo_root):
     root = tmp_path / 'set'
-    call = [
-        sys.executable,
-        repo_root / 'scripts' / 'dataset_creation' / CREATE,
-        '--input',
-        bikes,
-        '--output-root',
-        root,
-        '--min-frames',
-        '20',
-        '--max-frames',
-        '32',
-        '--workers',
-        '2',
-    ]
-    process = subprocess.Popen(
-        list(map(str, call)),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    options = '--min-frames', 20, '--max-frames', 32
+    process = start(repo_root, root, [bikes], *options, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
     wait_for = random.Random().randint(1, 6)
     while (
@@ -278,26 +268,8 @@ def test_index_survives_a_line_cut_short(small, tmp_path):
 
 def test_stopped_with_ctrl_c(bikes, bunny, tmp_path, repo_root):
     root = tmp_path / 'set'
-    call = [
-        sys.executable,
-        repo_root / 'scripts' / 'dataset_creation' / CREATE,
-        '--input',
-        bikes,
-        bunny,
-        '--output-root',
-        root,
-        '--clips-per-shot',
-        '4',
-        '--workers',
-        '2',
-    ]
-    process = subprocess.Popen(
-        list(map(str, call)),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    options = '--clips-per-shot', 4
+    process = start(repo_root, root, [bikes, bunny], *options, stdout=subprocess.PIPE)
     while not list(root.glob('crop_unscaled_meta/*.json')):
         assert process.poll() is None
         time.sleep(0.01)

@@ -16,7 +16,7 @@ def alignment() -> SecondOrderDeformableAlignment:
 def on_a_processor(align, x, guide, flows, share):
     """What the layer computes, of one flow for each frame in ``x``."""
     first = align.conv_offset[0]
-    raw = ConvChain([Link(first.weight, first.bias, 0.1), *offset_links(align, share)])(guide)
+    raw = ConvChain([Link(first.weight, first.bias, 0.1), *offset_links(align, 0.1, share)])(guide)
     return align_features(align, x, raw, torch.stack(flows, 2).permute(0, 3, 4, 1, 2))
 
 

@@ -1,0 +1,117 @@
+"""Every link of the documentation resolves, and every command in it exists with its options."""
+
+import ast
+import re
+import shlex
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from markdown_it import MarkdownIt
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted(
+    page
+    for page in [*ROOT.glob('*.md'), *ROOT.glob('docs/**/*.md'), *ROOT.glob('dev/*.md')]
+    if page.name != 'LICENSE.md'
+)
+SCRIPTS = {
+    path.relative_to(ROOT).as_posix(): re.search(r'lada\.commands import (\w+)', path.read_text())[1]
+    for path in ROOT.glob('scripts/*/*.py')
+}
+IDS = [page.relative_to(ROOT).as_posix() for page in PAGES]
+
+
+def tokens(page: Path):
+    for token in MarkdownIt('gfm-like', {'linkify': False}).parse(page.read_text(encoding='utf-8')):
+        yield token
+        yield from token.children or ()
+
+
+def anchors(page: Path) -> set[str]:
+    """What GitHub makes of the page's headings."""
+    found = set()
+    stream = list(tokens(page))
+    for before, token in zip(stream, stream[1:], strict=False):
+        if before.type == 'heading_open':
+            text = ''.join(part.content for part in token.children or ())
+            slug = re.sub(r'[^\w\- ]', '', text.strip().lower()).replace(' ', '-')
+            while slug in found:
+                slug += '-1'
+            found.add(slug)
+    return found
+
+
+@pytest.mark.parametrize('page', PAGES, ids=IDS)
+def test_links_resolve(page):
+    for token in tokens(page):
+        target = token.attrGet('href') or token.attrGet('src')
+        if not target or re.match(r'\w+:', str(target)):
+            continue
+        path, _, anchor = str(target).partition('#')
+        linked = (page.parent / path).resolve() if path else page
+        assert linked.exists(), f'{target} leads nowhere'
+        assert ROOT in [linked, *linked.parents], f'{target} leads out of the repository'
+        if anchor and linked.suffix == '.md':
+            assert anchor in anchors(linked), f'no heading for {target}'
+
+
+def shell_lines(page: Path):
+    """Yield the commands of the page's fenced shell blocks, a list of words each."""
+    for token in tokens(page):
+        if token.type == 'fence' and token.info.split()[:1] in (['bash'], ['sh'], ['shell']):
+            for line in token.content.replace('\\\n', ' ').splitlines():
+                words = shlex.split(line, comments=True)
+                while words and re.fullmatch(r'(export|\w+=.*)', words[0]):
+                    words.pop(0)
+                if words:
+                    yield words
+
+
+@pytest.mark.parametrize('page', PAGES, ids=IDS)
+def test_commands_exist_with_their_options(page):
+    for words in shell_lines(page):
+        line = ' '.join(words)
+        for word in words:
+            if re.match(r'(\./)?(scripts|benchmarks|configs|tests|docs|dev|assets|lada)/[\w./-]+$', word) or (
+                word.startswith('./') and word.endswith('.sh')
+            ):
+                assert (ROOT / word).exists(), f'no {word}: {line}'
+        script = next((word.removeprefix('./') for word in words if word.removeprefix('./') in SCRIPTS), None)
+        if script is None:
+            continue
+        command = import_module(f'lada.commands.{SCRIPTS[script]}')
+        parser = command.build_parser()
+        known = {option for action in parser._actions for option in action.option_strings}
+        arguments = words[[word.removeprefix('./') for word in words].index(script) + 1 :]
+        for word in arguments:
+            if word.startswith('--'):
+                assert word.partition('=')[0] in known, f'no option {word}: {line}'
+
+
+@pytest.mark.parametrize('page', PAGES, ids=IDS)
+def test_python_blocks_are_python(page):
+    for token in tokens(page):
+        if token.type == 'fence' and token.info.split()[:1] == ['python']:
+            ast.parse(token.content)
+
+
+@pytest.mark.parametrize('page', PAGES, ids=IDS)
+def test_paths_in_the_text_exist(page):
+    """Inline code that looks like a file of the repository is one."""
+    for token in tokens(page):
+        if token.type != 'code_inline':
+            continue
+        text = token.content.rstrip('/').partition(':')[0]
+        if re.fullmatch(r'(lada|scripts|benchmarks|configs|tests|docs|dev)/[\w./-]+', text):
+            assert (ROOT / text).exists(), f'no {text}'
+
+
+@pytest.mark.parametrize('page', PAGES, ids=IDS)
+def test_prose_is_wrapped(page):
+    inside = False
+    for number, line in enumerate(page.read_text(encoding='utf-8').splitlines(), 1):
+        inside ^= line.lstrip().startswith('```')
+        free = inside or line.lstrip().startswith(('|', '#', '!', '[', '```')) or 'zh-CN' in str(page)
+        long_word = max(map(len, line.split()), default=0) > 60
+        assert free or long_word or len(line) <= 100, f'line {number} is {len(line)} columns wide'
