@@ -8,7 +8,7 @@ cd "$ROOT"
 . scripts/training/launch-common.sh
 prepare_launch "$@"
 if [[ "$NNODES" = *:* ]]; then
-    # Elastic: machines come and go, and ranks are given out at each meeting (docs/multi-gpu.md).
+    # Elastic: machines come and go, and ranks are given out at each meeting (docs/guides/multi-gpu.md).
     meeting=(--rdzv-backend=c10d --rdzv-endpoint="$MASTER_ADDR:$MASTER_PORT" --rdzv-id="${RUN_ID:-lada}"
              --max-restarts="${MAX_RESTARTS:-3}")
 else

@@ -45,7 +45,7 @@ def test_a_wheel_works_without_the_clone(repo_root, tmp_path):
     run = partial(
         subprocess.run,
         cwd=tmp_path,
-        env={**os.environ, 'PYTHONPATH': str(tmp_path / 'installed')},
+        env={'PATH': os.environ['PATH'], 'PYTHONPATH': str(tmp_path / 'installed')},
         capture_output=True,
         text=True,
     )
