@@ -1,6 +1,7 @@
 """What every script shares: one clear line for a user's error, exit codes 0, 1 and 2."""
 
 import argparse
+import signal
 import sys
 from collections.abc import Callable, Sequence
 
@@ -29,6 +30,14 @@ class ConfigOption(argparse.Action):
         read(parser, namespace, values, option_string or '')
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, which ends a command as Ctrl-C does: what it was writing is cleaned up."""
+
+
+def _terminate(number: int, frame: object) -> None:
+    raise Terminated
+
+
 def run_script(
     main: Callable[[argparse.Namespace], int | None],
     parser: argparse.ArgumentParser,
@@ -37,7 +46,8 @@ def run_script(
     """Parse the command line, call ``main`` and exit: 0 done, 1 failed with one line on stderr, 2
     wrong arguments.
 
-    :class:`LadaError` and :class:`OSError` become one line unless ``--debug`` is given.
+    :class:`LadaError` and :class:`OSError` become one line unless ``--debug`` is given. Ctrl-C and
+    SIGTERM end it with 130 and 143.
 
     Args:
         main: returns ``None`` or an exit status.
@@ -45,6 +55,8 @@ def run_script(
         arguments: the command line; that of the process unless given.
     """
     args = parser.parse_args(arguments)
+    if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _terminate)
     try:
         status = main(args)
     except (LadaError, OSError) as error:
@@ -54,5 +66,5 @@ def run_script(
         status = 1
     except KeyboardInterrupt as stop:
         print(f'stopped: {stop}' if stop.args else 'stopped', file=sys.stderr)
-        status = 130
+        status = 143 if isinstance(stop, Terminated) else 130
     sys.exit(status or 0)

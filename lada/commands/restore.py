@@ -4,8 +4,6 @@ The result is plausible, not true: it is never evidence of what was hidden.
 """
 
 import argparse
-import signal
-import sys
 from pathlib import Path
 
 from lada.cli import make_parser
@@ -89,8 +87,6 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(args: argparse.Namespace) -> None:
     check(args)
-    # Ends as with Ctrl-C, so that the temporary file goes.
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     from lada.engine.config import load_config
     from lada.inference.loading import choose_device, load_generator
     from lada.inference.regions import (

@@ -1,7 +1,9 @@
 """Loader workers: what each does first, and what each is busy with."""
 
+import multiprocessing
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing.context import BaseContext
 
 import cv2
 import torch
@@ -9,6 +11,7 @@ from mmengine.registry import FUNCTIONS
 from torch.utils.data import get_worker_info
 
 from lada.memory import keep_freed_memory
+from lada.signals import ShieldedForkContext, obey_parent_alone
 
 # More workers than that share places, which costs no more than a name.
 _WORKERS = 256
@@ -18,8 +21,8 @@ _WORKERS = 256
 def init_worker(
     worker_id: int, num_workers: int = 0, rank: int = 0, seed: int | None = None
 ) -> None:
-    """Keep a worker process to one thread and its freed memory; for
-    ``worker_init_fn=dict(type='init_lada_worker')``.
+    """Keep a worker process to one thread and its freed memory, and let it obey its parent alone;
+    for ``worker_init_fn=dict(type='init_lada_worker')``.
 
     Several workers that each start a thread per core slow one another down. A sample allocates and
     frees tens of megabytes; handing them back to the system each time costs more than some of the
@@ -35,6 +38,16 @@ def init_worker(
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
     keep_freed_memory()
+    obey_parent_alone()
+
+
+def worker_context() -> BaseContext | None:
+    """Return how a loader starts its workers: shielded from signals to whole groups where they are
+    forked, else PyTorch's way (``None``).
+    """
+    method = multiprocessing.get_start_method(allow_none=True)
+    forks = (method or multiprocessing.get_all_start_methods()[0]) == 'fork'
+    return ShieldedForkContext() if forks else None
 
 
 class BusyClips:

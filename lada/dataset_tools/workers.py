@@ -4,7 +4,6 @@ gone.
 
 import multiprocessing
 import os
-import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -18,6 +17,7 @@ import cv2
 
 from lada.errors import LadaError
 from lada.progress import Progress
+from lada.signals import held_back, obey_parent_alone
 from lada.text import counted, human_seconds
 
 
@@ -68,6 +68,7 @@ def _start_worker(watch: Watch) -> None:
     global _watch
     _watch = watch
     cv2.setNumThreads(0)
+    obey_parent_alone()
     threading.Thread(target=_end_with_main_process, daemon=True).start()
 
 
@@ -116,7 +117,7 @@ def worker_pool(count: int) -> Iterator[Callable]:
     ) as pool:
 
         def run_there(jobs, label, weights=None):
-            with _ignoring_interrupts():
+            with held_back():
                 futures: deque[Future] = deque(pool.submit(_in_worker, *job) for job in jobs)
             with shown(jobs, label, weights) as progress:
                 while futures:
@@ -138,21 +139,6 @@ def worker_pool(count: int) -> Iterator[Callable]:
             watch.stop()
             pool.shutdown(wait=True, cancel_futures=True)
             raise
-
-
-@contextmanager
-def _ignoring_interrupts() -> Iterator[None]:
-    """Let processes started in here ignore Ctrl-C from their first moment: the main process tells
-    them to stop.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 class _WorkDone:

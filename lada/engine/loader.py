@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import torch
 from torch.utils.data import Dataset
 
+from lada.data.worker import worker_context
 from lada.errors import LadaError
 from lada.text import one_line
 
@@ -18,10 +19,10 @@ PREFETCH = 4
 def with_defaults(config: dict) -> dict:
     """Return a data loader's config with what it leaves open; without workers there is no timeout.
 
-    ``timeout`` in seconds, ``worker_init_fn``, and with CUDA ``pin_memory``, so that batches are
-    copied to the GPU while it computes. ``prefetch_factor`` (batches a worker prepares ahead) is 4:
-    batches are used in order and clips differ in size, so with PyTorch's 2 a worker often waits for
-    another. The rest are PyTorch's own.
+    ``timeout`` in seconds, ``worker_init_fn``, how processes are started, and with CUDA
+    ``pin_memory``, so that batches are copied to the GPU while it computes. ``prefetch_factor``
+    (batches a worker prepares ahead) is 4: batches are used in order and clips differ in size, so
+    with PyTorch's 2 a worker often waits for another. The rest are PyTorch's own.
     """
     config = {
         'worker_init_fn': dict(type='init_lada_worker'),
@@ -29,7 +30,12 @@ def with_defaults(config: dict) -> dict:
         **config,
     }
     if config.get('num_workers'):
-        return {'timeout': TIMEOUT, 'prefetch_factor': PREFETCH, **config}
+        return {
+            'timeout': TIMEOUT,
+            'prefetch_factor': PREFETCH,
+            'multiprocessing_context': worker_context(),
+            **config,
+        }
     return {
         key: value for key, value in config.items() if key not in ('timeout', 'prefetch_factor')
     }

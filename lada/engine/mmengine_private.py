@@ -9,7 +9,7 @@ from typing import Any
 
 from mmengine.hooks import CheckpointHook
 from mmengine.optim import OptimWrapper
-from mmengine.runner import IterBasedTrainLoop, Runner
+from mmengine.runner import BaseLoop, IterBasedTrainLoop, Runner
 from mmengine.runner.loops import _InfiniteDataloaderIterator as InfiniteIterator
 
 
@@ -40,6 +40,12 @@ class OpenRunner(Runner):
         """Samples an iteration takes on one rank."""
         loader: Any = self._train_dataloader
         return loader['batch_size'] if isinstance(loader, dict) else loader.batch_size
+
+    @property
+    def built_loops(self) -> list[BaseLoop]:
+        """The loops that have been built so far; asking for one by its name would build it."""
+        loops = self._train_loop, self._val_loop, self._test_loop
+        return [loop for loop in loops if isinstance(loop, BaseLoop)]
 
     def compile_network(self) -> None:
         """Called before training, where MMEngine would compile the training step."""

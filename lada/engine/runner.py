@@ -46,8 +46,8 @@ class Runner(OpenRunner):
     resumed_from: Path | None = None
 
     @classmethod
-    def from_cfg(cls, cfg):
-        return super().from_cfg(share_seed(cfg))
+    def from_cfg(cls, cfg) -> 'Runner':
+        return cast(Runner, super().from_cfg(share_seed(cfg)))
 
     @staticmethod
     def build_dataloader(dataloader, seed=None, diff_rank_seed=False):
@@ -89,6 +89,15 @@ class Runner(OpenRunner):
             if reason is error:
                 raise
             raise reason from error
+
+    def release_loaders(self) -> None:
+        """Let go of the data loaders, so that their workers end at once; nothing can be run then.
+
+        Left to the garbage collector, which may close a worker's queue before its loader, every
+        worker would be waited for in vain for some seconds.
+        """
+        for loop in self.built_loops:
+            loop.dataloader = loop.dataloader_iterator = None  # pyright: ignore
 
     def compile_network(self) -> None:
         """Compile the generator's forward pass where the config's ``compile`` asks for it: True, or

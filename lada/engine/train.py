@@ -26,6 +26,7 @@ from lada.engine.runner import Runner
 from lada.engine.work_dir import checkpoint_folders, set_work_dir
 from lada.errors import LadaError
 from lada.memory import keep_freed_memory
+from lada.signals import ignore_from_now_on
 
 
 @dataclass
@@ -77,7 +78,12 @@ def train(options: TrainOptions) -> None:
         if checkpoint is not None:
             config.resume, config.load_from = True, str(checkpoint)
         with config_errors(options.config):
-            Runner.from_cfg(config).train()
+            runner = Runner.from_cfg(config)
+            try:
+                runner.train()
+            finally:
+                runner.release_loaders()
+        ignore_from_now_on()
 
 
 def describe_run(options: TrainOptions) -> list[str]:

@@ -10,7 +10,7 @@ from mmengine.dataset import pseudo_collate
 from mmengine.registry import DATASETS, DefaultScope
 from torch.utils.data import DataLoader, Subset
 
-from lada.data.worker import init_worker
+from lada.data.worker import init_worker, worker_context
 from lada.engine.config import config_errors
 from lada.engine.runner import share_seed
 from lada.errors import LadaError
@@ -150,6 +150,7 @@ def _samples(dataset, clips: list[int]) -> Iterator[dict]:
         num_workers=1,
         collate_fn=pseudo_collate,
         worker_init_fn=init_worker,
+        multiprocessing_context=worker_context(),
     )
     batches = iter(loader)
     for number in range(len(clips)):

@@ -41,6 +41,7 @@ def test_methods_are_where_they_were(owner, name, arguments):
     ('owner', 'names'),
     [
         (Runner, ['_resume', '_has_loaded', '_load_from', '_train_dataloader']),
+        (Runner, ['_train_loop', '_val_loop', '_test_loop']),
         (OptimWrapper, ['_accumulative_counts']),
     ],
 )

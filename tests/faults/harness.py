@@ -189,6 +189,37 @@ class ForkServer:
         ]
 
 
+def torchrun(config, *options, start=(), stdout=subprocess.PIPE, **environment):
+    """Start a training under the elastic launcher, in a session of its own."""
+    path = os.pathsep.join([str(HERE), str(ROOT)])
+    command = [
+        sys.executable,
+        '-m',
+        'torch.distributed.run',
+        *options,
+        str(SCRIPT),
+        str(config),
+        '--launcher',
+        'pytorch',
+        *start,
+    ]
+    return subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stdout=stdout,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={
+            **os.environ,
+            'OMP_NUM_THREADS': '1',
+            'CUDA_VISIBLE_DEVICES': '',
+            'PYTHONPATH': path,
+            **environment,
+        },
+        start_new_session=True,
+    )
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(('127.0.0.1', 0))

@@ -1,14 +1,11 @@
 """Other numbers of processes, and launchers that start them again."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from harness import HERE, ROOT, SCRIPT, final_state, newest, same, write_config
+from harness import final_state, newest, same, torchrun, write_config
 
 pytestmark = pytest.mark.slow
 
@@ -61,36 +58,6 @@ def test_every_iteration_sees_the_same_samples(tmp_path, clips, server):
         assert seen(samples, processes) == {
             number: reference[number] for number in range(at + 1, 9)
         }
-
-
-def torchrun(config, *options, start=(), **environment):
-    path = os.pathsep.join([str(HERE), str(ROOT)])
-    command = [
-        sys.executable,
-        '-m',
-        'torch.distributed.run',
-        *options,
-        str(SCRIPT),
-        str(config),
-        '--launcher',
-        'pytorch',
-        *start,
-    ]
-    return subprocess.Popen(
-        command,
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env={
-            **os.environ,
-            'OMP_NUM_THREADS': '1',
-            'CUDA_VISIBLE_DEVICES': '',
-            'PYTHONPATH': path,
-            **environment,
-        },
-        start_new_session=True,
-    )
 
 
 def test_torchrun_restarts_into_a_resume(tmp_path, clips, server):

@@ -9,18 +9,16 @@ from mmengine.hooks import Hook
 from lada.engine.hooks.checkpoint import CheckpointHook
 from lada.engine.optim import update_is_complete
 from lada.registry import HOOKS
-
-# SLURM sends SIGUSR1 ahead of a preemption when the job asks for it (--signal=USR1@120).
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+from lada.signals import STOPPING
 
 
 @HOOKS.register_module()
 class StopHook(Hook):
-    """On SIGTERM, SIGINT or SIGUSR1: finish the iteration (all those of a gradient accumulation),
-    save, stop.
+    """On SIGTERM, SIGINT or SIGUSR1 (which SLURM sends ahead of a time limit when a job asks for
+    it): finish the iteration (all those of a gradient accumulation), save, stop.
 
-    All ranks stop after the same iteration.
-    A second SIGINT ends the process at once. The handlers are in place during training only.
+    All ranks stop after the same iteration. A second SIGINT ends the process at once. The handlers
+    are in place while the Runner trains.
     """
 
     # After the checkpoint hook, which may just have saved this iteration.
@@ -31,10 +29,10 @@ class StopHook(Hook):
         self._previous: dict = {}
 
     def before_train(self, runner) -> None:
-        for number in SIGNALS:
+        for number in STOPPING:
             self._previous[number] = signal.signal(number, self._handle)
 
-    def after_train(self, runner) -> None:
+    def after_run(self, runner) -> None:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
 
