@@ -115,20 +115,22 @@ def clips(tmp_path_factory, bikes, bunny) -> tuple[Path, Path]:
     return make_clips(root / 'train', bikes, 5), make_clips(root / 'val', bunny, 2)
 
 
+def tiny_config(path: Path, work_dir: Path, clips: tuple[Path, Path], extra: str = '') -> Path:
+    """Write the config of a run of seconds, with further text appended."""
+    demo = ROOT / 'configs/basicvsrpp/mosaic_restoration_demo_cpu.py'
+    values = dict(demo=str(demo), work_dir=str(work_dir), train=str(clips[0]), val=str(clips[1]))
+    path.write_text(CONFIG.format(**values) + extra)
+    return path
+
+
 @pytest.fixture
-def write_config(tmp_path, clips, repo_root):
+def write_config(tmp_path, clips):
     """Return a function that writes the tiny config for a work directory, with further text
     appended.
     """
 
     def write(work_dir: Path, extra: str = '') -> Path:
-        path = tmp_path / f'{work_dir.name}.py'
-        demo = repo_root / 'configs/basicvsrpp/mosaic_restoration_demo_cpu.py'
-        values = dict(
-            demo=str(demo), work_dir=str(work_dir), train=str(clips[0]), val=str(clips[1])
-        )
-        path.write_text(CONFIG.format(**values) + extra)
-        return path
+        return tiny_config(tmp_path / f'{work_dir.name}.py', work_dir, clips, extra)
 
     return write
 

@@ -1,15 +1,20 @@
 """Reading a training config and turning its mistakes into one clear line."""
 
 import difflib
+import re
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
+from mmengine.registry import Registry
 
 import lada
+import lada.registry
 from lada.errors import LadaError
+from lada.text import one_line
 
 TOP_LEVEL_KEYS = {
     'model': 'what is trained, a model of `MODELS`',
@@ -128,9 +133,9 @@ def _suggest(key: str, known: Iterable[str]) -> str:
 
 
 @contextmanager
-def config_errors(path: str) -> Iterator[None]:
+def config_errors(config: Config) -> Iterator[None]:
     """Turn an exception raised while building a component from the config into a :class:`LadaError`
-    naming it.
+    that says which key of the config it is about.
     """
     try:
         yield
@@ -139,5 +144,55 @@ def config_errors(path: str) -> Iterator[None]:
     except Exception as error:
         frames = traceback.extract_tb(error.__traceback__)
         if any(frame.name == 'build_from_cfg' for frame in frames):
-            raise LadaError(f'config {path}: {error}') from error
+            raise LadaError(f'config {config.filename}: {_explain(error, config)}') from error
         raise
+
+
+def _explain(error: Exception, config: Config) -> str:
+    """Return what a registry or a constructor says, with the place in the config where it is."""
+    text = one_line(error)
+    if found := re.search(r'(\w+) is not in the (?:\w+::)?([\w ]+) registry', text):
+        name, kind = found.groups()
+        known = {key for registry in _registries(kind) for key in registry.module_dict}
+        place, _ = _find(config, lambda part: _type(part) == name)
+        return f'{place}: no {kind.split()[-1]} is called {name!r}{_suggest(name, known)}'
+    if found := re.search(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'", text):
+        name, key = found.groups()
+        place, kind = _find(config, lambda part: key in part and name in _names(_type(part)))
+        return (
+            f'{place}: {kind or name} takes no {key!r}; remove it, or, where a base config sets it,'
+            ' give _delete_=True beside the type'
+        )
+    if found := re.search(r'(\w+)\.__init__\(\) missing .*?argument', text):
+        name = found[1]
+        place, _ = _find(config, lambda part: name in _names(_type(part)))
+        return f'{place}: {text}'
+    return text
+
+
+def _registries(kind: str | None = None) -> list[Registry]:
+    found = [value for value in vars(lada.registry).values() if isinstance(value, Registry)]
+    return [registry for registry in found if kind in (None, registry.name)]
+
+
+def _type(part: Any) -> str:
+    return str(part.get('type')).split('.')[-1]
+
+
+def _names(name: str) -> set[str]:
+    """Return the names of the registered class and of its bases."""
+    classes = [registry.module_dict.get(name) for registry in _registries()]
+    return {name, *(base.__name__ for cls in classes if cls for base in cls.__mro__)}
+
+
+def _find(config: Any, fits: Callable[[Any], bool], place: str = '') -> tuple[str, str]:
+    """Return the place of the first typed dictionary that fits, and its type; empty for none."""
+    items: list[tuple[str, Any]] = []
+    if isinstance(config, (Config, dict)):
+        if config.get('type') and fits(config):
+            return place, _type(config)
+        items = [(f'{place}.{key}'.lstrip('.'), value) for key, value in config.items()]
+    elif isinstance(config, (list, tuple)):
+        items = [(f'{place}[{number}]', value) for number, value in enumerate(config)]
+    found = (_find(value, fits, key) for key, value in items)
+    return next((one for one in found if one[0]), ('', ''))

@@ -5,7 +5,7 @@ leading underscore, which any release may change. Only this file uses them;
 tests/engine/test_mmengine_private.py says so in a sentence when one has moved.
 """
 
-from typing import Any
+from typing import Any, cast
 
 from mmengine.hooks import CheckpointHook
 from mmengine.optim import OptimWrapper
@@ -40,6 +40,16 @@ class OpenRunner(Runner):
         """Samples an iteration takes on one rank."""
         loader: Any = self._train_dataloader
         return loader['batch_size'] if isinstance(loader, dict) else loader.batch_size
+
+    def build_for_training(self) -> None:
+        """Build, in MMEngine's order, what it builds before the first iteration."""
+        self._train_loop = self.build_train_loop(cast(dict, self._train_loop))
+        self.optim_wrapper = self.build_optim_wrapper(cast(dict, self.optim_wrapper))
+        self.scale_lr(self.optim_wrapper, self.auto_scale_lr)
+        if self.param_schedulers is not None:
+            self.param_schedulers = self.build_param_scheduler(self.param_schedulers)
+        if self._val_loop is not None:
+            self._val_loop = self.build_val_loop(self._val_loop)
 
     @property
     def built_loops(self) -> list[BaseLoop]:

@@ -28,7 +28,7 @@ from lada.errors import LadaError
 from lada.files import write_atomically
 from lada.models.placement import place
 from lada.models.unwrapping import unwrapped
-from lada.registry import MODEL_WRAPPERS, RUNNERS
+from lada.registry import MODEL_WRAPPERS, OPTIMIZERS, RUNNERS
 
 DEFAULT_SEED = 42
 _LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
@@ -90,6 +90,11 @@ class Runner(OpenRunner):
                 raise
             raise reason from error
 
+    def rehearse(self) -> None:
+        """Build and load what :meth:`train` does before its first iteration."""
+        self.build_for_training()
+        self.load_or_resume()
+
     def release_loaders(self) -> None:
         """Let go of the data loaders, so that their workers end at once; nothing can be run then.
 
@@ -125,6 +130,15 @@ class Runner(OpenRunner):
                 'No checkpoint to resume: training starts afresh from the weights in'
                 f' {self.weights_to_load}'
             )
+
+    def build_optim_wrapper(self, optim_wrapper):
+        if isinstance(optim_wrapper, dict):
+            for path, config in wrapper_configs(optim_wrapper).items():
+                kind = (config.get('optimizer') or {}).get('type')
+                # MMEngine's constructor takes a name it does not find for a class.
+                if isinstance(kind, str) and OPTIMIZERS.get(kind) is None:
+                    raise LadaError(f'{path}.optimizer: no optimizer is called {kind!r}')
+        return super().build_optim_wrapper(optim_wrapper)
 
     def wrap_model(self, model_wrapper_cfg, model):
         name = (model_wrapper_cfg or {}).get('type')
@@ -228,6 +242,16 @@ def _scheduler_states(schedulers):
     if isinstance(schedulers, dict):
         return {name: _scheduler_states(group) for name, group in schedulers.items()}
     return [scheduler.state_dict() for scheduler in schedulers]
+
+
+def wrapper_configs(config: dict) -> dict[str, dict]:
+    """Return the configs of the optimizer wrappers by their place: one, or one for each part of the
+    model.
+    """
+    if 'optimizer' in config:
+        return {'optim_wrapper': config}
+    parts = {f'optim_wrapper.{name}': part for name, part in config.items()}
+    return {place: part for place, part in parts.items() if isinstance(part, dict)}
 
 
 def share_seed(cfg):

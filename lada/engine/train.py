@@ -1,13 +1,16 @@
 """Training from a config file: decide where to start, then hand over to the Runner."""
 
+import copy
 import os
 import time
+from collections.abc import Sized
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import cast
 
 from mmengine.config import Config
 from mmengine.logging import print_log
-from mmengine.registry import DATASETS, MODELS, DefaultScope
 
 from lada.checkpoints.finding import LAST_CHECKPOINT, find_checkpoint, iteration_of
 from lada.checkpoints.reading import damage_of
@@ -22,7 +25,7 @@ from lada.engine.distributed.process_group import (
     was_restarted,
 )
 from lada.engine.loops import RESUME_VARIABLE, replays_batches
-from lada.engine.runner import Runner
+from lada.engine.runner import Runner, wrapper_configs
 from lada.engine.work_dir import checkpoint_folders, set_work_dir
 from lada.errors import LadaError
 from lada.memory import keep_freed_memory
@@ -77,7 +80,7 @@ def train(options: TrainOptions) -> None:
         checkpoint = decide_on_rank_0(_decide_start, config, options, was_restarted())
         if checkpoint is not None:
             config.resume, config.load_from = True, str(checkpoint)
-        with config_errors(options.config):
+        with config_errors(config):
             runner = Runner.from_cfg(config)
             try:
                 runner.train()
@@ -91,15 +94,24 @@ def describe_run(options: TrainOptions) -> list[str]:
     :func:`train` would raise.
     """
     config = prepare_config(options)
-    lines = [f'config: {options.config}', f'work directory: {config.work_dir}']
-    with config_errors(options.config), DefaultScope.overwrite_default_scope(config.default_scope):
-        for name in ('train_dataloader', 'val_dataloader'):
-            if config.get(name) is not None:
-                lines.append(f'{name}: {len(DATASETS.build(config[name].dataset))} clips')
-        MODELS.build(config.model)
+    lines = [
+        f'config: {options.config}',
+        f'work directory: {config.work_dir}',
+        f'checkpoints: {checkpoint_folders(config)[-1]}',
+    ]
     checkpoint = (
         choose_checkpoint(config, replace(options, resume=True)) if options.resume else None
     )
+    with config_errors(config), TemporaryDirectory() as scratch:
+        rehearsal = rehearsal_of(config, scratch)
+        rehearsal.load_from = None if checkpoint else config.load_from
+        runner = Runner.from_cfg(rehearsal)
+        runner.rehearse()
+        if checkpoint is not None:
+            runner.load_checkpoint(str(checkpoint))
+        for loop in runner.built_loops:
+            name = 'val_dataloader' if loop is runner.val_loop else 'train_dataloader'
+            lines.append(f'{name}: {len(cast(Sized, loop.dataloader.dataset))} clips')
     if checkpoint is not None:
         lines.append(f'resumes {checkpoint}')
     elif config.load_from:
@@ -107,6 +119,26 @@ def describe_run(options: TrainOptions) -> list[str]:
     else:
         lines.append('starts afresh')
     return lines
+
+
+def rehearsal_of(config: Config, folder: str) -> Config:
+    """Return the config of a run that is built and not started: in one process, without loader
+    workers, its files in ``folder``.
+    """
+    config = copy.deepcopy(config)
+    config.update(work_dir=folder, launcher='none', resume=False, log_level='ERROR')
+    # MMEngine hands out one visualizer and logger a name, wherever they write.
+    config.experiment_name = Path(folder).name
+    if config.get('visualizer'):
+        config.visualizer.name = Path(folder).name
+    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        loader = config.get(name)
+        if loader:
+            loader.update(num_workers=0, persistent_workers=False)
+    checkpoint = config.get('default_hooks', {}).get('checkpoint')
+    if checkpoint:
+        checkpoint['out_dir'] = None
+    return config
 
 
 def prepare_config(options: TrainOptions) -> Config:
@@ -125,8 +157,8 @@ def prepare_config(options: TrainOptions) -> Config:
     if config.env_cfg.dist_cfg.get('backend', 'nccl') in ('nccl', 'gloo'):
         config.env_cfg.dist_cfg['backend'] = default_backend()
     if options.amp:
-        for wrapper in _optim_wrappers(config):
-            wrapper.type, wrapper.dtype = 'AutocastOptimWrapper', options.amp
+        for wrapper in wrapper_configs(config.optim_wrapper).values():
+            wrapper.update(type='AutocastOptimWrapper', dtype=options.amp)
     if options.compile:
         config.compile = config.get('compile') or True
     if options.auto_scale_lr:
@@ -137,16 +169,6 @@ def prepare_config(options: TrainOptions) -> Config:
             )
         config.auto_scale_lr.enable = True
     return config
-
-
-def _optim_wrappers(config: Config) -> list:
-    """Return the configs of the optimizer wrappers: one, or one for each part of the model."""
-    wrapper = config.optim_wrapper
-    return (
-        [wrapper]
-        if 'optimizer' in wrapper
-        else [part for part in wrapper.values() if isinstance(part, dict)]
-    )
 
 
 def choose_checkpoint(

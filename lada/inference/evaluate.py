@@ -86,7 +86,7 @@ def scores_of(config: Config, more: Iterable[dict] = ()) -> list[Score]:
         for score in metric.get('scores') or ()
     ]
     with (
-        config_errors(str(config.filename)),
+        config_errors(config),
         DefaultScope.overwrite_default_scope(config.get('default_scope', 'lada')),
     ):
         return build_scores([*named, *more])
@@ -136,7 +136,7 @@ def build_dataset(config: Config, data: str | None = None):
             root / META_FOLDER if (root / META_FOLDER).is_dir() else root
         )
     with (
-        config_errors(str(config.filename)),
+        config_errors(config),
         DefaultScope.overwrite_default_scope(config.get('default_scope', 'lada')),
     ):
         return DATASETS.build(settings)

@@ -56,7 +56,7 @@ def load_restorer(config: Config, path: str | Path, device: torch.device) -> Bas
     if generator.get('spynet_pretrained'):
         generator['spynet_pretrained'] = None
     with (
-        config_errors(str(config.filename)),
+        config_errors(config),
         DefaultScope.overwrite_default_scope(config.get('default_scope', 'lada')),
     ):
         model = MODELS.build(settings)

@@ -1,5 +1,7 @@
 """Mistakes in configs end in one clear line."""
 
+import os
+
 import pytest
 
 from lada.engine.config import load_config
@@ -75,6 +77,19 @@ def test_a_config_with_a_mistake(tmp_path, text, said):
 def test_a_config_that_is_not_there():
     with pytest.raises(LadaError, match='no config at nowhere'):
         load_config('nowhere.py')
+
+
+def test_a_work_dir_of_its_own_holds_a_derived_config_s_checkpoints(tmp_path):
+    path = tmp_path / 'derived.py'
+    path.write_text(f'_base_ = {os.path.abspath(STAGE1)!r}\nwork_dir = {str(tmp_path / "run")!r}\n')
+    config = prepare_config(TrainOptions(config=str(path)))
+    assert checkpoint_folders(config) == [tmp_path / 'run']
+    out = tmp_path / 'out'
+    path.write_text(
+        path.read_text() + f'default_hooks = dict(checkpoint=dict(out_dir={str(out)!r}))'
+    )
+    config = prepare_config(TrainOptions(config=str(path)))
+    assert checkpoint_folders(config) == [tmp_path / 'run', out / 'run']
 
 
 def test_a_named_work_dir_holds_the_checkpoints(tmp_path):

@@ -3,6 +3,7 @@ break.
 """
 
 import os.path as osp
+from inspect import signature
 from pathlib import Path
 
 from mmengine.dist import is_main_process
@@ -34,6 +35,12 @@ class CheckpointHook(OpenCheckpointHook):
     """
 
     def __init__(self, *args, **kwargs):
+        known = set(signature(OpenCheckpointHook.__init__).parameters) - {'self', 'kwargs'}
+        if unknown := sorted(set(kwargs) - known):
+            raise LadaError(
+                f'CheckpointHook: unknown argument {", ".join(map(repr, unknown))} in'
+                f' default_hooks.checkpoint; it knows {", ".join(sorted(known))}'
+            )
         super().__init__(*args, **kwargs)
         self._writer = BackgroundWriter()
         self._due = False

@@ -18,11 +18,12 @@ class MaskedMean:
         self.count += count
 
     def add_masked(self, values: np.ndarray, mask: np.ndarray) -> None:
-        """Add the values (H, W, 3) where the mask (H, W) is not 0."""
+        """Add the values (H, W), or (H, W, C) with C at most 4, where the mask (H, W) is not 0."""
         mask = mask.astype(np.uint8)
         pixels = cv2.countNonZero(mask)
         if pixels:
-            self.add(sum(cv2.mean(values, mask)[:3]) * pixels, 3 * pixels)
+            channels = 1 if values.ndim == 2 else values.shape[2]
+            self.add(sum(cv2.mean(values, mask)[:channels]) * pixels, channels * pixels)
 
     @property
     def value(self) -> float:
