@@ -6,9 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from lada.data.index import CENSORING, NUDENET_NSFW, WATERMARK, open_index
+from lada.data.index import CENSORING, NUDENET_NSFW, UNREADABLE, WATERMARK, open_index
 from lada.data.metadata import ClipMetadata
 from lada.errors import LadaError
+
+# As many as draws of a training may meet (BadSamplesHook).
+MAX_BAD_FRACTION = 0.01
 
 
 class ClipCatalog:
@@ -32,14 +35,24 @@ class ClipCatalog:
         """Open a split.
 
         The index is brought up to date where the folder changed since (see
-        :func:`lada.data.index.open_index`). A damaged metadata file ends with an error naming it.
+        :func:`lada.data.index.open_index`). A few metadata files that cannot be read are no reason
+        to refuse all others: see :attr:`unreadable`. More than :data:`MAX_BAD_FRACTION` of them end
+        with an error that names the first.
 
         Args:
             metadata_root_dir: folder of the clips' JSON files.
             refresh: also look for files that were edited in place.
         """
         folder = Path(os.path.abspath(metadata_root_dir))
-        return cls(folder, open_index(folder, refresh))
+        catalog = cls(folder, open_index(folder, refresh))
+        bad = np.flatnonzero(catalog.unreadable)
+        if len(bad) > MAX_BAD_FRACTION * len(catalog):
+            try:
+                catalog[int(bad[0])]
+            except LadaError as error:
+                count = f'{len(bad)} of {len(catalog)} metadata files cannot be read'
+                raise LadaError(f'{count}, the first: {error}') from error
+        return catalog
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -70,6 +83,11 @@ class ClipCatalog:
     def quality(self) -> np.ndarray:
         """float32, ``video_quality.overall``; NaN where unknown."""
         return self.rows['quality']
+
+    @property
+    def unreadable(self) -> np.ndarray:
+        """bool; such a clip has 0 frames, and asking for it raises."""
+        return (self.rows['flags'] & UNREADABLE) != 0
 
     @property
     def watermark(self) -> np.ndarray:

@@ -13,7 +13,8 @@ class DataSample(BaseDataElement):
     """Ground truth, mask, prediction and metadata of one clip; after :meth:`stack`, of a batch.
 
     Data fields: ``gt_img`` (T, 3, H, W) uint8 RGB, ``mosaic_mask`` (T, H, W) uint8 0 or 255, later
-    ``pred_img``. Metadata: ``gt_path``, ``key`` (the clip's stem), ``fps``, ``img_channel_order``,
+    ``pred_img``. Metadata: ``gt_path``, ``key`` (the clip's stem),
+    ``source`` (the name of the video that it was cut from), ``fps``, ``img_channel_order``,
     ``img_color_type``, ``gt_channel_order``, ``gt_color_type``, ``clip_start`` (number of the first
     frame), ``mosaic_block`` ((height, width) of a block in pixels of ``gt_img``, or None where
     unknown), ``mosaic_origin`` ((T, 2) array of (y, x) where a line of the block grid begins, at or

@@ -1,11 +1,13 @@
 """Clips with a mosaic drawn on them, the way the network sees them."""
 
+import logging
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from mmengine.logging import print_log
 from torch.utils.data import Dataset
 
 from lada.data.catalog import ClipCatalog
@@ -13,7 +15,7 @@ from lada.data.sampler import ClipDraw, replacements, sample_rng
 from lada.data.worker import BusyClips
 from lada.errors import LadaError
 from lada.registry import DATASETS, TRANSFORMS
-from lada.text import one_line
+from lada.text import counted, one_line, printable
 
 
 @DATASETS.register_module()
@@ -87,8 +89,10 @@ class MosaicVideoDataset(Dataset):
         self.repeatable_random = repeatable_random
         self.catalog = ClipCatalog.open(metadata_root_dir)
         least = max(min_num_frame or num_frame, 1)
+        self._name_unreadable()
         self._clips = self._filter(
             {
+                'cannot be read': self.catalog.unreadable,
                 f'have fewer than {least} frames (min_num_frame, num_frame)': (
                     self.catalog.frames_count < least
                 ),
@@ -189,6 +193,17 @@ class MosaicVideoDataset(Dataset):
             return 0, frames
         start = int(rng.integers(frames - self.num_frame + 1))
         return start, start + self.num_frame
+
+    def _name_unreadable(self) -> None:
+        bad = [self.catalog.stem(int(index)) for index in np.flatnonzero(self.catalog.unreadable)]
+        if bad:
+            named = ', '.join(map(printable, bad[:5])) + (', ...' if len(bad) > 5 else '')
+            print_log(
+                f'{counted(len(bad), "metadata file")} of {len(self.catalog):,} cannot be read;'
+                f' left out: {named} (scripts/dataset_creation/check-dataset.py says why)',
+                logger='current',
+                level=logging.WARNING,
+            )
 
     def _filter(self, drops: dict[str, np.ndarray | bool]) -> np.ndarray:
         """Return the catalog's indices of the clips that stay; a clip counts for the first reason

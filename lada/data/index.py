@@ -7,6 +7,7 @@ files, so whatever looks wrong about it is rebuilt, not reported.
 
 import hashlib
 import json
+import math
 import os
 import time
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lada.data.metadata import ClipMetadata
+from lada.data.metadata import ClipMetadata, MetadataError
 from lada.errors import LadaError
 from lada.files import whole_file
 
@@ -25,7 +26,7 @@ SUFFIX = '.json'
 # to 2 s on some).
 SETTLED_NS = 2_000_000_000
 
-WATERMARK, NUDENET_NSFW, CENSORING = 1, 2, 4
+WATERMARK, NUDENET_NSFW, CENSORING, UNREADABLE = 1, 2, 4, 8
 
 
 def row_type(stem_bytes: int) -> np.dtype:
@@ -69,7 +70,9 @@ def open_index(folder: Path, refresh: bool = False) -> np.ndarray:
             break
     listed_at = time.time_ns()
     rows = _build(folder, old)
-    settled = stamp if listed_at - stamp > SETTLED_NS else 0
+    # Files that could not be read are tried again, lest they be left out once they are mended.
+    sound = not (rows['flags'] & UNREADABLE).any()
+    settled = stamp if sound and listed_at - stamp > SETTLED_NS else 0
     for place in places:
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
@@ -150,6 +153,7 @@ def _build(folder: Path, old: np.ndarray | None) -> np.ndarray:
             for row, file in enumerate(
                 zip(*(old[name].tolist() for name in ('stem', 'size', 'mtime_ns')), strict=True)
             )
+            if not old['flags'][row] & UNREADABLE
         }
     )
     before = np.array([known.get(file, -1) for file in files])
@@ -158,10 +162,12 @@ def _build(folder: Path, old: np.ndarray | None) -> np.ndarray:
         rows[same] = old[before[same]]
     for row in np.flatnonzero(~same):
         stem = files[row][0]
-        rows[row] = (
-            *files[row],
-            *_columns(ClipMetadata.from_file(folder / os.fsdecode(stem + SUFFIX.encode()))),
-        )
+        try:
+            clip = ClipMetadata.from_file(folder / os.fsdecode(stem + SUFFIX.encode()))
+        except MetadataError:
+            rows[row] = (*files[row], 0, UNREADABLE, math.nan)
+        else:
+            rows[row] = (*files[row], *_columns(clip))
     return rows
 
 

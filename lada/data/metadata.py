@@ -49,7 +49,8 @@ class ClipMetadata:
         video_quality: None or any of :data:`QUALITY_KEYS`.
         watermark_detected, nudenet_nsfw_detected, censoring_detected: flag, None where nobody
             looked.
-        nudenet_nsfw_detected_classes: labels, kept as they are.
+        nudenet_nsfw_detected_classes: labels, or a table of labels and whether each was found; kept
+            as they are.
     """
 
     stem: str
@@ -69,7 +70,7 @@ class ClipMetadata:
     video_quality: dict[str, float] | None = None
     watermark_detected: bool | None = None
     nudenet_nsfw_detected: bool | None = None
-    nudenet_nsfw_detected_classes: list[str] | None = None
+    nudenet_nsfw_detected_classes: list[str] | dict[str, bool] | None = None
     censoring_detected: bool | None = None
 
     @classmethod
@@ -329,12 +330,17 @@ class _Reader:
             key: self.number(quality, key) for key in QUALITY_KEYS if quality.get(key) is not None
         }
 
-    def classes(self, data: dict) -> list[str] | None:
+    def classes(self, data: dict) -> list[str] | dict[str, bool] | None:
         classes = data.get('nudenet_nsfw_detected_classes')
-        if classes is None:
-            return None
-        if not isinstance(classes, list) or not all(isinstance(label, str) for label in classes):
-            self.fail("has 'nudenet_nsfw_detected_classes' that are no list of names")
+        names = isinstance(classes, list) and all(isinstance(label, str) for label in classes)
+        table = isinstance(classes, dict) and all(
+            found is None or isinstance(found, bool) for found in classes.values()
+        )
+        if classes is not None and not names and not table:
+            self.fail(
+                "has 'nudenet_nsfw_detected_classes' that are neither a list of names nor a table"
+                ' of names and true or false'
+            )
         return classes
 
     def paths(self, data: dict, version: int) -> dict[str, Any]:

@@ -30,7 +30,7 @@ FILE_KEYS = (
     'relative_mosaic_nsfw_video_path',
     'relative_mosaic_mask_video_path',
 )
-SCENE_NUMBER = re.compile(r'-\d{6}$')
+SCENE_NUMBER = re.compile(r'-\d{6}-?$')
 
 
 class ClipFile(NamedTuple):

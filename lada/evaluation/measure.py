@@ -67,6 +67,7 @@ def measure_clip(
         frames=len(gt),
         block=block,
         region=float(masks.mean()),
+        source=str(sample.get('source') or ''),
         scores={name: reference.measure(clip, scores) for name, clip in frames.items()},
     )
     return MeasuredClip(result, frames, gt, masks)

@@ -29,10 +29,15 @@ class ClipResult:
     or absent: none.
     """
 
-    @property
-    def source(self) -> str:
-        """The source video's name: the clip's without its scene number."""
-        return re.sub(r'-\d{6}$', '', self.key)
+    source: str = ''
+    """Name of the video that the clip was cut from; clips of one source are no independent
+    evidence.
+    """
+
+    def __post_init__(self) -> None:
+        if not self.source:
+            # Files of version 0.1 and samples of other datasets do not say: by the usual names.
+            self.source = re.sub(r'-\d{6}-?$', '', self.key)
 
     def value(self, method: str, score: str) -> float:
         """Return a score; ``gain`` is the mosaic PSNR above the input's. ``nan`` where there is
@@ -125,6 +130,7 @@ def _is_sound(evaluation: Evaluation) -> bool:
         )
         return (
             isinstance(clip.key, str)
+            and isinstance(clip.source, str)
             and isinstance(clip.frames, int)
             and block
             and number(clip.region)

@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from lada.data import ClipCatalog, ClipMetadata, MetadataError, index
+from lada.data import ClipCatalog, ClipMetadata, MosaicVideoDataset, index
 from lada.errors import LadaError
 
 DAY_NS = 86_400 * 10**9
@@ -164,9 +164,33 @@ def test_missing_empty_and_damaged_splits_are_named(split, edit, tmp_path):
         ClipCatalog.open(tmp_path / 'empty')
     path = edit(2)
     path.write_text(path.read_text()[:100])
-    with pytest.raises(MetadataError, match='000002'):
+    with pytest.raises(LadaError, match=r'1 of 3 metadata files cannot be read.*000002'):
         ClipCatalog.open(split)
-    assert not (split.parent / '.lada_index').exists()
+
+
+def test_one_unreadable_file_of_many_is_left_out(split, edit, monkeypatch):
+    damaged = edit(2)
+    whole = damaged.read_text()
+    for number in range(97):
+        shutil.copy(split / 'bikes.mp4-000001.json', split / f'copy-{number:06d}.json')
+    stat = damaged.stat()
+    damaged.write_text('x' * len(whole))
+    settle(split)
+    catalog = ClipCatalog.open(split)
+    assert catalog.stems[catalog.unreadable].tolist() == [damaged.stem.encode()]
+    assert len(catalog) == 100
+    assert catalog.frames_count[catalog.unreadable] == 0
+
+    said = []
+    monkeypatch.setattr('lada.data.dataset.print_log', lambda text, **kwargs: said.append(text))
+    assert len(MosaicVideoDataset(split, 8)) == 99
+    assert any('1 metadata file of 100' in text and damaged.stem in text for text in said)
+
+    # Mended in place, it is read again, whatever its time says.
+    damaged.write_text(whole)
+    os.utime(damaged, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    settle(split)
+    assert not ClipCatalog.open(split).unreadable.any()
 
 
 def test_a_link_to_nothing_is_named(split, tmp_path):

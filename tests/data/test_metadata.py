@@ -68,7 +68,9 @@ def clips(draw, root: Path) -> ClipMetadata:
         watermark_detected=draw(flag),
         nudenet_nsfw_detected=draw(flag),
         censoring_detected=draw(flag),
-        nudenet_nsfw_detected_classes=draw(st.none() | st.lists(st.text())),
+        nudenet_nsfw_detected_classes=draw(
+            st.none() | st.lists(st.text()) | st.dictionaries(st.text(), st.booleans())
+        ),
     )
 
 

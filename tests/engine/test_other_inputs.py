@@ -7,6 +7,8 @@ import shutil
 
 import pytest
 
+from lada.data import MosaicVideoDataset
+
 
 @pytest.fixture
 def copy(tmp_path, clips):
@@ -46,10 +48,13 @@ def rewrite(copy, version):
                 relative_mask_video_path=new['mask_path'],
                 watermark_detected=None,
                 nudenet_nsfw_detected=None,
-                nudenet_nsfw_detected_classes=None,
+                nudenet_nsfw_detected_classes={'first': False, 'second': True},
                 censoring_detected=None,
             )
         path.write_text(json.dumps(old))
+        if version == 2:
+            # Public Lada's own stems end in a dash.
+            path.rename(path.with_name(f'{path.stem}-.json'))
 
 
 @pytest.mark.slow
@@ -60,6 +65,8 @@ def test_datasets_of_older_versions_train(tmp_path, copy, write_config, run_trai
     status, _, err = run_training(config, '--cfg-options', 'train_cfg.max_iters=2')
     assert status == 0, err
     assert (tmp_path / 'run' / 'iter_2.pth').exists()
+    clips = MosaicVideoDataset(copy / 'crop_unscaled_meta', 2)
+    assert {clips[number]['data_samples'].source for number in range(len(clips))} == {'bikes.mp4'}
 
 
 MMAGIC_MODEL = """

@@ -98,6 +98,8 @@ def test_totals_leave_out_what_is_not_there():
 
 def test_source_is_the_name_without_the_scene():
     assert ClipResult('a-b.mp4-000012', 1, None, 0, {}).source == 'a-b.mp4'
+    assert ClipResult('a.mp4-000012-', 1, None, 0, {}).source == 'a.mp4'
+    assert ClipResult('a.mp4-000012', 1, None, 0, {}, 'b.mp4').source == 'b.mp4'
     assert ClipResult('plain', 1, None, 0, {}).source == 'plain'
 
 

@@ -23,6 +23,7 @@ class PackClip(BaseTransform):
             metainfo={
                 'gt_path': str(meta.video_path),
                 'key': meta.stem,
+                'source': meta.name,
                 'fps': meta.fps,
                 'clip_start': results['start'],
                 'img_channel_order': 'rgb',
