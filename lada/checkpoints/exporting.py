@@ -13,9 +13,9 @@ from lada.files import refuse_to_replace, write_atomically
 def export_weights(checkpoint: Path, output: Path, overwrite: bool = False) -> int:
     """Write the generator's weights of a training checkpoint; returns the number of tensors.
 
-    The keys stay those of ``BasicVSR`` (``generator.…`` and ``step_counter``), so that the file
-    also loads strictly into MMagic's and public Lada's restorer. Averaged weights
-    (``generator_ema.…``) take the place of the plain ones.
+    Averaged weights (``generator_ema.…``) take the place of the plain ones. They are written under
+    both names, at the size of one: public Lada's applications infer with ``generator_ema.…`` and
+    do not say when it is missing, others read ``generator.…``.
     """
     refuse_to_replace([output], overwrite)
     state_dict, generator = _read(checkpoint)
@@ -24,7 +24,8 @@ def export_weights(checkpoint: Path, output: Path, overwrite: bool = False) -> i
         for key, value in state_dict.items()
         if key.startswith('generator_ema.')
     }
-    _write(output, {**generator, 'step_counter': state_dict.get('step_counter', torch.zeros(1))})
+    step_counter = state_dict.get('step_counter', torch.zeros(1))
+    _write(output, {**_both(generator), 'step_counter': step_counter})
     return len(generator)
 
 
@@ -34,11 +35,18 @@ def convert_to_stage2(checkpoint: Path, output: Path, overwrite: bool = False) -
     """
     refuse_to_replace([output], overwrite)
     _, generator = _read(checkpoint)
-    weights = generator | {
-        key.replace('generator.', 'generator_ema.', 1): value for key, value in generator.items()
-    }
+    weights = _both(generator)
     _write(output, weights)
     return len(weights)
+
+
+def _both(generator: dict) -> dict:
+    """Add the averaged generator's names to a generator's weights; the tensors are shared, and
+    ``torch.save`` writes them once.
+    """
+    return generator | {
+        key.replace('generator.', 'generator_ema.', 1): value for key, value in generator.items()
+    }
 
 
 def _read(checkpoint: Path) -> tuple[dict, dict]:

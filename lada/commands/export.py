@@ -9,7 +9,12 @@ from lada.cli import make_parser
 def build_parser() -> argparse.ArgumentParser:
     parser = make_parser(__doc__)
     parser.add_argument('checkpoint', type=Path, help='training checkpoint, iter_<n>.pth')
-    parser.add_argument('output', type=Path, help='file to write')
+    parser.add_argument(
+        'output',
+        type=Path,
+        help="file to write; public Lada's applications find lada_mosaic_restoration_model_NAME.pth"
+        ' among their weights by themselves',
+    )
     parser.add_argument('--overwrite', action='store_true', help='replace an existing file')
     return parser
 
