@@ -80,6 +80,9 @@ class OpenTrainLoop(IterBasedTrainLoop):
 class OpenCheckpointHook(CheckpointHook):
     """A checkpoint hook whose writing can be replaced."""
 
+    known_greater_keys = tuple(CheckpointHook._default_greater_keys)
+    known_less_keys = tuple(CheckpointHook._default_less_keys)
+
     def save(self, runner) -> None:
         """Save the iteration that has just ended."""
         self._save_checkpoint(runner)

@@ -24,6 +24,7 @@ from lada.engine.distributed.process_group import (
     process_group,
     was_restarted,
 )
+from lada.engine.hooks.checkpoint import CheckpointHook
 from lada.engine.loops import RESUME_VARIABLE, replays_batches
 from lada.engine.runner import Runner, wrapper_configs
 from lada.engine.work_dir import checkpoint_folders, set_work_dir
@@ -107,6 +108,9 @@ def describe_run(options: TrainOptions) -> list[str]:
         rehearsal.load_from = None if checkpoint else config.load_from
         runner = Runner.from_cfg(rehearsal)
         runner.rehearse()
+        for hook in runner.hooks:
+            if isinstance(hook, CheckpointHook):
+                hook.check(runner)
         if checkpoint is not None:
             runner.load_checkpoint(str(checkpoint))
         for loop in runner.built_loops:

@@ -37,9 +37,9 @@ class Comparison:
     """What B is: ``better``, ``worse`` or ``undecided``."""
 
     def __str__(self) -> str:
-        text = f'{self.verdict}: {self.score} {self.difference:+.3f}'
+        text = f'{self.verdict}: {self.score} {self.difference:+z.3f}'
         if not math.isnan(self.low):
-            text += f', {CONFIDENCE:.0%} interval {self.low:+.3f} to {self.high:+.3f}'
+            text += f', {CONFIDENCE:.0%} interval {self.low:+z.3f} to {self.high:+z.3f}'
         text += f' ({counted(self.clips, "clip")} of {counted(self.sources, "source")})'
         if self.sources < MIN_SOURCES:
             text += f'; {MIN_SOURCES} sources are needed to decide'

@@ -63,9 +63,9 @@ def _cards(evaluation: Evaluation) -> str:
     labels = list(evaluation.checkpoints)
     for label in labels:
         low, high = total_interval(evaluation, label, 'gain')
-        sure = '' if math.isnan(low) else f'95 % interval {low:+.2f} to {high:+.2f} dB<br>'
+        sure = '' if math.isnan(low) else f'95 % interval {low:+z.2f} to {high:+z.2f} dB<br>'
         over = evaluation.total(label, 'psnr_mosaic') - evaluation.total(BICUBIC, 'psnr_mosaic')
-        versus = '' if math.isnan(over) else f'{over:+.2f} dB over bicubic interpolation<br>'
+        versus = '' if math.isnan(over) else f'{over:+z.2f} dB over bicubic interpolation<br>'
         verdict = ''
         if label != labels[0]:
             comparison = compare(evaluation, labels[0], evaluation, label)
@@ -88,6 +88,8 @@ def _means(evaluation: Evaluation) -> str:
         ]
         for name in ['gain', *evaluation.score_names()]
     ]
+    medians = [number_text(evaluation.median(method, 'gain'), 'gain') for method in methods]
+    rows.insert(1, ['median gain (dB)', *medians])
     return '<h2>Means over all clips</h2>' + table(['', *map(method_title, methods)], rows)
 
 
@@ -119,7 +121,7 @@ def _breakdown(evaluation: Evaluation) -> str:
         for label in evaluation.checkpoints:
             pairs = [(measure(clip), clip.value(label, 'gain')) for clip in evaluation.clips]
             titles = [
-                f'{clip.key}: {gain:+.2f} dB'
+                f'{clip.key}: {gain:+z.2f} dB'
                 for clip, (_, gain) in zip(evaluation.clips, pairs, strict=True)
             ]
             found.append(Series(label, pairs, line=False, titles=titles))
@@ -225,7 +227,7 @@ def _gallery(pictures: list[FramePictures]) -> str:
         ' max="100" value="50" aria-label="mosaic or restored,'
         f' {escape(item.key)}"></div><details><summary>ground truth</summary><img class="truth"'
         f' src="{_uri(item.truth)}" alt="ground truth"></details><figcaption>{escape(item.key)}:'
-        f' {item.gain:+.2f} dB</figcaption></figure>'
+        f' {item.gain:+z.2f} dB</figcaption></figure>'
         for item in pictures
     ]
     return f'<div class="clips">{"".join(figures)}</div>'

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -12,6 +13,8 @@ from lada.errors import LadaError
 INPUT, BICUBIC = 'input', 'bicubic'
 """The two restorations that every clip has: none at all, and interpolation of the block means."""
 FORMAT = 1
+NEAR_PERFECT_DB = 45.0
+"""PSNR of an input whose mosaic hides next to nothing."""
 
 
 @dataclass
@@ -70,6 +73,19 @@ class Evaluation:
         """Return the mean over the clips that have the score, ``nan`` without any."""
         return mean([clip.value(method, score) for clip in self.clips])
 
+    def median(self, method: str, score: str) -> float:
+        """Return the median over the clips that have the score, ``nan`` without any."""
+        values = [clip.value(method, score) for clip in self.clips]
+        return statistics.median([v for v in values if not math.isnan(v)] or [math.nan])
+
+    def near_perfect(self) -> list[str]:
+        """Return the clips whose mosaic hides next to nothing: their gains say little, and one
+        decides a mean.
+        """
+        return [
+            clip.key for clip in self.clips if clip.value(INPUT, 'psnr_mosaic') > NEAR_PERFECT_DB
+        ]
+
     def score_names(self) -> list[str]:
         """Return the scores that at least one clip has, in the order of measuring."""
         measured = [
@@ -83,8 +99,12 @@ class Evaluation:
 
     def to_json(self) -> str:
         """Return the results as JSON; ``nan`` becomes ``null``."""
+        names = ['gain', *self.score_names()]
         totals = {
-            method: {name: self.total(method, name) for name in ['gain', *self.score_names()]}
+            method: {
+                **{name: self.total(method, name) for name in names},
+                'median_gain': self.median(method, 'gain'),
+            }
             for method in self.methods
         }
         content = {'format': FORMAT, **asdict(self), 'totals': totals}

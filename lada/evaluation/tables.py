@@ -12,11 +12,12 @@ from lada.evaluation.scores import find_score
 def summary_table(evaluation: Evaluation) -> str:
     """Return the means over all clips, one line for each restoration."""
     names = evaluation.score_names()
-    header = ['', 'gain (dB)', *map(score_title, names)]
+    header = ['', 'gain (dB)', 'median gain (dB)', *map(score_title, names)]
     rows = [
         [
             method_title(method),
             number_text(evaluation.total(method, 'gain'), 'gain'),
+            number_text(evaluation.median(method, 'gain'), 'gain'),
             *[number_text(evaluation.total(method, name), name) for name in names],
         ]
         for method in evaluation.methods
@@ -100,10 +101,9 @@ def number_text(value: float, name: str) -> str:
     """Return a score's value with the digits it deserves; ``-`` for none."""
     if math.isnan(value):
         return '-'
-    if name == 'gain':
-        return f'{value:+.2f}'
     score = find_score(name)
-    return f'{value:.{score.digits if score else 2}f}'
+    # "z": what rounds to zero has no sign.
+    return f'{value:+z.2f}' if name == 'gain' else f'{value:z.{score.digits if score else 2}f}'
 
 
 def _order(value: float) -> tuple[bool, float]:

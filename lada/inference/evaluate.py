@@ -16,12 +16,13 @@ from lada.engine.runner import share_seed
 from lada.errors import LadaError
 from lada.evaluation.frames import to_frames
 from lada.evaluation.measure import MeasuredClip, measure_clip
-from lada.evaluation.results import BICUBIC, INPUT, Evaluation
+from lada.evaluation.results import BICUBIC, INPUT, NEAR_PERFECT_DB, Evaluation
 from lada.evaluation.scores import Score, build_scores
 from lada.evaluation.spacing import evenly_spaced
 from lada.folders import META_FOLDER
 from lada.inference.loading import load_restorer
 from lada.progress import Progress
+from lada.text import counted, printable
 
 
 def evaluate(
@@ -67,6 +68,14 @@ def evaluate(
             progress.update()
     if any(BICUBIC not in clip.scores for clip in evaluation.clips):
         evaluation.notes.append('Clips without an upright block grid have no bicubic baseline.')
+    near = evaluation.near_perfect()
+    if near:
+        evaluation.notes.append(
+            f'{counted(len(near), "clip")} whose mosaic hides next to nothing (input above'
+            f' {NEAR_PERFECT_DB:g} dB): {", ".join(map(printable, near[:5]))}'
+            f'{", ..." if len(near) > 5 else ""}. Their gains say little and can decide a mean:'
+            ' look at the median, or leave them out.'
+        )
     return evaluation
 
 

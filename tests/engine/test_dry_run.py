@@ -45,6 +45,14 @@ MISTAKES = {
         {'default_hooks.checkpoint.intervall': 5},
         r"unknown argument 'intervall' in default_hooks\.checkpoint; it knows",
     ),
+    'a best score that is not': (
+        {'default_hooks.checkpoint.save_best': 'PSNRR'},
+        r"save_best='PSNRR' is no result of the validation; it has PSNR, .*mosaic/gain,",
+    ),
+    'channels that the network cannot have': (
+        {'model.generator.mid_channels': 12},
+        r'16 deformable groups cannot share the 24 channels .* mid_channels a multiple of 8',
+    ),
     'a scheduler that is not': (
         {'param_scheduler.type': 'CosineLR'},
         r"param_scheduler: no scheduler is called 'CosineLR'",

@@ -51,6 +51,11 @@ def test_attributes_are_where_they_were(owner, names):
         assert f'self.{name} ' in source, MOVED.format(f'{owner.__name__}.{name}')
 
 
+def test_the_hook_knows_directions():
+    for name in ('_default_greater_keys', '_default_less_keys'):
+        assert hasattr(CheckpointHook, name), MOVED.format(name)
+
+
 def test_no_other_file_uses_them():
     """What a subclass of ours reads or overrides must not be a private name of its base."""
     private = {

@@ -65,7 +65,9 @@ def test_a_killed_run_ends_in_the_same_weights(
 
 @pytest.mark.slow
 def test_logs_pictures_and_metrics(tmp_path, write_config, run_training):
-    status, out, err = run_training(write_config(tmp_path / 'run'))
+    status, out, err = run_training(
+        write_config(tmp_path / 'run'), '--cfg-options', 'default_hooks.checkpoint.save_best=auto'
+    )
     assert status == 0, err
     scalars = [
         json.loads(line)
@@ -75,6 +77,9 @@ def test_logs_pictures_and_metrics(tmp_path, write_config, run_training):
     assert sorted(losses(tmp_path / 'run')) == list(range(1, 9))
     assert any('PSNR' in entry for entry in scalars)
     assert any('mosaic/flicker_model' in entry for entry in scalars)
+    scores = {entry['step']: entry['PSNR'] for entry in scalars if 'PSNR' in entry}
+    [best] = (tmp_path / 'run').glob('best_*.pth')
+    assert best.name == f'best_PSNR_iter_{max(scores, key=lambda step: scores[step])}.pth'
     for pattern in ('clip_1.png', 'clip_1.mp4', 'clips.csv', 'evaluation.json'):
         assert len(list((tmp_path / 'run').glob(f'*/validation/iter_*/{pattern}'))) == 2
     assert list((tmp_path / 'run').glob('*/vis_data/events.out.tfevents*'))

@@ -16,7 +16,7 @@ from lada.evaluation.bootstrap import compare, interval, total_interval
 from lada.evaluation.charts import Series, chart
 from lada.evaluation.report import FramePictures, report
 from lada.evaluation.results import ClipResult, Evaluation
-from lada.evaluation.tables import clip_table, summary_table, to_csv
+from lada.evaluation.tables import clip_table, number_text, summary_table, to_csv
 
 
 def evaluation(gains, sources=8, clips=3, noise=0.1, seed=0):
@@ -111,6 +111,23 @@ def test_tables():
     text = clip_table(results, limit=5)
     assert text.count('video<') == 5 and '19 more clips' in text and 'all clips' in text
     assert 'gain (dB)' in summary_table(results)
+
+
+def test_one_clip_decides_the_mean_but_not_the_median():
+    results = evaluation({'a': 1})
+    clip = results.clips[0]
+    clip.scores['input']['psnr_mosaic'] = 60
+    clip.scores['a']['psnr_mosaic'] = 20
+    assert results.near_perfect() == [clip.key]
+    assert results.median('a', 'gain') > 0.5
+    assert results.total('a', 'gain') < 0
+    assert 'median gain (dB)' in summary_table(results)
+    assert math.isnan(results.median('a', 'unknown'))
+
+
+def test_what_rounds_to_zero_has_no_sign():
+    assert number_text(-0.001, 'gain') == '+0.00'
+    assert number_text(-0.001, 'psnr_mosaic') == '0.00'
 
 
 class Checker(HTMLParser):

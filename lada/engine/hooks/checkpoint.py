@@ -3,10 +3,12 @@ break.
 """
 
 import os.path as osp
+from collections.abc import Collection
 from inspect import signature
 from pathlib import Path
 
 from mmengine.dist import is_main_process
+from mmengine.evaluator import Evaluator
 
 from lada.checkpoints.background_writer import BackgroundWriter
 from lada.checkpoints.finding import LAST_CHECKPOINT
@@ -14,6 +16,8 @@ from lada.engine.mmengine_private import OpenCheckpointHook
 from lada.engine.optim import update_is_complete
 from lada.engine.work_dir import checkpoint_folder
 from lada.errors import LadaError
+from lada.evaluation.metrics.clip_metric import ClipMetric
+from lada.evaluation.scores import score_names
 from lada.files import write_atomically
 from lada.registry import HOOKS
 
@@ -32,6 +36,9 @@ class CheckpointHook(OpenCheckpointHook):
     A checkpoint waits for the end of a gradient accumulation, whose gradients it could not hold.
     One that is followed by a validation is saved again after it, so that a resumed run neither
     repeats the validation nor lacks its scores.
+
+    ``save_best`` takes the name of any score that validation reports, or ``auto``, the first; the
+    rule follows from the score.
     """
 
     def __init__(self, *args, **kwargs):
@@ -41,13 +48,26 @@ class CheckpointHook(OpenCheckpointHook):
                 f'CheckpointHook: unknown argument {", ".join(map(repr, unknown))} in'
                 f' default_hooks.checkpoint; it knows {", ".join(sorted(known))}'
             )
+        kwargs.setdefault(
+            'greater_keys',
+            ['psnr', 'ssim', 'gain', *score_names(higher_is_better=True), *self.known_greater_keys],
+        )
+        kwargs.setdefault(
+            'less_keys', [*score_names(higher_is_better=False), *self.known_less_keys]
+        )
         super().__init__(*args, **kwargs)
         self._writer = BackgroundWriter()
         self._due = False
         self._saved_iter: int | None = None
         self._expired: list[int] = []
 
+    def check(self, runner) -> None:
+        """Raise :class:`LadaError` where ``save_best`` names what no validation reports."""
+        if runner.val_loop is not None and (names := _result_names(runner.val_loop.evaluator)):
+            self._check_best(names)
+
     def before_train(self, runner) -> None:
+        self.check(runner)
         folder = checkpoint_folder(runner.work_dir, self.out_dir)
         if (
             runner.resumed_from is not None
@@ -120,6 +140,7 @@ class CheckpointHook(OpenCheckpointHook):
     def save_best_one(self, runner, metrics: dict) -> None:
         if not self.save_best:
             return
+        self._check_best(metrics)
         # MMEngine deletes the best one before its successor is written, so it is not told which one
         # that is.
         single = len(self.key_indicators) == 1
@@ -140,6 +161,14 @@ class CheckpointHook(OpenCheckpointHook):
             self._writer.wait()
             _delete(replaced)
 
+    def _check_best(self, names: Collection[str]) -> None:
+        for key in self.key_indicators if self.save_best else ():
+            if key != 'auto' and key not in names:
+                raise LadaError(
+                    f'CheckpointHook: save_best={key!r} is no result of the validation; it has'
+                    f' {", ".join(names)}'
+                )
+
     def _expire(self, step: int) -> None:
         """Note ``step`` as kept, and which steps' checkpoints are no longer wanted then."""
         if step not in self.keep_ckpt_ids:
@@ -152,6 +181,17 @@ class CheckpointHook(OpenCheckpointHook):
 
     def _paths(self, steps: list[int]) -> list[Path]:
         return [Path(self.out_dir) / self.filename_tmpl.format(step) for step in steps]
+
+
+def _result_names(evaluator: Evaluator) -> list[str]:
+    """Return the names of a validation's results, none where they are not known in advance."""
+    names = []
+    for metric in evaluator.metrics:
+        found = metric.result_names() if isinstance(metric, ClipMetric) else None
+        if found is None:
+            return []
+        names += [f'{metric.prefix}/{name}' if metric.prefix else name for name in found]
+    return names
 
 
 def _write(path: Path, data: bytes, hint: Path, expired: list[Path]) -> None:

@@ -31,6 +31,10 @@ class ClipMetric(BaseMetric):
         Something else where :meth:`compute_metrics` takes it.
         """
 
+    def result_names(self) -> list[str] | None:
+        """Return the names of the results, without prefix; ``None``: known once measured."""
+        return None
+
     def process(self, data_batch: object, data_samples: Sequence[dict]) -> None:
         """Measure the clips of a batch."""
         for sample in data_samples:

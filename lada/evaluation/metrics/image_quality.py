@@ -41,6 +41,9 @@ class _ImageQuality(ClipMetric):
         self.input_order = input_order
         self.region = region
 
+    def result_names(self) -> list[str]:
+        return [self.name if self.region is None else f'{self.name}_mosaic']
+
     def measure(self, sample: dict) -> dict[str, float]:
         gt, pred = (
             to_frames(field(sample, key), self.input_order) for key in (self.gt_key, self.pred_key)
@@ -56,7 +59,7 @@ class _ImageQuality(ClipMetric):
                 for frames in zip(pred, gt, strict=True)
             ]
             return {self.name: mean(values)}
-        name = f'{self.name}_mosaic'
+        [name] = self.result_names()
         if sample.get(self.mask_key) is None:
             return {name: float('nan')}
         masks = to_masks(sample[self.mask_key])

@@ -61,6 +61,17 @@ class MosaicGain(ClipMetric):
         self._scores = build_scores([*lpips, *(scores or ())])
         self.evaluation: Evaluation | None = None
 
+    def result_names(self) -> list[str]:
+        return [
+            'gain',
+            'gain_over_bicubic',
+            *[
+                f'{_NAMES.get(score.name, score.name)}_{method}'
+                for score in self._scores
+                for method in (INPUT, BICUBIC, MODEL)
+            ],
+        ]
+
     def measure(self, sample: dict) -> ClipResult:
         restored = {MODEL: to_frames(field(sample, self.pred_key))}
         return measure_clip(sample, restored, self._scores, **self._keys).result

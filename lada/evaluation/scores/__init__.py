@@ -8,7 +8,7 @@ from lada.evaluation.scores.clip import ClipReference
 from lada.evaluation.scores.score import Score
 from lada.registry import SCORES, import_modules
 
-__all__ = ['ClipReference', 'Score', 'build_scores', 'find_score']
+__all__ = ['ClipReference', 'Score', 'build_scores', 'find_score', 'score_names']
 
 BUILT_IN = (
     'MosaicPSNR',
@@ -37,6 +37,12 @@ def build_scores(more: Iterable[dict | Score] = ()) -> list[Score]:
 def find_score(name: str) -> type[Score] | None:
     """Return the registered score of that name, ``None`` for a name that nobody registered."""
     return next((score for score in SCORES.module_dict.values() if score.name == name), None)
+
+
+def score_names(*, higher_is_better: bool) -> list[str]:
+    """Return the names of the registered scores of which more is better, or less."""
+    scores = SCORES.module_dict.values()
+    return [score.name for score in scores if score.higher_is_better is higher_is_better]
 
 
 import_modules(__name__)

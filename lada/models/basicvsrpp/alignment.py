@@ -5,6 +5,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from lada.errors import LadaError
 from lada.models.basicvsrpp.deform_conv import check_implementation, modulated_deform_conv2d
 from lada.models.basicvsrpp.initialization import (
     LEAKY_SLOPE,
@@ -49,6 +50,11 @@ class SecondOrderDeformableAlignment(nn.Module):
         implementation: str | None = None,
     ):
         super().__init__()
+        if in_channels % deform_groups:
+            raise LadaError(
+                f'{deform_groups} deformable groups cannot share the {in_channels} channels of two'
+                f' frames; make mid_channels a multiple of {deform_groups // 2}'
+            )
         self.implementation = check_implementation(implementation)
         self.stride, self.padding, self.dilation = stride, padding, dilation
         self.deform_groups = deform_groups
