@@ -1,6 +1,7 @@
 """What every script shares: one clear line for a user's error, exit codes 0, 1 and 2."""
 
 import argparse
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -34,10 +35,6 @@ class Terminated(KeyboardInterrupt):
     """SIGTERM, which ends a command as Ctrl-C does: what it was writing is cleaned up."""
 
 
-def _terminate(number: int, frame: object) -> None:
-    raise Terminated
-
-
 def run_script(
     main: Callable[[argparse.Namespace], int | None],
     parser: argparse.ArgumentParser,
@@ -55,16 +52,29 @@ def run_script(
         arguments: the command line; that of the process unless given.
     """
     args = parser.parse_args(arguments)
+    terminated = False
+
+    def terminate(number: int, frame: object) -> None:
+        nonlocal terminated
+        terminated = True
+        raise Terminated
+
     if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, _terminate)
+        signal.signal(signal.SIGTERM, terminate)
     try:
         status = main(args)
-    except (LadaError, OSError) as error:
-        if args.debug:
-            raise
-        print(f'error: {one_line(error)}', file=sys.stderr)
-        status = 1
     except KeyboardInterrupt as stop:
         print(f'stopped: {stop}' if stop.args else 'stopped', file=sys.stderr)
         status = 143 if isinstance(stop, Terminated) else 130
+    except Exception as error:
+        if terminated:
+            # A library made an error of its own of it: MMEngine while it formats a config, an
+            # extension module while it is imported, which crashes the interpreter's usual end.
+            print('stopped', file=sys.stderr, flush=True)
+            sys.stdout.flush()
+            os._exit(143)
+        if args.debug or not isinstance(error, (LadaError, OSError)):
+            raise
+        print(f'error: {one_line(error)}', file=sys.stderr)
+        status = 1
     sys.exit(status or 0)

@@ -19,9 +19,10 @@ def pins(repo_root):
 
 
 def test_installed_versions_are_the_pinned_ones(repo_root):
-    installed = {
-        normal(dist.name): Version(dist.version).public for dist in metadata.distributions()
-    }
+    # The first of a name counts: setuptools puts its own copies of packages at the path's end.
+    installed = {}
+    for dist in metadata.distributions():
+        installed.setdefault(normal(dist.name), Version(dist.version).public)
     wanted = {normal(name): version for name, version in pins(repo_root).items()}
     differing = {
         name: (version, installed[name])

@@ -53,7 +53,7 @@ def test_a_wheel_works_without_the_clone(repo_root, tmp_path):
     usage = run(command)
     assert usage.returncode == 2
     assert ','.join(sorted(NAMES)) in usage.stderr
-    config = 'configs/basicvsrpp/mosaic_restoration_generic_stage2.py'
+    config = 'configs/basicvsrpp/mosaic_restoration_demo_cpu.py'
     tried = run([*command, 'train', config, '--dry-run'])
     assert tried.returncode == 1
     assert 'crop_unscaled_meta' in tried.stderr  # the config was read, its data set is not there

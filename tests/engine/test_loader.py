@@ -16,6 +16,7 @@ def test_what_a_config_leaves_open_is_filled_in_and_what_it_says_stays():
         prefetch_factor=7,
         pin_memory=False,
         worker_init_fn=dict(type='other'),
+        multiprocessing_context='spawn',
     )
     assert with_defaults(chosen) == chosen
 

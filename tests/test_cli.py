@@ -1,0 +1,66 @@
+"""How commands end."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+JOB = """
+import sys, time
+from lada.cli import make_parser, run_script
+
+def main(args):
+    print('started', flush=True)
+    try:
+        time.sleep(60)
+    except {caught}:
+        raise {raised}
+
+run_script(main, make_parser(None), [])
+"""
+
+
+@pytest.mark.parametrize(
+    ('number', 'caught', 'raised', 'status'),
+    [
+        (signal.SIGTERM, 'OSError', 'SystemError', 143),
+        (signal.SIGINT, 'OSError', 'SystemError', 130),
+        # As MMEngine does while it formats a config.
+        (signal.SIGTERM, 'BaseException', 'SyntaxError("Failed to format")', 143),
+    ],
+)
+def test_a_signal_ends_a_command(number, caught, raised, status):
+    job = JOB.format(caught=caught, raised=raised)
+    process = subprocess.Popen(
+        [sys.executable, '-c', job], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == 'started\n'
+    time.sleep(0.1)
+    os.kill(process.pid, number)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == status
+    assert said == 'stopped\n'
+
+
+def test_an_error_of_the_user_is_one_line():
+    job = JOB.format(caught='OSError', raised='SystemError')
+    for error, status, said in (
+        ('OSError("no room")', 1, 'error: no room\n'),
+        ('KeyError("a")', 1, 'Traceback'),
+    ):
+        done = subprocess.run(
+            [
+                sys.executable,
+                '-c',
+                job.replace('time.sleep(60)', f'raise {error}').replace(
+                    'raise SystemError', 'raise'
+                ),
+            ],
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == status
+        assert done.stderr.startswith(said)
