@@ -188,9 +188,15 @@ class BasicVSR(BaseModel):
 
     def _pixel_loss_of(self, output: Tensor, samples: Any) -> Tensor:
         if output.shape != samples.gt_img.shape:
+            remedy = 'check scale, clip length and padding'
+            if output.shape[-1] == 4 * samples.gt_img.shape[-1]:
+                remedy = (
+                    'the network enlarges its input four times, set is_low_res_input=False in'
+                    " model.generator (public Lada's BasicVSRPlusPlusNet never enlarges)"
+                )
             raise LadaError(
                 f'output and gt_img differ in shape: {tuple(output.shape)} and '
-                f'{tuple(samples.gt_img.shape)}; check scale, clip length and padding'
+                f'{tuple(samples.gt_img.shape)}; {remedy}'
             )
         weight = self._pixel_weight(samples, output)
         if weight is None or getattr(self.pixel_loss, 'reduction', 'mean') != 'mean':

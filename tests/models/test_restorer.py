@@ -193,3 +193,16 @@ def test_errors(build, batch):
         model(data['inputs'], None, mode='loss')
     with pytest.raises(ValueError, match='unknown mode'):
         model(data['inputs'], mode='train')
+
+
+class Enlarge(Brighten):
+    def forward(self, clip):
+        return super().forward(clip).repeat_interleave(4, -1).repeat_interleave(4, -2)
+
+
+def test_a_network_that_enlarges_clips_of_one_size_is_told(batch):
+    """Public Lada's network has the same name and never enlarges."""
+    model = BasicVSR(generator=dict(type=Enlarge), pixel_loss=dict(type='L1Loss'))
+    wrapper = OptimWrapper(torch.optim.SGD(model.parameters(), lr=0.1))
+    with pytest.raises(LadaError, match=r'is_low_res_input=False in model\.generator'):
+        model.train_step(batch(), wrapper)
