@@ -1,5 +1,6 @@
 """Where the files of a dataset stand, for every part of the toolkit (and quickly imported)."""
 
+import re
 from pathlib import Path
 
 IMAGE_FOLDER = 'crop_unscaled_img'
@@ -27,3 +28,10 @@ def metadata_path(root: Path, stem: str) -> Path:
 def clip_stem(source_name: str, number: int) -> str:
     """Return the name that a clip's three files share."""
     return f'{source_name}-{number:06d}'
+
+
+def source_name(stem: str) -> str:
+    """Return the source's name in a clip's, for want of metadata that says it; public Lada's stems
+    end in a dash.
+    """
+    return re.sub(r'-\d{6}-?$', '', stem)

@@ -1,5 +1,7 @@
 """How numbers, names and errors are put into words."""
 
+from collections.abc import Sequence
+
 
 def counted(number: int, noun: str) -> str:
     """Return for example ``1 clip`` or ``12,000 clips``.
@@ -16,6 +18,12 @@ def printable(name: object) -> str:
     else as it is.
     """
     return ''.join(c if c.isprintable() else c.encode('unicode_escape').decode() for c in str(name))
+
+
+def some(names: Sequence[object], most: int = 5) -> str:
+    """Return the first names, printable, and how many more there are."""
+    rest = f' and {len(names) - most} more' if len(names) > most else ''
+    return ', '.join(map(printable, names[:most])) + rest
 
 
 def human_bytes(size: int) -> str:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lada.text import counted, human_bytes, human_seconds, one_line, printable, reason
+from lada.text import counted, human_bytes, human_seconds, one_line, printable, reason, some
 
 
 def test_counted():
@@ -12,6 +12,11 @@ def test_counted():
         '2 clips',
         '12,000 clips',
     ]
+
+
+def test_some_of_many_names():
+    assert some(['a', 'b\n']) == 'a, b\\n'
+    assert some(range(7), 3) == '0, 1, 2 and 4 more'
 
 
 def test_names_that_would_break_a_line_are_escaped():

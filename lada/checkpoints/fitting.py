@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from lada.checkpoints.reading import load_state_dict_file
 from lada.errors import LadaError
+from lada.text import some
 
 
 def fit_state_dict(
@@ -44,7 +45,7 @@ def fit_state_dict(
         'not in this model': [key for key in state_dict if key not in own],
     }
     told = [
-        f'{kind}: {_some(keys)}'
+        f'{kind}: {some(keys, 3)}'
         for kind, keys in problems.items()
         if keys and (strict or kind == 'other shapes')
     ]
@@ -119,8 +120,3 @@ def part_of(state_dict: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
     """Return what stands under ``name.``, by its keys without that."""
     dot = f'{name}.'
     return {key[len(dot) :]: value for key, value in state_dict.items() if key.startswith(dot)}
-
-
-def _some(keys: list[str]) -> str:
-    rest = f' and {len(keys) - 3} more' if len(keys) > 3 else ''
-    return ', '.join(keys[:3]) + rest

@@ -10,7 +10,7 @@ from lada.data.index import CENSORING, NUDENET_NSFW, UNREADABLE, WATERMARK, open
 from lada.data.metadata import ClipMetadata
 from lada.errors import LadaError
 
-# As many as draws of a training may meet (BadSamplesHook).
+# Of metadata files here, and of the draws of a training (BadSamplesHook).
 MAX_BAD_FRACTION = 0.01
 
 

@@ -15,7 +15,7 @@ from lada.data.sampler import ClipDraw, replacements, sample_rng
 from lada.data.worker import BusyClips
 from lada.errors import LadaError
 from lada.registry import DATASETS, TRANSFORMS
-from lada.text import counted, one_line, printable
+from lada.text import counted, one_line, some
 
 
 @DATASETS.register_module()
@@ -197,10 +197,9 @@ class MosaicVideoDataset(Dataset):
     def _name_unreadable(self) -> None:
         bad = [self.catalog.stem(int(index)) for index in np.flatnonzero(self.catalog.unreadable)]
         if bad:
-            named = ', '.join(map(printable, bad[:5])) + (', ...' if len(bad) > 5 else '')
             print_log(
                 f'{counted(len(bad), "metadata file")} of {len(self.catalog):,} cannot be read;'
-                f' left out: {named} (scripts/dataset_creation/check-dataset.py says why)',
+                f' left out: {some(bad)} (scripts/dataset_creation/check-dataset.py says why)',
                 logger='current',
                 level=logging.WARNING,
             )

@@ -8,7 +8,6 @@ import hashlib
 import json
 import math
 import os
-import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lada.errors import LadaError
-from lada.folders import META_FOLDER
+from lada.folders import META_FOLDER, source_name
 from lada.mosaic.block_size import BLOCK_SIZE_KEYS
 from lada.text import printable
 
@@ -30,7 +29,6 @@ FILE_KEYS = (
     'relative_mosaic_nsfw_video_path',
     'relative_mosaic_mask_video_path',
 )
-SCENE_NUMBER = re.compile(r'-\d{6}-?$')
 
 
 class ClipFile(NamedTuple):
@@ -196,7 +194,7 @@ class DatasetReader:
             files.append(ClipFile(path, self._listings[parent][name]))
         name = data.get('name')
         if not isinstance(name, str) or not name:
-            name = SCENE_NUMBER.sub('', stem)
+            name = source_name(stem)
         source = data.get('source')
         sha256 = source.get('sha256') if isinstance(source, dict) else None
         return Clip(

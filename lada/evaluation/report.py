@@ -13,7 +13,13 @@ from lada.evaluation.charts import Series, chart
 from lada.evaluation.page import page, table
 from lada.evaluation.results import BICUBIC, INPUT, ClipResult, Evaluation
 from lada.evaluation.scores import find_score
-from lada.evaluation.tables import block_text, method_title, number_text, score_title
+from lada.evaluation.tables import (
+    block_text,
+    method_title,
+    number_text,
+    score_title,
+    summary_rows,
+)
 from lada.text import counted
 
 BLOCK_EDGES = (0, 8, 12, 16, 24, math.inf)
@@ -80,17 +86,8 @@ def _cards(evaluation: Evaluation) -> str:
 
 
 def _means(evaluation: Evaluation) -> str:
-    methods = evaluation.methods
-    rows = [
-        [
-            'gain (dB)' if name == 'gain' else score_title(name),
-            *[number_text(evaluation.total(method, name), name) for method in methods],
-        ]
-        for name in ['gain', *evaluation.score_names()]
-    ]
-    medians = [number_text(evaluation.median(method, 'gain'), 'gain') for method in methods]
-    rows.insert(1, ['median gain (dB)', *medians])
-    return '<h2>Means over all clips</h2>' + table(['', *map(method_title, methods)], rows)
+    header, *rows = summary_rows(evaluation)
+    return '<h2>Means over all clips</h2>' + table(header, rows)
 
 
 def _curves(evaluation: Evaluation) -> str:

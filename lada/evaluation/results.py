@@ -2,13 +2,13 @@
 
 import json
 import math
-import re
 import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from lada.errors import LadaError
+from lada.folders import source_name
 
 INPUT, BICUBIC = 'input', 'bicubic'
 """The two restorations that every clip has: none at all, and interpolation of the block means."""
@@ -40,7 +40,7 @@ class ClipResult:
     def __post_init__(self) -> None:
         if not self.source:
             # Files of version 0.1 and samples of other datasets do not say: by the usual names.
-            self.source = re.sub(r'-\d{6}-?$', '', self.key)
+            self.source = source_name(self.key)
 
     def value(self, method: str, score: str) -> float:
         """Return a score; ``gain`` is the mosaic PSNR above the input's. ``nan`` where there is

@@ -10,20 +10,25 @@ from lada.evaluation.scores import find_score
 
 
 def summary_table(evaluation: Evaluation) -> str:
-    """Return the means over all clips, one line for each restoration."""
-    names = evaluation.score_names()
-    header = ['', 'gain (dB)', 'median gain (dB)', *map(score_title, names)]
-    rows = [
-        [
-            method_title(method),
-            number_text(evaluation.total(method, 'gain'), 'gain'),
-            number_text(evaluation.median(method, 'gain'), 'gain'),
-            *[number_text(evaluation.total(method, name), name) for name in names],
-        ]
-        for method in evaluation.methods
+    """Return the means over all clips, one column for each restoration."""
+    return _align(summary_rows(evaluation))
+
+
+def summary_rows(evaluation: Evaluation) -> list[list[str]]:
+    """Return the cells of the means over all clips, and the median gain; the first row is the
+    header.
+    """
+    methods = evaluation.methods
+
+    def row(title: str, value: Callable[[str, str], float], name: str) -> list[str]:
+        return [title, *[number_text(value(method, name), name) for method in methods]]
+
+    return [
+        ['', *map(method_title, methods)],
+        row('gain (dB)', evaluation.total, 'gain'),
+        row('median gain (dB)', evaluation.median, 'gain'),
+        *[row(score_title(name), evaluation.total, name) for name in evaluation.score_names()],
     ]
-    # Columns of methods read better than a line wider than the terminal.
-    return _align([list(column) for column in zip(header, *rows, strict=True)])
 
 
 def clip_table(evaluation: Evaluation, limit: int = 20) -> str:

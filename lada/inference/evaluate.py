@@ -22,7 +22,7 @@ from lada.evaluation.spacing import evenly_spaced
 from lada.folders import META_FOLDER
 from lada.inference.loading import load_restorer
 from lada.progress import Progress
-from lada.text import counted, printable
+from lada.text import counted, some
 
 
 def evaluate(
@@ -72,8 +72,7 @@ def evaluate(
     if near:
         evaluation.notes.append(
             f'{counted(len(near), "clip")} whose mosaic hides next to nothing (input above'
-            f' {NEAR_PERFECT_DB:g} dB): {", ".join(map(printable, near[:5]))}'
-            f'{", ..." if len(near) > 5 else ""}. Their gains say little and can decide a mean:'
+            f' {NEAR_PERFECT_DB:g} dB): {some(near)}. Their gains say little and can decide a mean:'
             ' look at the median, or leave them out.'
         )
     return evaluation

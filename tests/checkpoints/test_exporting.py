@@ -10,6 +10,7 @@ from lada.errors import LadaError
 def test_export(tmp_path):
     state = {
         'generator.a': torch.zeros(20_000),
+        'generator.b': torch.zeros(2),
         'generator_ema.a': torch.ones(20_000),
         'step_counter': torch.tensor([7.0]),
         'discriminator.c': torch.zeros(1),
@@ -17,11 +18,14 @@ def test_export(tmp_path):
     torch.save(
         dict(meta={}, message_hub={}, optimizer={}, state_dict=state), tmp_path / 'iter_7.pth'
     )
-    assert export_weights(tmp_path / 'iter_7.pth', tmp_path / 'out.pth') == 1
+    assert export_weights(tmp_path / 'iter_7.pth', tmp_path / 'out.pth') == 2
     exported = torch.load(tmp_path / 'out.pth', weights_only=True)
     assert list(exported) == ['state_dict']
     # Public Lada's applications infer with generator_ema; it is stored once.
-    assert set(exported['state_dict']) == {'generator.a', 'generator_ema.a', 'step_counter'}
+    assert set(exported['state_dict']) == {
+        *('generator.a', 'generator.b', 'generator_ema.a', 'generator_ema.b'),
+        'step_counter',
+    }
     assert exported['state_dict']['generator.a'].unique().tolist() == [1]
     assert exported['state_dict']['generator_ema.a'].unique().tolist() == [1]
     assert (tmp_path / 'out.pth').stat().st_size < 1.5 * 80_000

@@ -4,6 +4,7 @@ import torch
 from mmengine.dist import all_reduce
 from mmengine.hooks import Hook
 
+from lada.data.catalog import MAX_BAD_FRACTION
 from lada.engine.hooks.batch import gather, metadata_of
 from lada.engine.loops import SAMPLES_CONSUMED
 from lada.errors import LadaError
@@ -27,7 +28,7 @@ class BadSamplesHook(Hook):
             that has made less than 1,000 draws is judged as if it had made 1,000.
     """
 
-    def __init__(self, max_bad_fraction: float = 0.01):
+    def __init__(self, max_bad_fraction: float = MAX_BAD_FRACTION):
         self.max_bad_fraction = max_bad_fraction
 
     def before_train_iter(self, runner, batch_idx, data_batch=None) -> None:

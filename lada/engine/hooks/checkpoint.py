@@ -20,6 +20,7 @@ from lada.evaluation.metrics.clip_metric import ClipMetric
 from lada.evaluation.scores import score_names
 from lada.files import write_atomically
 from lada.registry import HOOKS
+from lada.text import reason
 
 KEPT, EXPIRED = 'keep_ckpt_ids', 'expired_ckpt_ids'
 
@@ -187,10 +188,9 @@ def _result_names(evaluator: Evaluator) -> list[str]:
     """Return the names of a validation's results, none where they are not known in advance."""
     names = []
     for metric in evaluator.metrics:
-        found = metric.result_names() if isinstance(metric, ClipMetric) else None
-        if found is None:
+        if not isinstance(metric, ClipMetric) or (found := metric.result_names()) is None:
             return []
-        names += [f'{metric.prefix}/{name}' if metric.prefix else name for name in found]
+        names += map(metric.full_name, found)
     return names
 
 
@@ -201,7 +201,7 @@ def _write(path: Path, data: bytes, hint: Path, expired: list[Path]) -> None:
         _delete(expired)
     except OSError as error:
         raise LadaError(
-            f'checkpoint {path} could not be written ({error.strerror or error}); make room or'
+            f'checkpoint {path} could not be written ({reason(error)}); make room or'
             ' choose another --work-dir, then run the same command again: earlier checkpoints are'
             ' untouched'
         ) from error

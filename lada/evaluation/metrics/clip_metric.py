@@ -31,6 +31,10 @@ class ClipMetric(BaseMetric):
         Something else where :meth:`compute_metrics` takes it.
         """
 
+    def full_name(self, name: str) -> str:
+        """Return a result's name with the metric's prefix."""
+        return f'{self.prefix}/{name}' if self.prefix else name
+
     def result_names(self) -> list[str] | None:
         """Return the names of the results, without prefix; ``None``: known once measured."""
         return None
@@ -56,10 +60,7 @@ class ClipMetric(BaseMetric):
         for number, (identity, values) in enumerate(gathered):
             known.setdefault(number if identity is None else identity, values)
         metrics = self.compute_metrics(list(known.values())[:size])
-        return {
-            f'{self.prefix}/{name}' if self.prefix else name: value
-            for name, value in metrics.items()
-        }
+        return {self.full_name(name): value for name, value in metrics.items()}
 
     def compute_metrics(self, results: list[dict[str, float]]) -> dict[str, float]:
         """Average each value over the clips that have it."""

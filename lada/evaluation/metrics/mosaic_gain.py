@@ -13,6 +13,7 @@ from lada.evaluation.scores import Score, build_scores
 from lada.registry import METRICS
 
 MODEL = 'model'
+METHODS = (INPUT, BICUBIC, MODEL)
 _NAMES = {'psnr_mosaic': 'psnr', 'ssim_mosaic': 'ssim', 'psnr': 'frame_psnr', 'ssim': 'frame_ssim'}
 
 
@@ -65,11 +66,7 @@ class MosaicGain(ClipMetric):
         return [
             'gain',
             'gain_over_bicubic',
-            *[
-                f'{_NAMES.get(score.name, score.name)}_{method}'
-                for score in self._scores
-                for method in (INPUT, BICUBIC, MODEL)
-            ],
+            *[_result_name(score.name, method) for score in self._scores for method in METHODS],
         ]
 
     def measure(self, sample: dict) -> ClipResult:
@@ -86,6 +83,10 @@ class MosaicGain(ClipMetric):
         ]
         values = {'gain': evaluation.total(MODEL, 'gain'), 'gain_over_bicubic': mean(over)}
         for score in dict.fromkeys(['psnr_mosaic', *evaluation.score_names()]):
-            for method in (INPUT, BICUBIC, MODEL):
-                values[f'{_NAMES.get(score, score)}_{method}'] = evaluation.total(method, score)
+            for method in METHODS:
+                values[_result_name(score, method)] = evaluation.total(method, score)
         return values
+
+
+def _result_name(score: str, method: str) -> str:
+    return f'{_NAMES.get(score, score)}_{method}'

@@ -12,11 +12,7 @@ WORSE = {'seam': 'less', 'warp': 'less', 'flicker': 'less'}
 
 
 def names() -> list[str]:
-    return [
-        f'{metric.prefix}/{name}' if metric.prefix else name
-        for metric in METRICS
-        for name in metric.result_names()
-    ]
+    return [metric.full_name(name) for metric in METRICS for name in metric.result_names()]
 
 
 @pytest.mark.parametrize('key', names())
@@ -31,6 +27,5 @@ def test_the_names_are_those_of_the_results(clips):
     for metric in METRICS:
         metric.process({}, [fields])
         reported = metric.evaluate(1)
-        prefix = f'{metric.prefix}/' if metric.prefix else ''
-        assert set(reported) <= {prefix + name for name in metric.result_names()}
+        assert set(reported) <= set(map(metric.full_name, metric.result_names()))
         assert len(reported) >= len(metric.result_names()) // 2
