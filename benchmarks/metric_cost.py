@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import torch
 
-from lada.evaluation.baselines import interpolate_block_means
+from lada.evaluation.baselines import ClipGrid
 from lada.evaluation.scores import ClipReference, build_scores
 from lada.models import BasicVSRPlusPlusNet
 from lada.mosaic import MosaicLook, draw_mosaic
@@ -43,13 +43,14 @@ def main() -> None:
 
     def measure():
         """Score the restored clip."""
-        ClipReference(clean, masks).measure(mosaic, scores)
+        grid = ClipGrid(masks, (BLOCK, BLOCK), np.zeros((FRAMES, 2)))
+        ClipReference(clean, masks, mosaic, grid).measure(mosaic, scores)
 
     def measure_all():
-        """Score the restored clip and both baselines."""
-        reference = ClipReference(clean, masks)
-        bicubic = interpolate_block_means(mosaic, masks, (BLOCK, BLOCK), np.zeros((FRAMES, 2)))
-        for frames in (mosaic, bicubic, mosaic):
+        """Score the restored clip and all baselines."""
+        grid = ClipGrid(masks, (BLOCK, BLOCK), np.zeros((FRAMES, 2)))
+        reference = ClipReference(clean, masks, mosaic, grid)
+        for frames in (mosaic, *grid.interpolate(mosaic), mosaic):
             reference.measure(frames, scores)
 
     times: dict[str, list[float]] = {}

@@ -53,7 +53,8 @@ CONFIG = """
 _base_ = {demo!r}
 work_dir = {work_dir!r}
 model = dict(
-    generator=dict(mid_channels=8, num_blocks=1),
+    generator=dict(_delete_=True, type='BasicVSRPlusPlusNet', mid_channels=8, num_blocks=1,
+                   head_channels=8, deform_groups=4, is_low_res_input=False),
     train_cfg=dict(fix_iter=3))
 train_dataloader = dict(
     num_workers=0, persistent_workers=False,

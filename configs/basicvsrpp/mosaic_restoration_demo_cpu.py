@@ -20,10 +20,12 @@ randomness = dict(deterministic=True)
 model = dict(
     generator=dict(
         _delete_=True,
-        type='BasicVSRPlusPlusNet',
-        mid_channels=16,
+        type='MosaicGuidedNet',
+        mid_channels=24,
         num_blocks=2,
-        is_low_res_input=False,
+        head_channels=16,
+        deform_groups=4,
+        flow_channels=(16, 32, 16, 8),
     ),
     # eps makes the loss quadratic up to errors of 8 grey levels, where most of this job's are.
     pixel_loss=dict(eps=1e-3),

@@ -18,9 +18,27 @@ def build_parser() -> argparse.ArgumentParser:
         '--input',
         type=Path,
         nargs='+',
-        required=True,
+        default=[],
         metavar='PATH',
         help='video files, or folders that are searched for video files',
+    )
+    parser.add_argument(
+        '--from-images',
+        type=Path,
+        nargs='+',
+        default=[],
+        metavar='PATH',
+        help=(
+            'photographs, or folders that are searched for some: a video of each is made first, in'
+            ' which a camera glides over it while pieces of others pass by'
+        ),
+    )
+    parser.add_argument(
+        '--frames-per-image',
+        type=int,
+        default=120,
+        metavar='N',
+        help='length of a video that is made of a photograph',
     )
     parser.add_argument(
         '--output-root', type=Path, required=True, metavar='ROOT', help='folder of the dataset'
@@ -132,6 +150,7 @@ def main(args: argparse.Namespace) -> None:
     from lada.dataset_tools.create.creation import create_dataset
     from lada.dataset_tools.create.planning import CreationSettings
     from lada.dataset_tools.create.sources import Shard
+    from lada.errors import LadaError
 
     settings = CreationSettings(
         args.seed,
@@ -147,6 +166,8 @@ def main(args: argparse.Namespace) -> None:
         args.max_blur,
         not args.keep_duplicates,
     )
+    if not args.input and not args.from_images:
+        raise LadaError('nothing to cut; name videos with --input or pictures with --from-images')
     create_dataset(
         args.input,
         args.output_root,
@@ -155,4 +176,6 @@ def main(args: argparse.Namespace) -> None:
         args.dry_run,
         say=tqdm.write,
         shard=Shard(args.shard_index, args.num_shards),
+        images=args.from_images,
+        frames_per_image=args.frames_per_image,
     )

@@ -1,77 +1,72 @@
-"""What a restoration has to beat: smooth interpolation of the colours that a mosaic still tells."""
+"""What a restoration has to beat, smooth interpolation of the colours that a mosaic still tells,
+and what the blocks say about any restoration.
+"""
 
-import cv2
+from collections.abc import Sequence
+
 import numpy as np
+import torch
 
 from lada.evaluation.boxes import bounding_box
+from lada.mosaic.block_grid import BlockGrid
+
+# Cubic interpolation reaches two blocks far, and a block may begin in the one before.
+_REACH = 3
 
 
-def interpolate_block_means(
-    frames: np.ndarray, masks: np.ndarray, block: tuple[float, float], origin: np.ndarray
-) -> np.ndarray:
-    """Replace masked pixels by a bicubic interpolation between the means of the blocks.
+class ClipGrid:
+    """The block grid of one clip, for arrays of uint8 frames (T, H, W, 3).
 
     Args:
-        frames: (T, H, W, 3) uint8 with the mosaic drawn.
         masks: (T, H, W), not 0 where the mosaic is.
         block: height and width of a block in pixels, fractions allowed.
         origin: (T, 2) position (y, x) of a crossing of the block grid in each frame.
-
-    Every block's mean, inside the mosaic and around it, is a sample at the block's centre; a block
-    that the mask covers in part counts by its masked pixels. Pixels outside the mask are returned
-    as they are.
     """
-    out = frames.copy()
-    for frame, mask, corner, target in zip(
-        frames, masks != 0, np.asarray(origin, float), out, strict=True
-    ):
-        box = bounding_box(mask)
-        if box is None:
-            continue
-        (rows, at_y), (columns, at_x) = (
-            _blocks(length, side, start, part.start, part.stop)
-            for length, side, start, part in zip(mask.shape, block, corner, box, strict=True)
+
+    def __init__(self, masks: np.ndarray, block: Sequence[float], origin: np.ndarray):
+        masks = np.not_equal(masks, 0)
+        box = bounding_box(np.asarray(masks.any(axis=0))) or (slice(0, 1), slice(0, 1))
+        margins = [int(np.ceil(_REACH * side)) for side in block]
+        self._window = tuple(
+            slice(max(part.start - margin, 0), part.stop + margin)
+            for part, margin in zip(box, margins, strict=True)
         )
-        near = slice(rows[0], rows[-1]), slice(columns[0], columns[-1])
-        means = _means(frame[near], mask[near], rows[:-1] - rows[0], columns[:-1] - columns[0])
-        map_x, map_y = np.meshgrid(at_x, at_y)
-        smooth = cv2.remap(means, map_x, map_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-        np.copyto(
-            target[box],
-            np.clip(np.rint(smooth), 0, 255).astype(np.uint8),
-            where=mask[box][..., None],
+        corner = [part.start for part in self._window]
+        self._grid = BlockGrid(
+            torch.from_numpy(masks[:, *self._window])[None],
+            [block],
+            [torch.from_numpy(np.asarray(origin, float) - corner)],
         )
-    return out
 
+    def interpolate(self, mosaic: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return two restorations of the mosaic: bicubic interpolation of its block means, and the
+        same with each block shifted so that its mean is the mosaic's ("consistent").
 
-def _blocks(
-    length: int, side: float, start: float, low: int, high: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the edges of the blocks that matter to pixels ``low`` to ``high`` of an axis, and
-    these pixels' places.
+        Every block's mean, inside the mosaic and around it, is a sample at the block's centre; a
+        block that the mask covers in part counts by its masked pixels. Pixels outside the mask are
+        returned as they are.
+        """
+        clip = self._tensor(mosaic)
+        bicubic = self._grid.interpolate(clip)
+        consistent = self._grid.consistent(bicubic, clip)
+        return self._replaced(mosaic, bicubic), self._replaced(mosaic, consistent)
 
-    Edges are first pixels, and after the last block its end; places are counted in blocks from the
-    first one's centre.
-    """
-    place = (np.arange(length) + 0.5 - start) / side
-    block = np.floor(place)
-    first = np.flatnonzero(np.diff(block, prepend=block[0] - 1))
-    # Blocks without a pixel of their own (narrower than one pixel) are not counted.
-    number = np.cumsum(np.isin(np.arange(length), first)) - 1
-    # Cubic interpolation reaches two blocks far.
-    begin, end = max(number[low] - 2, 0), min(number[high - 1] + 3, len(first))
-    places = (number + place - block - 0.5)[low:high] - begin
-    return np.append(first, length)[begin : end + 1], places.astype(np.float32)
+    def error(self, frames: np.ndarray, mosaic: np.ndarray) -> float:
+        """Return by how many grey levels the block means of ``frames`` miss those of ``mosaic``:
+        root mean square over all masked pixels and frames, ``nan`` without any.
+        """
+        counts = self._grid.masks.sum((0, 2, 3, 4)).double()
+        if not counts.sum():
+            return float('nan')
+        errors = self._grid.error(self._tensor(frames), self._tensor(mosaic))[0].double()
+        return float(((errors.square() * counts).sum() / counts.sum()).sqrt())
 
+    def _tensor(self, frames: np.ndarray) -> torch.Tensor:
+        window = np.ascontiguousarray(frames[:, *self._window].transpose(0, 3, 1, 2))
+        return torch.from_numpy(window)[None].float()
 
-def _means(
-    frame: np.ndarray, mask: np.ndarray, rows: np.ndarray, columns: np.ndarray
-) -> np.ndarray:
-    def sums(image):
-        return np.add.reduceat(np.add.reduceat(image, rows, axis=0), columns, axis=1)
-
-    values = np.dstack([frame, np.ones_like(mask)]).astype(np.float32)
-    masked = values * mask[..., None]
-    total, covered = sums(values), sums(masked)
-    total = np.where(covered[..., 3:] > 0, covered, total)
-    return total[..., :3] / total[..., 3:]
+    def _replaced(self, mosaic: np.ndarray, clip: torch.Tensor) -> np.ndarray:
+        out = mosaic.copy()
+        pixels = clip[0].round().clamp(0, 255).to(torch.uint8)
+        out[:, *self._window] = pixels.permute(0, 2, 3, 1).numpy()
+        return out

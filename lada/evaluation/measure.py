@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 
 from lada.errors import LadaError
-from lada.evaluation.baselines import interpolate_block_means
+from lada.evaluation.baselines import ClipGrid
 from lada.evaluation.frames import field, to_frames, to_masks
-from lada.evaluation.results import BICUBIC, INPUT, ClipResult
+from lada.evaluation.results import BICUBIC, CONSISTENT, INPUT, ClipResult
 from lada.evaluation.scores import ClipReference, Score
 
 
@@ -34,13 +34,14 @@ def measure_clip(
     input_key: str = 'input',
     mask_key: str = 'mosaic_mask',
 ) -> MeasuredClip:
-    """Measure the mosaic input, a bicubic interpolation of its blocks and each of ``restored``, (T,
-    H, W, 3) uint8.
+    """Measure the mosaic input, two interpolations of its blocks
+    (:meth:`~lada.evaluation.baselines.ClipGrid.interpolate`) and each of ``restored``, (T, H, W, 3)
+    uint8.
 
     Args:
         sample: a predicted sample with ground truth, input, mask and the metadata of
             :class:`~lada.data.data_sample.DataSample`. Without an upright block grid there is no
-            bicubic baseline.
+            interpolation.
         restored: frames by name.
         scores: what to measure, see :func:`~lada.evaluation.scores.build_scores`.
         gt_key, input_key, mask_key: fields of the sample.
@@ -58,10 +59,12 @@ def measure_clip(
             )
     frames = {INPUT: mosaic}
     block, origin = sample.get('mosaic_block'), sample.get('mosaic_origin')
+    grid = None
     if block is not None and origin is not None:
-        frames[BICUBIC] = interpolate_block_means(mosaic, masks, block, origin)
+        grid = ClipGrid(masks, block, origin)
+        frames[BICUBIC], frames[CONSISTENT] = grid.interpolate(mosaic)
     frames |= restored
-    reference = ClipReference(gt, masks)
+    reference = ClipReference(gt, masks, mosaic, grid)
     result = ClipResult(
         key=str(sample.get('key')),
         frames=len(gt),

@@ -11,7 +11,7 @@ from itertools import pairwise
 from lada.evaluation.bootstrap import compare, total_interval
 from lada.evaluation.charts import Series, chart
 from lada.evaluation.page import page, table
-from lada.evaluation.results import BICUBIC, INPUT, ClipResult, Evaluation
+from lada.evaluation.results import BASELINES, CONSISTENT, INPUT, ClipResult, Evaluation
 from lada.evaluation.scores import find_score
 from lada.evaluation.tables import (
     block_text,
@@ -70,8 +70,8 @@ def _cards(evaluation: Evaluation) -> str:
     for label in labels:
         low, high = total_interval(evaluation, label, 'gain')
         sure = '' if math.isnan(low) else f'95 % interval {low:+z.2f} to {high:+z.2f} dB<br>'
-        over = evaluation.total(label, 'psnr_mosaic') - evaluation.total(BICUBIC, 'psnr_mosaic')
-        versus = '' if math.isnan(over) else f'{over:+z.2f} dB over bicubic interpolation<br>'
+        over = evaluation.total(label, 'psnr_mosaic') - evaluation.total(CONSISTENT, 'psnr_mosaic')
+        versus = '' if math.isnan(over) else f'{over:+z.2f} dB over consistent interpolation<br>'
         verdict = ''
         if label != labels[0]:
             comparison = compare(evaluation, labels[0], evaluation, label)
@@ -103,12 +103,12 @@ def _curves(evaluation: Evaluation) -> str:
         runs.setdefault(label.rpartition('/')[0] or 'gain', []).append(
             (step, evaluation.total(label, 'gain'))
         )
-    baseline = evaluation.total(BICUBIC, 'gain')
     series = [Series(name, points) for name, points in runs.items()]
-    if not math.isnan(baseline):
-        series.append(
-            Series('bicubic', [(min(steps.values()), baseline), (max(steps.values()), baseline)])
-        )
+    ends = min(steps.values()), max(steps.values())
+    for method in BASELINES[1:]:
+        baseline = evaluation.total(method, 'gain')
+        if not math.isnan(baseline):
+            series.append(Series(method, [(end, baseline) for end in ends]))
     return '<h2>Gain over iterations</h2>' + chart(series, 'iteration', 'gain in the mosaic (dB)')
 
 
@@ -170,7 +170,7 @@ def _breakdown(evaluation: Evaluation) -> str:
 def _clips(evaluation: Evaluation) -> str:
     labels = list(evaluation.checkpoints)
     names = evaluation.score_names()
-    header = ['clip', 'block', 'mosaic', method_title(INPUT), method_title(BICUBIC)]
+    header = ['clip', 'block', 'mosaic', *map(method_title, BASELINES)]
     header += [
         text for label in labels for text in (label, f'gain {label}' if len(labels) > 1 else 'gain')
     ]
@@ -186,7 +186,7 @@ def _clips(evaluation: Evaluation) -> str:
             (block_text(clip), clip.block[0] if clip.block else math.nan),
             (f'{clip.region:.1%}', clip.region),
         ]
-        values = [(clip.value(method, 'psnr_mosaic'), 'psnr_mosaic') for method in (INPUT, BICUBIC)]
+        values = [(clip.value(method, 'psnr_mosaic'), 'psnr_mosaic') for method in BASELINES]
         values += [
             (clip.value(label, name), name) for label in labels for name in ('psnr_mosaic', 'gain')
         ]
@@ -237,6 +237,10 @@ def _meanings(evaluation: Evaluation) -> str:
             ' headline.</dd>'
         ),
         '<dt>bicubic</dt><dd>what interpolating the block means gives, without any network.</dd>',
+        (
+            '<dt>consistent</dt><dd>the same, then each block shifted so that its mean is the'
+            " mosaic's again: what a network has to beat.</dd>"
+        ),
     ]
     for name in evaluation.score_names():
         score = find_score(name)

@@ -10,8 +10,11 @@ from pathlib import Path
 from lada.errors import LadaError
 from lada.folders import source_name
 
-INPUT, BICUBIC = 'input', 'bicubic'
-"""The two restorations that every clip has: none at all, and interpolation of the block means."""
+INPUT, BICUBIC, CONSISTENT = 'input', 'bicubic', 'consistent'
+BASELINES = (INPUT, BICUBIC, CONSISTENT)
+"""The restorations that every clip with a known grid has: none at all, interpolation of the block
+means, and the same with the means of the mosaic kept.
+"""
 FORMAT = 1
 NEAR_PERFECT_DB = 45.0
 """PSNR of an input whose mosaic hides next to nothing."""
@@ -66,8 +69,8 @@ class Evaluation:
 
     @property
     def methods(self) -> list[str]:
-        """Input, bicubic and the checkpoints' labels."""
-        return [INPUT, BICUBIC, *self.checkpoints]
+        """The baselines and the checkpoints' labels."""
+        return [*BASELINES, *self.checkpoints]
 
     def total(self, method: str, score: str) -> float:
         """Return the mean over the clips that have the score, ``nan`` without any."""

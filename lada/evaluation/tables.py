@@ -5,7 +5,7 @@ import io
 import math
 from collections.abc import Callable
 
-from lada.evaluation.results import BICUBIC, INPUT, ClipResult, Evaluation
+from lada.evaluation.results import BASELINES, INPUT, ClipResult, Evaluation
 from lada.evaluation.scores import find_score
 
 
@@ -40,13 +40,12 @@ def clip_table(evaluation: Evaluation, limit: int = 20) -> str:
         'clip',
         'block',
         'mosaic',
-        INPUT,
-        BICUBIC,
+        *BASELINES,
         *[column for label in labels for column in (label, 'gain')],
     ]
 
     def numbers(value: Callable[[str, str], float]) -> list[str]:
-        columns = [(INPUT, 'psnr_mosaic'), (BICUBIC, 'psnr_mosaic')]
+        columns = [(method, 'psnr_mosaic') for method in BASELINES]
         columns += [(label, name) for label in labels for name in ('psnr_mosaic', 'gain')]
         return [number_text(value(method, name), name) for method, name in columns]
 
@@ -91,7 +90,7 @@ def block_text(clip: ClipResult) -> str:
 
 def method_title(method: str) -> str:
     """Return how a restoration is called in tables."""
-    return {INPUT: 'mosaic input', BICUBIC: 'bicubic'}.get(method, method)
+    return 'mosaic input' if method == INPUT else method
 
 
 def score_title(name: str) -> str:

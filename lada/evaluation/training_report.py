@@ -23,9 +23,8 @@ PANELS = (
     ('LPIPS', 'validation', ('mosaic/lpips_model',), False),
 )
 """Title, which curves, the first of these names that a run has, logarithmic."""
-BASELINES = ('_input', '_bicubic')
-"""What stands in place of ``_model`` in the names of what there is to beat."""
-BASELINE_COLOURS = ('#98a2b3', '#667085')
+BASELINES = {'_input': '#98a2b3', '_bicubic': '#667085', '_consistent': '#344054'}
+"""What stands in place of ``_model`` in the names of what there is to beat, and its colour."""
 
 
 def to_html(logs: list[TrainingLog]) -> str:
@@ -117,8 +116,9 @@ def _panels(logs: list[TrainingLog]):
             if curve in log.validation
         }
         series += [
-            (name.rpartition('_')[2], curve, BASELINE_COLOURS[name.endswith('_bicubic')])
+            (baseline, curve, BASELINES[f'_{baseline}'])
             for name, curve in sorted(found.items(), reverse=True)
+            for baseline in [name.rpartition('_')[2]]
         ]
         yield title, series, log_scale, marks
 

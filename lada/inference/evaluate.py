@@ -16,7 +16,7 @@ from lada.engine.runner import share_seed
 from lada.errors import LadaError
 from lada.evaluation.frames import to_frames
 from lada.evaluation.measure import MeasuredClip, measure_clip
-from lada.evaluation.results import BICUBIC, INPUT, NEAR_PERFECT_DB, Evaluation
+from lada.evaluation.results import BASELINES, BICUBIC, NEAR_PERFECT_DB, Evaluation
 from lada.evaluation.scores import Score, build_scores
 from lada.evaluation.spacing import evenly_spaced
 from lada.folders import META_FOLDER
@@ -35,7 +35,7 @@ def evaluate(
     scores: Sequence[Score],
     on_clip: Callable[[MeasuredClip], None] | None = None,
 ) -> Evaluation:
-    """Measure every checkpoint, and the two baselines, on the clips of the config's validation set.
+    """Measure every checkpoint, and the baselines, on the clips of the config's validation set.
 
     Args:
         config: with ``model`` and ``val_dataloader``; the samples are those that validation while
@@ -67,7 +67,9 @@ def evaluate(
                 on_clip(clip)
             progress.update()
     if any(BICUBIC not in clip.scores for clip in evaluation.clips):
-        evaluation.notes.append('Clips without an upright block grid have no bicubic baseline.')
+        evaluation.notes.append(
+            'Clips without an upright block grid have no interpolated baselines.'
+        )
     near = evaluation.near_perfect()
     if near:
         evaluation.notes.append(
@@ -124,7 +126,7 @@ def label_checkpoints(checkpoints: list[str]) -> list[str]:
         raise LadaError('a checkpoint is named twice; name each once')
     for depth in range(1, max(len(path.parts) for path in paths) + 1):
         labels = ['/'.join([*path.parts[-depth:-1], path.stem]) for path in paths]
-        if len(set(labels)) == len(labels) and not set(labels) & {INPUT, BICUBIC}:
+        if len(set(labels)) == len(labels) and not set(labels) & set(BASELINES):
             return labels
     return [str(path) for path in paths]
 

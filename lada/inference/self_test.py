@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lada.evaluation.baselines import interpolate_block_means
+from lada.evaluation.baselines import ClipGrid
 from lada.evaluation.boxes import bounding_box
 from lada.evaluation.picture_quality import WINDOW, psnr_of_mse, summed_similarity
 from lada.inference.crops import plan_crops
@@ -22,7 +22,9 @@ class SyntheticMosaic:
 
     def __init__(self, block_size: int | None = None):
         self.block_size = block_size
-        self._sums = {name: np.zeros(6) for name in ('mosaic input', 'bicubic', 'restored')}
+        self._sums = {
+            name: np.zeros(6) for name in ('mosaic input', 'bicubic', 'consistent', 'restored')
+        }
 
     def draw(self, clean: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the frame (H, W, 3) with the mosaic, and the pixels (H, W) bool that it covers."""
@@ -47,13 +49,14 @@ class SyntheticMosaic:
             restored: what the restoration made of it.
             mask: (H, W) bool, the pixels that the mosaic covers.
         """
-        bicubic = mosaic
+        smooth = mosaic, mosaic
         if self.block_size is not None:
             block = float(self.block_size), float(self.block_size)
-            bicubic = interpolate_block_means(mosaic[None], mask[None], block, np.zeros((1, 2)))[0]
+            grid = ClipGrid(mask[None], block, np.zeros((1, 2)))
+            smooth = [clip[0] for clip in grid.interpolate(mosaic[None])]
         # SSIM needs half its window around the mask.
         box = bounding_box(mask, WINDOW // 2)
-        for name, frame in zip(self._sums, (mosaic, bicubic, restored), strict=True):
+        for name, frame in zip(self._sums, (mosaic, *smooth, restored), strict=True):
             error = np.square(frame.astype(np.int32) - clean)
             sums = [error[mask].sum(), 3 * np.count_nonzero(mask), error.sum(), error.size, 0, 0]
             if box is not None and min(mask[box].shape) >= WINDOW:

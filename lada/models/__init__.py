@@ -5,6 +5,7 @@ them.
 from lada.models.basicvsrpp.alignment import SecondOrderDeformableAlignment
 from lada.models.basicvsrpp.deform_conv import modulated_deform_conv2d
 from lada.models.basicvsrpp.flow_warp import flow_warp
+from lada.models.basicvsrpp.guided import MosaicGuidedNet
 from lada.models.basicvsrpp.net import BasicVSRPlusPlusNet
 from lada.models.basicvsrpp.residual import ResidualBlocksWithInputConv
 from lada.models.basicvsrpp.spynet import SPyNet
@@ -27,6 +28,7 @@ __all__ = [
     'GANLoss',
     'L1Loss',
     'MSELoss',
+    'MosaicGuidedNet',
     'PerceptualLoss',
     'PixelShufflePack',
     'ResidualBlocksWithInputConv',

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from lada.errors import LadaError
 from lada.models.basicvsrpp.net import BasicVSRPlusPlusNet
+from lada.models.guidance import guidance
 from lada.models.restorer import BasicVSR, build_or_none
 from lada.models.unwrapping import unwrapped
 from lada.registry import MODELS
@@ -107,15 +108,15 @@ class BasicVSRPlusPlusGan(BasicVSR):
     ) -> Tensor:
         """The output, not clamped, of the averaged generator where there is one."""
         generator = self.generator if self.generator_ema is None else self.generator_ema
-        return generator(inputs, **kwargs)
+        return generator(inputs, **guidance(generator, inputs, data_samples), **kwargs)
 
     def forward_train(
         self, inputs: Tensor, data_samples: BaseDataElement | list | None = None, **kwargs
     ) -> dict[str, Tensor]:
         """The generator's losses; :meth:`train_step` is what trains."""
-        return self._generator_losses(
-            self.generator(inputs, **kwargs), self._training_samples(data_samples)
-        )
+        samples = self._training_samples(data_samples)
+        known = guidance(self.generator, inputs, samples, self.steps_done)
+        return self._generator_losses(self.generator(inputs, **known, **kwargs), samples)
 
     def train_step(self, data: dict, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
         """Update the generator, then the discriminator; returns the losses, ``loss`` being the
@@ -123,16 +124,17 @@ class BasicVSRPlusPlusGan(BasicVSR):
         """
         data = self.data_preprocessor(data, True)
         inputs, samples = data['inputs'], self._training_samples(data['data_samples'])
+        known = guidance(self.generator, inputs, samples, self.steps_done)
         log = {}
         if self.steps_done % self.disc_steps == 0 and self.steps_done >= self.disc_init_steps:
             with optim_wrapper['generator'].optim_context(self.generator):
-                output = self.generator(inputs)
+                output = self.generator(inputs, **known)
                 losses = self._generator_losses(output, samples)
             loss, log = self.parse_losses(losses)
             optim_wrapper['generator'].update_params(loss)
         elif self.is_adversarial:
             with torch.no_grad(), optim_wrapper['generator'].optim_context(self.generator):
-                output = self.generator(inputs)
+                output = self.generator(inputs, **known)
         if self.is_adversarial:
             for _ in range(self.disc_repeat):
                 log |= self._train_discriminator(

@@ -10,6 +10,8 @@ from torch import Tensor
 from lada.checkpoints.fitting import load_into
 from lada.data.data_sample import split_samples, stack_samples
 from lada.errors import LadaError
+from lada.models.basicvsrpp.guided import MosaicGuidedNet
+from lada.models.guidance import guidance
 from lada.registry import MODELS
 
 # Parts that MMagic's `fix_iter` keeps at their pretrained weights.
@@ -59,6 +61,10 @@ class BasicVSR(BaseModel):
         self.generator = MODELS.build(generator)
         self.pixel_loss = build_or_none(pixel_loss)
         self.forward_ensemble = build_or_none(ensemble)
+        if ensemble is not None and isinstance(self.generator, MosaicGuidedNet):
+            raise LadaError(
+                'a MosaicGuidedNet knows its block grid in one orientation only; leave ensemble out'
+            )
         train_cfg = train_cfg or {}
         unknown = sorted(set(train_cfg) - set(self.TRAIN_SETTINGS))
         if unknown:
@@ -112,7 +118,8 @@ class BasicVSR(BaseModel):
         self, inputs: Tensor, data_samples: BaseDataElement | list | None = None, **kwargs
     ) -> Tensor:
         """The generator's output, not clamped."""
-        return self.generator(inputs, **kwargs)
+        known = guidance(self.generator, inputs, data_samples)
+        return self.generator(inputs, **known, **kwargs)
 
     def forward_train(
         self, inputs: Tensor, data_samples: BaseDataElement | list | None = None, **kwargs
@@ -122,7 +129,8 @@ class BasicVSR(BaseModel):
         """
         samples = self._training_samples(data_samples)
         self.prepare_step()
-        output = self.forward_tensor(inputs, data_samples, **kwargs)
+        known = guidance(self.generator, inputs, samples, self.steps_done)
+        output = self.generator(inputs, **known, **kwargs)
         loss = self._pixel_loss_of(output, samples)
         self._count_step()
         return dict(loss=loss)

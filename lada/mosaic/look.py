@@ -1,5 +1,6 @@
 """What a mosaic looks like, and how looks are drawn at random."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ from lada.errors import LadaError
 from lada.mosaic.sampling import chosen, lerp
 
 MODS = ('squa_avg', 'squa_mid', 'rect_avg')
+SIZE_DISTRIBUTIONS = ('uniform', 'loguniform')
 MOD_PROBS = {'squa_mid': 0.25, 'squa_avg': 0.30, 'rect_avg': 0.45}
 
 
@@ -53,8 +55,9 @@ def random_look(
     rect_ratio_range: tuple[float, float] = (1.1, 1.8),
     feather_prob: float = 0.7,
     feather_scale: tuple[float, float] = (0, 2.5),
+    size_distribution: str = 'uniform',
 ) -> MosaicLook:
-    """Draw a look; every number is uniform between its limits.
+    """Draw a look; every number is uniform between its limits, unless said otherwise.
 
     Args:
         rng: gives five uniform numbers, whatever the outcome.
@@ -64,12 +67,23 @@ def random_look(
         rect_ratio_range: limits of width over height of wide blocks.
         feather_prob: how often the mosaic's edge is feathered, 0 to 1.
         feather_scale: limits of feather size over block size.
+        size_distribution: of the block size; ``loguniform``: as many between 3 and 6 pixels as
+            between 6 and 12.
     """
+    if size_distribution not in SIZE_DISTRIBUTIONS:
+        raise LadaError(
+            f'unknown size_distribution {size_distribution!r}; use one of'
+            f' {", ".join(SIZE_DISTRIBUTIONS)}'
+        )
     size, mod, ratio, feathered, feather = rng.random(5)
     names = list(mod_probs)
     bounds = np.cumsum([mod_probs[name] for name in names])
     name = names[chosen(mod * bounds[-1], bounds)]
-    block_size = max(2, int(base_block_size * lerp(size, size_scale)))
+    if size_distribution == 'loguniform':
+        factor = math.exp(lerp(size, (math.log(size_scale[0]), math.log(size_scale[1]))))
+    else:
+        factor = lerp(size, size_scale)
+    block_size = max(2, int(base_block_size * factor))
     return MosaicLook(
         mod=name,
         block_size=block_size,

@@ -18,7 +18,8 @@ STAGE2 = """
 model = dict(
     _delete_=True,
     type='BasicVSRPlusPlusGan',
-    generator=dict(type='BasicVSRPlusPlusGanNet', mid_channels=8, num_blocks=1),
+    generator=dict(type='BasicVSRPlusPlusGanNet', mid_channels=8, num_blocks=1, head_channels=8,
+                   deform_groups=4),
     discriminator=dict(type='UNetDiscriminatorWithSpectralNorm', in_channels=3, mid_channels=4),
     pixel_loss=dict(type='CharbonnierLoss', loss_weight=1.0, reduction='mean'),
     perceptual_loss=dict(type='PerceptualLoss', layer_weights={'0': 1.0}, vgg_type='vgg11',

@@ -51,7 +51,7 @@ def test_two_checkpoints_side_by_side(tmp_path, config, run_script_file):
     # A fresh network returns its input, and another one does not.
     assert evaluation.total('iter_10', 'gain') == pytest.approx(0, abs=1e-6)
     assert evaluation.total('iter_20', 'gain') < -0.01 < 0 < evaluation.total('bicubic', 'gain')
-    assert len(list(csv.reader((out / 'evaluation.csv').open()))) == 1 + 2 * 4
+    assert len(list(csv.reader((out / 'evaluation.csv').open()))) == 1 + 2 * 5
     assert len(list((out / 'pictures').glob('*.png'))) == 2
     assert '<html' in (out / 'report.html').read_text()
     assert (

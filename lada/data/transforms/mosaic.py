@@ -29,6 +29,7 @@ class DrawMosaic(BaseTransform):
         rect_ratio_range: limits of width over height of wide blocks.
         feather_prob: how often the mosaic's edge is feathered, 0 to 1.
         feather_scale: limits of the size of the feathering box in blocks.
+        size_distribution: of the block size between its limits, ``uniform`` or ``loguniform``.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class DrawMosaic(BaseTransform):
         rect_ratio_range: Sequence[float] | None = None,
         feather_prob: float | None = None,
         feather_scale: Sequence[float] | None = None,
+        size_distribution: str | None = None,
     ) -> None:
         self.stored_look = stored_look
         options = {
@@ -47,6 +49,7 @@ class DrawMosaic(BaseTransform):
             'rect_ratio_range': rect_ratio_range,
             'feather_prob': feather_prob,
             'feather_scale': feather_scale,
+            'size_distribution': size_distribution,
         }
         self.options = {name: value for name, value in options.items() if value is not None}
 

@@ -4,7 +4,7 @@ will.
 
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +12,7 @@ from pathlib import Path
 from lada.dataset_tools.create.boxes import load_tracks
 from lada.dataset_tools.create.cutting import cut_clips
 from lada.dataset_tools.create.duplicates import Fingerprint, FingerprintIndex
+from lada.dataset_tools.create.from_images import RENDERED_FOLDER, find_images, render_videos
 from lada.dataset_tools.create.planning import CreationSettings, plan_clips, survey
 from lada.dataset_tools.create.sources import (
     WHOLE,
@@ -76,6 +77,8 @@ def create_dataset(
     dry_run: bool = False,
     say: Callable[[str], None] = print,
     shard: Shard = WHOLE,
+    images: Sequence[Path] = (),
+    frames_per_image: int = 120,
 ) -> list[SourceResult]:
     """Cut videos into clips; returns what became of each unfinished source.
 
@@ -93,8 +96,11 @@ def create_dataset(
         say: called with each line of the report.
         shard: which part of the sorted inputs to work on; any number of shards may fill one root at
             the same time.
+        images: pictures, and folders that are searched for some; of each a video is made first.
+        frames_per_image: its length.
     """
-    paths = find_videos(inputs)
+    paths = find_videos(inputs) if inputs else []
+    pictures = find_images(images) if images else []
     if not 0 <= shard.index < shard.count:
         raise LadaError(
             f'no shard {shard.index} of {shard.count}; use 0 <= --shard-index < --num-shards'
@@ -104,6 +110,16 @@ def create_dataset(
     if settings.mask_dir is not None and not settings.mask_dir.is_dir():
         raise LadaError(
             f'no such folder of masks: {printable(settings.mask_dir)}; check --mask-dir'
+        )
+    if frames_per_image < 1:
+        raise LadaError(f'not a number of frames: {frames_per_image}; use --frames-per-image 120')
+    if pictures and dry_run:
+        say(f'{counted(len(pictures), "picture")}: a video of each would be made first')
+        if not paths:
+            return []
+    elif pictures:
+        paths += render_videos(
+            pictures, root / RENDERED_FOLDER, frames_per_image, settings.seed, workers, say
         )
     if not dry_run:
         with _staging(root, shard) as staging:

@@ -8,12 +8,12 @@ from pathlib import Path
 from lada.evaluation.frames import field, to_frames
 from lada.evaluation.measure import measure_clip
 from lada.evaluation.metrics.clip_metric import ClipMetric
-from lada.evaluation.results import BICUBIC, INPUT, ClipResult, Evaluation, mean
+from lada.evaluation.results import BASELINES, BICUBIC, CONSISTENT, ClipResult, Evaluation, mean
 from lada.evaluation.scores import Score, build_scores
 from lada.registry import METRICS
 
 MODEL = 'model'
-METHODS = (INPUT, BICUBIC, MODEL)
+METHODS = (*BASELINES, MODEL)
 _NAMES = {'psnr_mosaic': 'psnr', 'ssim_mosaic': 'ssim', 'psnr': 'frame_psnr', 'ssim': 'frame_ssim'}
 
 
@@ -22,8 +22,9 @@ class MosaicGain(ClipMetric):
     """The gain in dB over the mosaic region, and the scores of :mod:`lada.evaluation.scores`.
 
     Results, means over clips: ``mosaic/gain`` (PSNR of the model over that of its input),
-    ``mosaic/gain_over_bicubic``, and for each of ``input``, ``bicubic`` and ``model``
-    ``mosaic/psnr_*``, ``ssim_*``, ``seam_*``, ``warp_*`` and ``flicker_*`` over the region,
+    ``mosaic/gain_over_bicubic``, ``mosaic/gain_over_consistent``, and for each of ``input``,
+    ``bicubic``, ``consistent`` and ``model`` ``mosaic/psnr_*``, ``ssim_*``, ``seam_*``, ``warp_*``,
+    ``flicker_*`` and ``consistency_*`` over the region,
     ``frame_psnr_*`` and ``frame_ssim_*`` over the frame, and any other score by its name. A clip's
     PSNR is at most 100 dB; a clip without mosaic is left out of what concerns the region. After
     :meth:`evaluate`, ``evaluation`` holds the values clip by clip.
@@ -66,6 +67,7 @@ class MosaicGain(ClipMetric):
         return [
             'gain',
             'gain_over_bicubic',
+            'gain_over_consistent',
             *[_result_name(score.name, method) for score in self._scores for method in METHODS],
         ]
 
@@ -77,11 +79,13 @@ class MosaicGain(ClipMetric):
         self.evaluation = evaluation = Evaluation(
             config='', data='', checkpoints={MODEL: ''}, clips=results
         )
-        over = [
-            clip.value(MODEL, 'psnr_mosaic') - clip.value(BICUBIC, 'psnr_mosaic')
-            for clip in results
-        ]
-        values = {'gain': evaluation.total(MODEL, 'gain'), 'gain_over_bicubic': mean(over)}
+        values = {'gain': evaluation.total(MODEL, 'gain')}
+        for baseline in (BICUBIC, CONSISTENT):
+            over = [
+                clip.value(MODEL, 'psnr_mosaic') - clip.value(baseline, 'psnr_mosaic')
+                for clip in results
+            ]
+            values[f'gain_over_{baseline}'] = mean(over)
         for score in dict.fromkeys(['psnr_mosaic', *evaluation.score_names()]):
             for method in METHODS:
                 values[_result_name(score, method)] = evaluation.total(method, score)

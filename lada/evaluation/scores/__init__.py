@@ -18,6 +18,7 @@ BUILT_IN = (
     'Seam',
     'WarpingError',
     'Flicker',
+    'Consistency',
 )
 """What is measured without asking, in the order of tables; a config's ``scores`` come after."""
 

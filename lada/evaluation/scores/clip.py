@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 if TYPE_CHECKING:
+    from lada.evaluation.baselines import ClipGrid
     from lada.evaluation.scores.score import Score
 
 T = TypeVar('T')
@@ -22,10 +23,18 @@ class ClipReference:
     Args:
         gt: (T, H, W, 3) uint8 RGB.
         masks: (T, H, W) bool, True in the mosaic.
+        mosaic: the clip with the mosaic, of the shape of ``gt``; None where it is of no interest.
+        grid: where its blocks lie, None where that is not known.
     """
 
-    def __init__(self, gt: np.ndarray, masks: np.ndarray):
-        self.gt, self.masks = gt, masks
+    def __init__(
+        self,
+        gt: np.ndarray,
+        masks: np.ndarray,
+        mosaic: np.ndarray | None = None,
+        grid: ClipGrid | None = None,
+    ):
+        self.gt, self.masks, self.mosaic, self.grid = gt, masks, mosaic, grid
         self._of_clip: dict[Callable, Any] = {}
         self._frames: np.ndarray | None = None
         self._of_frames: dict[Callable, Any] = {}

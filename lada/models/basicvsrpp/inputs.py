@@ -1,10 +1,18 @@
 """What a clip must look like before BasicVSR++ sees it, and what it costs."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from lada.errors import LadaError
+
+if TYPE_CHECKING:
+    from lada.models.basicvsrpp.alignment import SecondOrderDeformableAlignment
+    from lada.models.basicvsrpp.net import BasicVSRPlusPlusNet
 
 MIN_FLOW_SIZE = 64
 
@@ -63,18 +71,23 @@ def quarter_size(clip: Tensor) -> Tensor:
     return small.unflatten(0, clip.shape[:2])
 
 
-def activation_bytes(clip: Tensor, channels: int, blocks: int, is_low_res_input: bool) -> float:
+def activation_bytes(net: BasicVSRPlusPlusNet, clip: Tensor) -> float:
     """Return about how much memory the activations of one frame take until the backward pass.
 
     Args:
-        clip: (N, T, 3, H, W).
-        channels: of the network's features.
-        blocks: residual blocks of each of the four branches.
-        is_low_res_input: features have the size of the frames, not a quarter of it.
+        net: the network.
+        clip: (N, T, 3, H, W), what it restores.
     """
     n, _, _, h, w = clip.shape
-    low = n * h * w / (1 if is_low_res_input else 16)
+    low = n * h * w / (1 if net.is_low_res_input else 16)
     # Two activations for each residual block; samples, offsets, masks and what they come from; the
     # upsampling's large pictures.
-    values = low * (channels * (2 * 4 * blocks + 60) + 4 * 1900 + 16 * 64 * 3 + 4 * channels * 2)
+    channels, head = net.mid_channels, net.conv_hr.in_channels
+    groups = cast('SecondOrderDeformableAlignment', net.deform_align['forward_1']).deform_groups
+    values = low * (
+        channels * (2 * 4 * net.num_blocks + 60)
+        + 4 * 119 * groups
+        + 16 * head * 3
+        + 4 * channels * 2
+    )
     return values * (2 if torch.is_autocast_enabled(clip.device.type) else 4)

@@ -11,6 +11,7 @@ from torch.nn.functional import interpolate
 
 from lada.models.basicvsrpp.alignment import SecondOrderDeformableAlignment
 from lada.models.basicvsrpp.backend import check_backend, choose_backend
+from lada.models.basicvsrpp.features import feature_extraction
 from lada.models.basicvsrpp.flow_warp import flow_warp
 from lada.models.basicvsrpp.initialization import LEAKY_SLOPE, init_convs_, zero_
 from lada.models.basicvsrpp.inputs import activation_bytes, check_clip, is_mirrored, quarter_size
@@ -39,6 +40,9 @@ class BasicVSRPlusPlusNet(BaseModule):
             what lies between again: less memory, same gradients. ``'auto'``: if memory is short.
         deform_conv: operator of :mod:`lada.models.basicvsrpp.deform_conv`; None: by device.
         backend: ``'plain'``, this file, or ``'cpu'``, :mod:`lada.models.cpu`; None: by device.
+        in_channels: of what features are extracted from, see :meth:`forward`.
+        head_channels: channels of the last layers, which work at the output's size.
+        deform_groups: groups of channels that are aligned alike.
     """
 
     def __init__(
@@ -52,23 +56,20 @@ class BasicVSRPlusPlusNet(BaseModule):
         checkpoint_segment: int | str | None = None,
         deform_conv: str | None = None,
         backend: str | None = None,
+        in_channels: int = 3,
+        head_channels: int = 64,
+        deform_groups: int = 16,
     ):
         super().__init__()
         self.mid_channels, self.num_blocks = mid_channels, num_blocks
+        self.is_mirror_extended = False
         self.is_low_res_input, self.cpu_cache_length = is_low_res_input, cpu_cache_length
         self.checkpoint_segment = check_segment(checkpoint_segment)
         self.deform_conv, self.backend = deform_conv, check_backend(backend)
-        self.is_mirror_extended = False
         c, self.lrelu = mid_channels, nn.LeakyReLU(LEAKY_SLOPE, inplace=True)
         self.spynet = SPyNet(pretrained=spynet_pretrained)
-        if is_low_res_input:
-            self.feat_extract = ResidualBlocksWithInputConv(3, c, 5)
-        else:
-            first, second = nn.Conv2d(3, c, 3, 2, 1), nn.Conv2d(c, c, 3, 2, 1)
-            blocks = ResidualBlocksWithInputConv(c, c, 5)
-            self.feat_extract = nn.Sequential(first, self.lrelu, second, self.lrelu, blocks)
-            init_convs_([first, second])
-        align = partial(SecondOrderDeformableAlignment, padding=1, deform_groups=16)
+        self.feat_extract = feature_extraction(in_channels, c, is_low_res_input)
+        align = partial(SecondOrderDeformableAlignment, padding=1, deform_groups=deform_groups)
         self.deform_align, self.backbone = nn.ModuleDict(), nn.ModuleDict()
         for i, branch in enumerate(BRANCHES):
             self.deform_align[branch] = align(
@@ -77,23 +78,24 @@ class BasicVSRPlusPlusNet(BaseModule):
             self.backbone[branch] = ResidualBlocksWithInputConv((2 + i) * c, c, num_blocks)
         self.reconstruction = ResidualBlocksWithInputConv(5 * c, c, 5)
         self.upsample1 = PixelShufflePack(c, c, 2, upsample_kernel=3)
-        self.upsample2 = PixelShufflePack(c, 64, 2, upsample_kernel=3)
-        self.conv_hr = nn.Conv2d(64, 64, 3, 1, 1)
-        self.conv_last = nn.Conv2d(64, 3, 3, 1, 1)
+        self.upsample2 = PixelShufflePack(c, head_channels, 2, upsample_kernel=3)
+        self.conv_hr = nn.Conv2d(head_channels, head_channels, 3, 1, 1)
+        self.conv_last = nn.Conv2d(head_channels, 3, 3, 1, 1)
         init_convs_([self.conv_hr])
         zero_(self.conv_last)
 
-    def forward(self, lqs: Tensor) -> Tensor:
-        """Restore clips (N, T, 3, H, W) in [0, 1]; returns (N, T, 3, 4H, 4W) or the same shape."""
+    def forward(self, lqs: Tensor, seen: Tensor | None = None) -> Tensor:
+        """Restore clips (N, T, 3, H, W) in [0, 1]; returns (N, T, 3, 4H, 4W) or the same shape.
+        Features are those of ``seen``, (N, T, in_channels, H, W), or of the clips."""
         check_clip(lqs, downsampled=not self.is_low_res_input, device=self.conv_last.weight.device)
-        size = activation_bytes(lqs, self.mid_channels, self.num_blocks, self.is_low_res_input)
+        size, seen = activation_bytes(self, lqs), lqs if seen is None else seen
         segment = choose_segment(self.checkpoint_segment, lqs.shape[1], size, lqs.device)
         small = lqs if self.is_low_res_input else quarter_size(lqs)
         self.is_mirror_extended = is_mirrored(lqs)
         if choose_backend(self.backend, lqs.device, self.deform_conv) == 'cpu':
-            return forward_on_cpu(self, lqs, small, segment)
+            return forward_on_cpu(self, lqs, seen, small, segment)
         home = torch.device('cpu') if lqs.shape[1] > self.cpu_cache_length else lqs.device
-        spatial = self.feat_extract(lqs.flatten(0, 1)).unflatten(0, lqs.shape[:2]).unbind(1)
+        spatial = self.feat_extract(seen.flatten(0, 1)).unflatten(0, lqs.shape[:2]).unbind(1)
         feats = {'spatial': [feat.to(home) for feat in spatial]}
         flows_forward, flows_backward = self.compute_flow(small)
         for branch in BRANCHES:

@@ -2,7 +2,7 @@
 using a Spatial Pyramid Network").
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import torch
@@ -18,7 +18,7 @@ LEVELS = 6
 MULTIPLE = 2 ** (LEVELS - 1)
 IMAGE_MEAN = (0.485, 0.456, 0.406)
 IMAGE_STD = (0.229, 0.224, 0.225)
-LEVEL_CHANNELS = (8, 32, 64, 32, 16, 2)
+CHANNELS = (32, 64, 32, 16)
 
 Layout = Callable[[Tensor], Tensor]
 
@@ -42,11 +42,13 @@ class _ConvLayer(nn.Module):
 class SPyNetBasicModule(nn.Module):
     """One level: reference, warped neighbour and upsampled flow (N, 8, H, W) to a residual flow (N,
     2, H, W).
+
+    ``channels``: of the layers between.
     """
 
-    def __init__(self):
+    def __init__(self, channels: Sequence[int] = CHANNELS):
         super().__init__()
-        layers = [_ConvLayer(a, b) for a, b in pairwise(LEVEL_CHANNELS)]
+        layers = [_ConvLayer(a, b) for a, b in pairwise((8, *channels, 2))]
         self.basic_module = nn.Sequential(*layers)
         zero_(layers[-1].conv)
 
@@ -64,16 +66,17 @@ class SPyNet(nn.Module):
         pretrained: path or ``http(s)`` address of weights (a plain state dict or ``{'state_dict':
             ...}``), e.g. the published ``spynet_20210409-c6c1bd09.pth``; ``None`` starts from flows
             of zero. :class:`lada.errors.LadaError` says when the file is missing or does not fit.
+        channels: of the layers between a level's input and its flow.
     """
 
-    def __init__(self, pretrained: str | None):
+    def __init__(self, pretrained: str | None, channels: Sequence[int] = CHANNELS):
         super().__init__()
         if pretrained is not None and not isinstance(pretrained, str):
             raise TypeError(
                 'SPyNet: pretrained must be a path, an address or None, not'
                 f' {type(pretrained).__name__}'
             )
-        self.basic_module = nn.ModuleList(SPyNetBasicModule() for _ in range(LEVELS))
+        self.basic_module = nn.ModuleList(SPyNetBasicModule(channels) for _ in range(LEVELS))
         self.mean: Tensor
         self.std: Tensor
         self.register_buffer('mean', torch.tensor(IMAGE_MEAN).view(1, 3, 1, 1))

@@ -31,16 +31,19 @@ if TYPE_CHECKING:
     from lada.models.basicvsrpp.upsample import PixelShufflePack
 
 
-def forward(net: BasicVSRPlusPlusNet, lqs: Tensor, small: Tensor, segment: int | None) -> Tensor:
-    """Return what ``net(lqs)`` returns.
+def forward(
+    net: BasicVSRPlusPlusNet, lqs: Tensor, seen: Tensor, small: Tensor, segment: int | None
+) -> Tensor:
+    """Return what ``net(lqs, seen)`` returns.
 
     Args:
         net: holds the parameters.
         lqs: (N, T, 3, H, W) in [0, 1].
+        seen: (N, T, C, H, W), what features are extracted from.
         small: the clip at the size of the features, for the flow network.
         segment: see :func:`lada.models.recurrence.recur`.
     """
-    spatial = channels_last(_extract(net, channels_last(lqs.transpose(0, 1).flatten(0, 1))))
+    spatial = channels_last(_extract(net, channels_last(seen.transpose(0, 1).flatten(0, 1))))
     feats = [_Features(split_frames(spatial, lqs.shape[1]), spatial)]
     motion = motion_both_ways(net.spynet, small, net.is_mirror_extended)
     for branch in net.deform_align:

@@ -27,7 +27,10 @@ def config(tmp_path_factory, clips, repo_root):
     demo = repo_root / 'configs/basicvsrpp/mosaic_restoration_demo_cpu.py'
     path.write_text(f"""
 _base_ = {str(demo)!r}
-model = dict(generator=dict(mid_channels=8, num_blocks=1), train_cfg=dict(fix_iter=2))
+model = dict(
+    generator=dict(_delete_=True, type='BasicVSRPlusPlusNet', mid_channels=8, num_blocks=1,
+                   head_channels=8, deform_groups=4, is_low_res_input=False),
+    train_cfg=dict(fix_iter=2))
 train_dataloader = dict(dataset=dict(metadata_root_dir={str(clips[0])!r}, num_frame=2))
 val_dataloader = dict(dataset=dict(metadata_root_dir={str(clips[0])!r}, num_frame=2))
 default_hooks = dict(checkpoint=dict(out_dir=None), logger=dict(interval=1))

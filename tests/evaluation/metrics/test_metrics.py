@@ -9,7 +9,7 @@ from mmengine.registry import DefaultScope
 from mmengine.structures import BaseDataElement
 
 from lada.errors import LadaError
-from lada.evaluation import PSNR, SSIM, MosaicGain, interpolate_block_means, psnr, ssim
+from lada.evaluation import PSNR, SSIM, ClipGrid, MosaicGain, psnr, ssim
 from lada.evaluation.metrics import clip_metric
 from lada.evaluation.scores import ClipReference, build_scores
 from lada.registry import EVALUATOR
@@ -34,17 +34,18 @@ def test_evaluator_of_an_mmagic_config(make_sample):
         evaluator = EVALUATOR.build(config)
     sample = BaseDataElement(**make_sample())
     evaluator.process([sample])
-    scores = ('psnr', 'ssim', 'frame_psnr', 'frame_ssim', 'seam', 'warp', 'flicker')
+    scores = ('psnr', 'ssim', 'frame_psnr', 'frame_ssim', 'seam', 'warp', 'flicker', 'consistency')
     assert set(evaluator.evaluate(1)) == {
         'PSNR',
         'x/SSIM',
         'PSNR_mosaic',
         'mosaic/gain',
         'mosaic/gain_over_bicubic',
+        'mosaic/gain_over_consistent',
         *[
             f'mosaic/{score}_{method}'
             for score in scores
-            for method in ('input', 'bicubic', 'model')
+            for method in ('input', 'bicubic', 'consistent', 'model')
         ],
     }
 
@@ -95,7 +96,7 @@ def test_clips_without_mosaic_are_left_out(make_sample):
 
 def test_gain_against_both_baselines(make_sample, clip):
     clean, mosaic, masks = clip
-    bicubic = interpolate_block_means(mosaic, masks, (8, 8), np.zeros((6, 2)))
+    bicubic, _ = ClipGrid(masks, (8, 8), np.zeros((6, 2))).interpolate(mosaic)
     values = evaluate(MosaicGain(), [make_sample(bicubic)])
     assert (
         values['mosaic/psnr_model'] == values['mosaic/psnr_bicubic'] > values['mosaic/psnr_input']
@@ -118,12 +119,14 @@ def test_training_reports_what_an_evaluation_reports(make_sample, clip):
     )
     metric = MosaicGain()
     values = evaluate(metric, [make_sample(pred), make_sample(clean, key='b.mp4-000000')])
-    reference, scores = ClipReference(clean, masks != 0), build_scores()
+    grid = ClipGrid(masks, (8, 8), np.zeros((len(masks), 2)))
+    reference, scores = ClipReference(clean, masks != 0, mosaic, grid), build_scores()
     for name, score in (
         ('ssim', 'ssim_mosaic'),
         ('frame_psnr', 'psnr'),
         ('seam', 'seam'),
         ('warp', 'warp'),
+        ('consistency', 'consistency'),
     ):
         expected = [reference.measure(frames, scores)[score] for frames in (pred, clean)]
         assert values[f'mosaic/{name}_model'] == pytest.approx(np.mean(expected))

@@ -14,7 +14,7 @@ from lada.evaluation.scores import ClipReference, Score, build_scores, find_scor
 from lada.evaluation.tables import number_text, summary_table, to_csv
 from lada.registry import METRICS, SCORES
 
-NAMES = ['psnr_mosaic', 'ssim_mosaic', 'psnr', 'ssim', 'seam', 'warp', 'flicker']
+NAMES = ['psnr_mosaic', 'ssim_mosaic', 'psnr', 'ssim', 'seam', 'warp', 'flicker', 'consistency']
 
 
 def test_agrees_with_the_functions(measure, clip):
@@ -47,6 +47,7 @@ def test_no_mosaic_has_no_region_scores(clip):
         'seam',
         'warp',
         'flicker',
+        'consistency',
     }
     single = ClipReference(clean[:1], masks[:1] != 0).measure(mosaic[:1], build_scores())
     assert (
