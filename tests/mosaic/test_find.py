@@ -74,7 +74,7 @@ def test_what_was_drawn_is_found_after_an_encoder(street, look, step, carried, c
 
 def test_blocks_of_a_fraction_of_a_pixel_after_rescaling(street):
     masks = ellipses(street.shape, [(130, 300)] * COUNT, (90, 120))
-    drawn, covered = draw_mosaic(street, masks, MosaicLook('squa_avg', 16))
+    drawn, _ = draw_mosaic(street, masks, MosaicLook('squa_avg', 16))
     small = [cv2.resize(frame, (400, 170), interpolation=cv2.INTER_AREA) for frame in drawn]
     found = list(find_mosaics(recompress(np.stack(small), 'libx264', crf=20)))
     for (region,) in found:
