@@ -13,9 +13,7 @@ _FEWEST_BLOCKS = 12
 _MOST_UNLIKE_A_SQUARE = 2.0
 """Blocks longer than this many times their width are not those of a mosaic."""
 _LEAST_STRENGTH = 0.35
-"""Mean evidence of the lines between blocks below which there is no mosaic."""
-_LEAST_OF_EITHER = 0.2
-"""The same for the lines of one direction."""
+"""Mean evidence of the lines between blocks below which a frame alone shows no mosaic."""
 _LEAST_SPREAD = 0.05
 """Variance among blocks at the same place of a pattern, as a fraction of that among all."""
 _MOST_JOINTS = 0.4
@@ -254,7 +252,7 @@ def classify(
     if blocks is None:
         return None
     periods = grid[0].period, grid[1].period
-    return checked(evidence, (rows, columns), blocks, periods, luma.shape)
+    return checked(evidence, (rows, columns), blocks, periods, luma.shape, _LEAST_STRENGTH)
 
 
 def connected(
@@ -283,6 +281,7 @@ def checked(
     blocks: np.ndarray,
     periods: tuple[float, float],
     shape: tuple[int, int],
+    least: float,
 ) -> FrameMosaic | None:
     """Return the mosaic that connected blocks are, None where they are none.
 
@@ -292,6 +291,7 @@ def checked(
         blocks: (R, C) bool.
         periods: height and width of a block.
         shape: of the frame.
+        least: mean evidence of the lines between blocks below which there is no mosaic.
     """
     down, across = blocks[1:] & blocks[:-1], blocks[:, 1:] & blocks[:, :-1]
     if (
@@ -303,7 +303,7 @@ def checked(
     # Lines with a block of the mosaic on either side.
     between = evidence.down[1:-1][down], evidence.across[:, 1:-1][across]
     strength = float(np.concatenate(between).mean())
-    if strength < _LEAST_STRENGTH or min(each.mean() for each in between) < _LEAST_OF_EITHER:
+    if strength < least or min(each.mean() for each in between) < 0.6 * least:
         return None
     if _is_pattern(evidence, blocks) or _is_coding(evidence, blocks, lines, periods):
         return None

@@ -10,12 +10,14 @@ from lada.mosaic.find_in_frame import Frame, FrameMosaic, checked, connected, fi
 
 LEAST_WEIGHT = 8.0
 """Evidence times blocks, in the mean over its frames, below which a mosaic is none."""
+_LEAST_KNOWN = 0.2
+"""Mean evidence of the lines between blocks of a mosaic that other frames show clearly."""
 _GAP = 6
 """Frames in a row without evidence after which a mosaic has ended."""
 _LEAST_FRAMES = 5
 _MARGIN = 3
 """Blocks around a mosaic among which it may have moved."""
-_AVERAGED = 6
+_AVERAGED = 8
 """Frames before and after one whose evidence counts with its own."""
 _STILL = 0.75
 """Pixels by which the places of a grid that stands still may differ."""
@@ -94,7 +96,7 @@ class Track:
             blocks = connected(grown(evidence), lines, self.places[t].box(self.periods))
             if blocks is None:
                 continue
-            mosaic = checked(evidence, lines, blocks, self.periods, frames[t].shape)
+            mosaic = checked(evidence, lines, blocks, self.periods, frames[t].shape, _LEAST_KNOWN)
             if mosaic is not None:
                 yield t, mosaic
 
