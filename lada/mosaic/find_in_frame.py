@@ -10,7 +10,7 @@ from lada.mosaic.edge_comb import Candidate, EdgeMaps, candidates, edge_maps, fi
 
 _LEAST_PERIODICITY = 0.3
 _FEWEST_BLOCKS = 12
-_MOST_UNLIKE_A_SQUARE = 2.0
+_MOST_UNLIKE_A_SQUARE = 1.9
 """Blocks longer than this many times their width are not those of a mosaic."""
 _LEAST_STRENGTH = 0.35
 """Mean evidence of the lines between blocks below which a frame alone shows no mosaic."""
@@ -19,6 +19,8 @@ _LEAST_SPREAD = 0.05
 _MOST_JOINTS = 0.4
 """Height of joints as a fraction of that of steps."""
 _CODING_SIZES = (8, 16)
+_AS_GOOD = 0.4
+"""Evidence for the grid of an encoder, as a fraction of that for the grid that was found."""
 _FEWEST_LINES = 3
 _MOST_TRIED = 12
 
@@ -163,7 +165,7 @@ def _or_coding(
             if min(len(rows), len(columns)) < 3:
                 return grid
             strengths.append(float(measure(luma, rows, columns).blocks().mean()))
-        if strengths[0] >= 0.7 * strengths[1]:
+        if strengths[0] >= _AS_GOOD * strengths[1]:
             return Lines(0, size), Lines(0, size)
     return grid
 
