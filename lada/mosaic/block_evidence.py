@@ -106,8 +106,8 @@ def measure(luma: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> Evidence
     steps_down = np.abs(above[1:] - below[:-1])
     steps_across = np.abs(before[:, 1:] - behind[:, :-1])
     steps_down, steps_across = (
-        np.pad(steps_down, ((1, 1), (0, 0))),
-        np.pad(steps_across, ((0, 0), (1, 1))),
+        _bordered(steps_down, 0),
+        _bordered(steps_across, 1),
     )
     lines = np.rint(rows[1:-1] - corner[0]).astype(int)
     at_line = _mean(plain, lines - 1, lines + 1, left, right)
@@ -131,14 +131,22 @@ def measure(luma: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> Evidence
         np.maximum(texture[:, 1:], texture[:, :-1]),
     )
     return Evidence(
-        np.pad(down, ((1, 1), (0, 0))),
-        np.pad(across, ((0, 0), (1, 1))),
+        _bordered(down, 0),
+        _bordered(across, 1),
         steps_down,
         steps_across,
         means.astype(np.float32),
-        np.pad(joints, ((1, 1), (0, 0))),
+        _bordered(joints, 0),
         texture,
     )
+
+
+def _bordered(inner: np.ndarray, axis: int) -> np.ndarray:
+    """Return an array with zeros for the lines at its ends, which have a block on one side only."""
+    height, width = inner.shape
+    out = np.zeros((height + 2 * (axis == 0), width + 2 * (axis == 1)), np.float32)
+    out[1 - axis : height + 1 - axis, axis : width + axis] = inner
+    return out
 
 
 def _insides(lines: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -87,11 +87,10 @@ class Track:
         rows = slice(min(p.rows.start for p in places), max(p.rows.stop for p in places))
         columns = slice(min(p.columns.start for p in places), max(p.columns.stop for p in places))
         everywhere = {t: Place(self.places[t].corner, rows, columns).widened() for t in numbers}
-        each = {t: _evidence(frames[t].luma, everywhere[t], self.periods) for t in numbers}
-        for t in numbers:
-            near = [n for n in range(t - _AVERAGED, t + _AVERAGED + 1) if n in each]
-            weights = [1 - abs(n - t) / (_AVERAGED + 1) for n in near]
-            evidence = _average([each[n] for n in near], weights)
+        averaged = _averaged(
+            numbers, [_evidence(frames[t].luma, everywhere[t], self.periods) for t in numbers]
+        )
+        for t, evidence in zip(numbers, averaged, strict=True):
             lines = everywhere[t].lines(self.periods)
             blocks = connected(grown(evidence), lines, self.places[t].box(self.periods))
             if blocks is None:
@@ -178,16 +177,22 @@ def _evidence(luma: np.ndarray, place: Place, periods: tuple[float, float]) -> E
             )
         lines.append(positions[used[0] : used[-1] + 2].clip(0, length))
         outside.append((int(used[0]), len(positions) - 2 - int(used[-1])))
-    return Evidence(*(np.pad(part, outside) for part in measure(luma, *lines)))
+    evidence = measure(luma, *lines)
+    if not any(map(any, outside)):
+        return evidence
+    return Evidence(*(np.pad(part, outside) for part in evidence))
 
 
-def _average(evidence: list[Evidence], weights: list[float]) -> Evidence:
-    return Evidence(
-        *(
-            np.average(np.stack(parts), axis=0, weights=weights).astype(np.float32)
-            for parts in zip(*evidence, strict=True)
-        )
-    )
+def _averaged(numbers: list[int], evidence: list[Evidence]) -> list[Evidence]:
+    """Return the evidence of each frame with that of the frames around it."""
+    distances = np.abs(np.subtract.outer(numbers, numbers))
+    weights = np.maximum(1 - distances / (_AVERAGED + 1), 0)
+    weights = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    parts = []
+    for each in zip(*evidence, strict=True):
+        stack = np.stack(each).astype(np.float32)
+        parts.append((weights @ stack.reshape(len(stack), -1)).reshape(stack.shape))
+    return [Evidence(*each) for each in zip(*parts, strict=True)]
 
 
 def _steadied(places: dict[int, Place]) -> dict[int, Place]:
