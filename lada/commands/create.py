@@ -121,6 +121,11 @@ def build_parser() -> argparse.ArgumentParser:
         help='keep clips that show what a clip of another shot or source shows already',
     )
     parser.add_argument(
+        '--keep-mosaicked',
+        action='store_true',
+        help='keep shots in which a mosaic is found: there is nothing under it to learn from',
+    )
+    parser.add_argument(
         '--num-shards',
         type=int,
         default=1,
@@ -165,6 +170,7 @@ def main(args: argparse.Namespace) -> None:
         args.min_change,
         args.max_blur,
         not args.keep_duplicates,
+        not args.keep_mosaicked,
     )
     if not args.input and not args.from_images:
         raise LadaError('nothing to cut; name videos with --input or pictures with --from-images')

@@ -32,7 +32,10 @@ def build_parser() -> argparse.ArgumentParser:
         '--mask',
         type=Path,
         metavar='MASK_VIDEO',
-        help='video of the same size and length, bright where the mosaic is',
+        help=(
+            'video of the same size and length, bright where the mosaic is (without --mask and'
+            ' --boxes the mosaic is looked for)'
+        ),
     )
     where.add_argument(
         '--boxes',
@@ -88,6 +91,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(args: argparse.Namespace) -> None:
     check(args)
     from lada.engine.config import load_config
+    from lada.inference.find_video import FoundMosaics, find_in_video
     from lada.inference.loading import choose_device, load_generator
     from lada.inference.regions import (
         masks_from_boxes,
@@ -101,14 +105,16 @@ def main(args: argparse.Namespace) -> None:
     from lada.video import VideoRewriter, count_frames, probe
 
     video = probe(args.input)
+    found = None
     if args.mask:
         masks = masks_from_video(args.mask, video)
+    elif args.boxes:
+        masks = masks_from_boxes(read_boxes(args.boxes), video)
+    elif args.synthesize_mosaic:
+        masks = masks_of_ellipse(video)
     else:
-        masks = (
-            masks_from_boxes(read_boxes(args.boxes), video)
-            if args.boxes
-            else masks_of_ellipse(video)
-        )
+        found = FoundMosaics(video)
+        masks = found.collect(find_in_video(video))
     device = choose_device(args.device)
     generator = load_generator(
         args.checkpoint, device, load_config(args.config) if args.config else None
@@ -125,6 +131,8 @@ def main(args: argparse.Namespace) -> None:
             total=count_frames(args.input),
             synthetic=synthetic,
         )
+    for line in found.lines() if found else ():
+        print(line)
     for note in summary.notes:
         print(f'note: {note}')
     if synthetic is not None:
@@ -138,8 +146,6 @@ def main(args: argparse.Namespace) -> None:
 
 
 def check(args: argparse.Namespace) -> None:
-    if not (args.mask or args.boxes or args.synthesize_mosaic):
-        raise LadaError('where is the mosaic? name --mask MASK_VIDEO or --boxes FILE')
     if args.block_size is not None and (not args.synthesize_mosaic or args.block_size < 2):
         raise LadaError('--block-size: at least 2, and only with --synthesize-mosaic')
     if args.window < 1 or args.feather < 0:

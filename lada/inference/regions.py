@@ -1,5 +1,5 @@
 """Where the mosaic is, frame by frame: a mask video, a list of boxes, or an ellipse for a
-self-test.
+self-test. :mod:`lada.inference.find_video` finds it.
 """
 
 import csv

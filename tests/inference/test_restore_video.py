@@ -168,7 +168,6 @@ def test_script_errors(make_video, tmp_path, run_script_file, checkpoint, frames
     (tmp_path / 'other.pth').write_bytes(b'')
     torch.save({'state_dict': {'a.weight': torch.zeros(3)}}, tmp_path / 'other.pth')
     for args, message in (
-        (common, 'where is the mosaic?'),
         ([*common, '--mask', tmp_path / 'mask.mkv'], 'the mask is 60x50'),
         (
             [

@@ -193,6 +193,7 @@ def random_region(
 def _write_metadata(source: Source, found: Survey, part: _OpenClip, root: Path, path: Path) -> None:
     stem, shot = part.clip.stem(source), part.clip.shot
     frames = shot.stop - shot.start
+    whole = next(each for each in found.shots if each.start == part.clip.within)
     ClipMetadata(
         stem=stem,
         name=source.name,
@@ -205,4 +206,5 @@ def _write_metadata(source: Source, found: Survey, part: _OpenClip, root: Path, 
         pad=[list(square_padding(part.size, part.side))] * frames,
         video_path=video_path(root, stem),
         mask_path=mask_path(root, stem),
+        censoring_detected=found.statistics.shows_mosaic(*whole),
     ).to_file(path)

@@ -46,6 +46,8 @@ class CreationSettings:
     """0 to 1, see :func:`lada.dataset_tools.create.statistics.blurriness`."""
     drop_duplicates: bool = True
     """Leave clips out that show what a clip of another shot or source shows."""
+    drop_mosaicked: bool = True
+    """Leave shots out that show a mosaic already."""
 
     def __post_init__(self):
         if self.mask_dir is not None and self.boxes_file is not None:
@@ -181,6 +183,9 @@ def plan_clips(found: Survey, settings: CreationSettings) -> tuple[list[PlannedC
     clips: list[PlannedClip] = []
     dropped = Counter()
     for shot in found.shots:
+        if settings.drop_mosaicked and found.statistics.shows_mosaic(*shot):
+            dropped['shot with a mosaic already (--keep-mosaicked)'] += 1
+            continue
         stretches = list(_stretches(shot, found, settings))
         if not stretches:
             dropped['shot without a region'] += 1

@@ -6,9 +6,12 @@ import cv2
 import numpy as np
 
 from lada.dataset_tools.frame_hashes import view_hashes
+from lada.mosaic.find_in_frame import Frame, find_in_frame
 
 EVERY = 8
-"""Sharpness and hash are measured on every n-th frame."""
+"""Sharpness and hash are measured on every n-th frame, and mosaics looked for."""
+SAME_BLOCKS = 0.05
+"""Difference of block sizes, as a fraction, up to which two frames show the same mosaic."""
 BLUR_WIDTH = 9
 SHARPNESS_SIDE = 640
 """Longer side, in pixels, of the picture whose sharpness is measured."""
@@ -16,7 +19,7 @@ SHARPNESS_SIDE = 640
 
 @dataclass
 class FrameStatistics:
-    """Light and change of every frame, blur and hash of every ``EVERY``-th one."""
+    """Light and change of every frame; blur, hash and mosaics of every ``EVERY``-th one."""
 
     light: list[float] = field(default_factory=list)
     """Mean luma, 0 to 255."""
@@ -27,6 +30,8 @@ class FrameStatistics:
     blur: list[float] = field(default_factory=list)
     hashes: list[int | None] = field(default_factory=list)
     """None for a frame too flat to be told from others."""
+    blocks: list[list[tuple[float, float]]] = field(default_factory=list)
+    """Height and width of a block, in pixels, of each mosaic that a frame shows."""
     _before: np.ndarray | None = None
 
     def add(self, frame: np.ndarray, thumbnail: np.ndarray) -> None:
@@ -40,6 +45,8 @@ class FrameStatistics:
         if len(self.light) % EVERY == 0:
             self.blur.append(blurriness(frame))
             self.hashes.append(next(iter(view_hashes(thumbnail)), None))
+            luma = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
+            self.blocks.append([mosaic.periods for mosaic in find_in_frame(Frame(luma))])
         self.light.append(float(gray.mean()))
         self.change.append(
             0.0 if self._before is None else float(cv2.absdiff(gray, self._before).mean())
@@ -62,6 +69,18 @@ class FrameStatistics:
         measured = self.blur[-(-start // EVERY) : -(-stop // EVERY)]
         return float(np.median(measured)) if measured else 0.0
 
+    def shows_mosaic(self, start: int, stop: int) -> bool:
+        """Tell whether frames ``start`` to ``stop`` show a mosaic: two measured ones of them, or
+        the only one, with blocks of one size.
+        """
+        measured = self.blocks[-(-start // EVERY) : -(-stop // EVERY)]
+        needed = min(2, len(measured))
+        return any(
+            sum(any(_alike(one, other) for other in frame) for frame in measured) >= needed
+            for each in measured
+            for one in each
+        )
+
     def hash_pair(self, start: int, stop: int) -> tuple[int, int] | None:
         """Return the hashes of the first measured frame and of the one in the middle, or None where
         one is flat.
@@ -71,6 +90,10 @@ class FrameStatistics:
             return None
         first, middle = measured[0], measured[len(measured) // 2]
         return None if first is None or middle is None else (first, middle)
+
+
+def _alike(one: tuple[float, float], other: tuple[float, float]) -> bool:
+    return all(abs(a / b - 1) <= SAME_BLOCKS for a, b in zip(one, other, strict=True))
 
 
 def blurriness(frame: np.ndarray) -> float:

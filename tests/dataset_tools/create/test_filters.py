@@ -1,6 +1,7 @@
 """Creation: clips of no use, duplicates, boxes and shards."""
 
 import json
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -16,6 +17,7 @@ from lada.dataset_tools.create.planning import CreationSettings
 from lada.dataset_tools.create.sources import Shard
 from lada.dataset_tools.create.statistics import blurriness
 from lada.errors import LadaError
+from lada.mosaic import MosaicLook, draw_mosaic
 from lada.video import iter_frames, read_frames, write_video
 
 SETTINGS = CreationSettings(min_frames=10, max_frames=12, min_resolution=64)
@@ -68,6 +70,29 @@ def test_clips_of_no_use_are_dropped_with_the_reason(frames, tmp_path, spoil, re
         min_frames=10, max_frames=12, min_resolution=0, min_light=0, min_change=0, max_blur=0
     )
     assert create_dataset([folder / 'spoilt.mp4'], tmp_path / 'all', off, say=quiet)[0].clips == 2
+
+
+def test_shots_with_a_mosaic_are_dropped_and_counted(bikes, tmp_path):
+    """Two shots of 12 frames, the second with a mosaic that moves."""
+    frames = np.stack([*iter_frames(bikes, 4, 16), *iter_frames(bikes, 120, 132)])
+    masks = np.zeros(frames.shape[:3], np.uint8)
+    for number in range(12, 24):
+        masks[number, 50:200, 180 + 3 * number : 400 + 3 * number] = 255
+    drawn, _ = draw_mosaic(frames, masks, MosaicLook('squa_avg', 12))
+    write_video(tmp_path / 'a.mp4', drawn, 25)
+    write_video(tmp_path / 'clean.mp4', frames, 25)
+    reason = 'shot with a mosaic already (--keep-mosaicked)'
+    said = []
+    settings = CreationSettings(min_frames=10, max_blur=0, min_change=0, drop_duplicates=False)
+    inputs = [tmp_path / 'a.mp4', tmp_path / 'clean.mp4']
+    results = create_dataset(inputs, tmp_path / 'set', settings, say=said.append)
+    assert [(r.clips, dict(r.dropped)) for r in results] == [(1, {reason: 1}), (2, {})]
+    assert f'dropped 1: {reason}' in said
+    assert [clip.censoring_detected for clip in clips_of(tmp_path / 'set')] == [False] * 3
+    kept = replace(settings, drop_mosaicked=False)
+    (result,) = create_dataset(inputs[:1], tmp_path / 'all', kept, say=quiet)
+    assert (result.clips, dict(result.dropped)) == (2, {})
+    assert [clip.censoring_detected for clip in clips_of(tmp_path / 'all')] == [False, True]
 
 
 def test_small_sources_are_left_out_by_name(frames, tmp_path):
