@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lada.cli import make_parser
 from lada.errors import LadaError
-from lada.files import refuse_to_replace
+from lada.files import beside, refuse_to_replace
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -116,17 +116,26 @@ def main(args: argparse.Namespace) -> None:
     restorer = Restorer(generator, device, window=args.window, overlap=args.overlap, size=args.size)
     synthetic = SyntheticMosaic(args.block_size) if args.synthesize_mosaic else None
     compare = compare_path(args.output) if args.compare else None
-    with VideoRewriter(args.input, args.output, codec=args.codec, compare=compare) as rewriter:
-        summary = restore_video(
-            rewriter,
-            restorer,
-            masks,
-            feather=args.feather,
-            total=count_frames(args.input),
-            synthetic=synthetic,
-        )
+    rewriter = VideoRewriter(args.input, args.output, codec=args.codec, compare=compare)
+    try:
+        with rewriter:
+            known = rewriter.notes
+            for note in known:
+                print(f'note: {note}', flush=True)
+            summary = restore_video(
+                rewriter,
+                restorer,
+                masks,
+                feather=args.feather,
+                total=count_frames(args.input),
+                synthetic=synthetic,
+            )
+    finally:
+        if rewriter.partial:
+            print(f'note: what was restored until then is in {rewriter.partial}', flush=True)
     for note in summary.notes:
-        print(f'note: {note}')
+        if note not in known:
+            print(f'note: {note}')
     if synthetic is not None:
         print(f'Blocks of {synthetic.block_size} pixels; measured before encoding:')
         print(synthetic.table())
@@ -158,4 +167,4 @@ def check(args: argparse.Namespace) -> None:
 
 def compare_path(output: Path) -> Path:
     """Return the name of the file that shows input and output side by side."""
-    return output.with_name(f'{output.stem}-compare{output.suffix}')
+    return beside(output, '-compare')

@@ -41,9 +41,8 @@ def open_video(
             f'file:{path}', options={'protocol_whitelist': 'file'}, metadata_errors='replace'
         )
     except (*FAULTS, OSError) as error:
-        raise VideoError(
-            f'not a readable video: {path} ({reason(error)}); replace the file'
-        ) from error
+        why = 'cut short: the index at its end is missing' if _is_cut(path) else reason(error)
+        raise VideoError(f'not a readable video: {path} ({why}); replace the file') from error
     with container:
         streams = [
             s for s in container.streams.video if not s.disposition & Disposition.attached_pic
@@ -60,6 +59,24 @@ def open_video(
         if threads != 1:
             stream.codec_context.thread_type = ThreadType.AUTO
         yield container, stream
+
+
+def _is_cut(path: Path) -> bool:
+    """Tell whether a file is an MP4 whose last box (ISO/IEC 14496-12) goes beyond its end."""
+    size, at = path.stat().st_size, 0
+    with open(path, 'rb') as file:
+        while at + 16 <= size:
+            file.seek(at)
+            head = file.read(16)
+            if not at and head[4:8] != b'ftyp':
+                return False
+            length = int.from_bytes(head[:4], 'big')
+            if length == 1:
+                length = int.from_bytes(head[8:], 'big')
+            if length < 8:
+                return False  # up to the end of the file, or no box
+            at += length
+    return at > size
 
 
 def add_video_stream(

@@ -46,7 +46,7 @@ class VideoInfo:
     codec: str
     pix_fmt: str
     rotation: int
-    """Degrees counter-clockwise; the reader applies multiples of 90."""
+    """Degrees counter-clockwise; the reader applies multiples of 90, and mirroring."""
     has_audio: bool
 
 
