@@ -24,6 +24,7 @@ _QUALITY = {
 }
 # Encoders that code the two fields of a frame as such.
 _INTERLACED = {'libx264', 'mpeg2video', 'mpeg4', 'ffv1', 'dvvideo', 'prores_ks', 'dnxhd'}
+_WHOLE, _TOP_FIRST, _BOTTOM_FIRST = 1, 2, 3
 _PARAMETERS = {'libx264': 'x264-params', 'libx265': 'x265-params'}
 _NAMES = {'libx264': 'mastering-display', 'libx265': 'master-display'}
 _LIGHT = {'libx264': 'cll', 'libx265': 'max-cll'}
@@ -37,20 +38,21 @@ class Encoding:
         codec: FFmpeg's name of the encoder.
         form: pixel format.
         options: of the encoder.
-        fields: whether it codes fields.
+        field_order: FFmpeg's number of the order of the fields (AVFieldOrder); 0: whole frames.
         notes: what is stored in another way than in the source, for the user.
     """
 
     codec: str
     form: str
     options: dict[str, str]
-    fields: bool
+    field_order: int = 0
     notes: tuple[str, ...] = ()
 
 
 def choose_encoding(
     path: Path,
     frame: av.VideoFrame,
+    video: av.VideoStream,
     codec: str | None = None,
     options: dict[str, str] | None = None,
 ) -> Encoding:
@@ -63,6 +65,7 @@ def choose_encoding(
     Args:
         path: the file; its suffix names the container.
         frame: the first one, as it was decoded.
+        video: the stream it comes from.
         codec: encoder; x264 for 8 bits, x265 for more, VP9 in WebM unless given.
         options: of the encoder, in place of nearly lossless ones.
     """
@@ -70,13 +73,16 @@ def choose_encoding(
     depth = av.VideoFormat(source, 16, 16).components[0].bits
     codec = codec or default_codec(path.suffix, depth)
     options = dict(_QUALITY.get(codec, {}) if options is None else options)
-    light = _light_parameters(codec, frame)
-    if light:
+    order = _field_order(frame, video) if codec in _INTERLACED else 0
+    parameters = _light_parameters(codec, frame)
+    if codec == 'libx264' and order == _BOTTOM_FIRST:
+        parameters.append('bff=1')  # x264 finds out by itself, but after it wrote its header
+    if parameters:
         name = _PARAMETERS[codec]
-        options[name] = ':'.join(filter(None, [options.get(name), *light]))
+        options[name] = ':'.join(filter(None, [options.get(name), *parameters]))
     form, odd = _format(codec, source, frame, options, path)
     notes = []
-    if has_alpha(frame.format.name) and not is_rgb(frame.format.name):
+    if has_alpha(frame.format.name):
         notes.append('transparency is not kept')
     if is_rgb(frame.format.name):
         notes.append(f'RGB ({frame.format.name}) is stored as {form}, BT.709')
@@ -87,8 +93,7 @@ def choose_encoding(
             else (f'{codec} does not take it')
         )
         notes.append(f'{source} is stored as {form}: {why}')
-    fields = bool(frame.interlaced_frame) and codec in _INTERLACED
-    return Encoding(codec, form, options, fields, tuple(notes))
+    return Encoding(codec, form, options, order, tuple(notes))
 
 
 def default_codec(suffix: str, depth: int) -> str:
@@ -113,7 +118,7 @@ def set_up(context: av.VideoCodecContext, encoding: Encoding, shape: tuple[int, 
     """
     context.height, context.width = shape
     context.pix_fmt = encoding.form
-    if encoding.fields:
+    if encoding.field_order:
         context.flags |= Flags.interlaced_dct.value
 
 
@@ -130,7 +135,7 @@ def _format(
     possible = [form for form in formats_holding(source) if form in known]
     failure: Exception | None = None
     for number, form in enumerate(possible):
-        encoding = Encoding(codec, form, options, fields=False)
+        encoding = Encoding(codec, form, options)
         try:
             context = video_codec(codec, 'w')
             set_up(context, encoding, (frame.height, frame.width))
@@ -149,6 +154,16 @@ def _format(
         f'{codec} does not take pictures of {frame.width}x{frame.height} in {source}: {path};'
         ' name another encoder with --codec'
     )
+
+
+def _field_order(frame: av.VideoFrame, video: av.VideoStream) -> int:
+    """Return the order of a frame's fields, 0 where it is coded as a whole."""
+    if not frame.interlaced_frame:
+        return 0
+    told = video.codec_context.field_order
+    if told > _WHOLE:
+        return told
+    return _BOTTOM_FIRST if video.codec_context.name == 'dvvideo' else _TOP_FIRST
 
 
 def _light_parameters(codec: str, frame: av.VideoFrame) -> list[str]:

@@ -15,6 +15,7 @@ from av.stream import Disposition, Stream
 from lada.text import reason
 from lada.video.errors import VideoError
 
+_FASTEST = 1000  # frames a second, above which a measured rate is none
 # What PyAV raises on damaged data; IndexError where a damaged stream seems to gain further streams.
 FAULTS = (FFmpegError, ValueError, IndexError, OverflowError, MemoryError)
 
@@ -111,7 +112,11 @@ def video_codec(name: str, mode: Literal['r', 'w']) -> av.VideoCodecContext:
 
 def frame_rate(stream: av.VideoStream) -> Fraction:
     """Return a stream's frames a second, 25 where nothing is known of them."""
-    return stream.average_rate or stream.guessed_rate or Fraction(25)
+    measured, guessed = stream.average_rate, stream.guessed_rate
+    # Of raw DV, FFmpeg measures the unit of its timestamps.
+    if measured and (measured <= _FASTEST or not guessed):
+        return measured
+    return guessed or Fraction(25)
 
 
 def time_base(stream: Stream) -> Fraction:

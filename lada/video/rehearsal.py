@@ -13,6 +13,7 @@ from av.stream import Stream
 from av.video.reformatter import VideoReformatter
 
 from lada.errors import LadaError
+from lada.video.audio import encoder_for
 from lada.video.encoding import choose_encoding
 from lada.video.errors import VideoError
 from lada.video.frames import carried
@@ -21,6 +22,7 @@ from lada.video.picture import Picture
 from lada.video.pixel_format import FrameConverter
 from lada.video.pyav import FAULTS, open_video
 from lada.video.sink import Layout, Sink, is_cover
+from lada.video.writer import CONTAINERS
 
 _PACKETS = 3000
 """How far a stream's first packet is looked for."""
@@ -36,7 +38,6 @@ _TOLD = {
     Type.SPHERICAL: 'spherical projection',
     Type.ICC_PROFILE: 'ICC profile',
     Type.S12M_TIMECODE: 'timecode',
-    Type.GOP_TIMECODE: 'timecode',
 }
 
 
@@ -85,9 +86,8 @@ def rehearse(
 ) -> tuple[Layout, list[str]]:
     """Find out what of a video a file can hold, by writing its beginning beside the file.
 
-    Streams that the file cannot hold are left out and named, but for audio. Raises
-    :class:`VideoError` where the audio, the pictures or how they are turned cannot be kept, with a
-    suffix that can, found in the same way.
+    Audio that the file cannot hold is to be converted, other streams are left out; both are named.
+    Raises :class:`VideoError` where the pictures, or how they are turned, cannot be kept.
 
     Args:
         source: the video.
@@ -100,24 +100,24 @@ def rehearse(
     with opening_of(source) as opening:
         layout = _layout(opening, path, codec, options)
         refused = _refused(opening, path, layout)
-        left_out = set(layout.left_out) | refused
-        layout.left_out = left_out
+        audio = {number for number in refused if opening.source.streams[number].type == 'audio'}
+        layout.converted, layout.left_out = audio, refused - audio
         kept = _written(opening, path, layout)
-        silent = [stream for stream in opening.others if stream.index in refused]
-        audio = [stream for stream in silent if stream.type == 'audio']
-        turned = orientation_of(display_matrix(opening.frame)) != kept.orientation
-        if audio or turned:
-            what = (
-                f'{_described(audio[0])} cannot be copied into {path.suffix}'
-                if audio
-                else f'{path.suffix} does not keep how the picture is turned'
+        if orientation_of(display_matrix(opening.frame)) != kept.orientation:
+            raise VideoError(
+                f'{path.suffix} does not keep how the picture is turned: {path};'
+                ' use the suffix .mp4, .mov or .mkv'
             )
-            raise VideoError(f'{what}: {path}; {_advice(opening, source, path, codec, options)}')
         notes = [*layout.encoding.notes]
-        notes += [
-            f'{_described(stream)} is not copied: {path.suffix} does not take it'
-            for stream in silent
-        ]
+        for stream in opening.others:
+            if stream.index in audio:
+                advice = _advice(opening, source, path, layout, audio)
+                notes.append(
+                    f'{_described(stream)} is converted to {encoder_for(stream, path.suffix)}:'
+                    f' {path.suffix} does not take it{advice}'
+                )
+            elif stream.index in refused and stream.type not in kept.more:
+                notes.append(f'{_described(stream)} is not copied: {path.suffix} does not take it')
         notes += [f'not kept: {name}' for name in kept.lost]
         return layout, notes
 
@@ -125,13 +125,13 @@ def rehearse(
 def _layout(
     opening: Opening, path: Path, codec: str | None, options: dict[str, str] | None
 ) -> Layout:
-    encoding = choose_encoding(path, opening.frame, codec, options)
+    encoding = choose_encoding(path, opening.frame, opening.video, codec, options)
     covers = {
         stream.index: bytes(opening.packets[stream.index])
         for stream in opening.others
         if is_cover(stream) and stream.index in opening.packets
     }
-    return Layout(encoding, set(), covers)
+    return Layout(encoding, covers=covers)
 
 
 @dataclass
@@ -142,6 +142,8 @@ class _Kept:
     lost: list[str]
     codecs: dict[int, str]
     """Of the other streams that are there, by their number in the source."""
+    more: set[str]
+    """Types of streams that the container added, such as that of a timecode."""
 
 
 def _written(opening: Opening, path: Path, layout: Layout) -> _Kept:
@@ -183,7 +185,8 @@ def _read_again(opening: Opening, sink: Sink, layout: Layout) -> _Kept:
             number: _codec(stream) or stream.type
             for number, stream in zip(sink.order, streams, strict=False)
         }
-        return _Kept(orientation_of(display_matrix(after)), list(dict.fromkeys(lost)), codecs)
+        more = {stream.type for stream in streams[len(sink.order) :]}
+        return _Kept(orientation_of(display_matrix(after)), list(dict.fromkeys(lost)), codecs, more)
 
 
 def _refused(opening: Opening, path: Path, layout: Layout) -> set[int]:
@@ -193,14 +196,14 @@ def _refused(opening: Opening, path: Path, layout: Layout) -> set[int]:
     others = {stream.index for stream in opening.others}
     if _takes(opening, path, layout, others):
         return set()
-    _written(opening, path, Layout(layout.encoding, others, layout.covers))
+    _written(opening, path, Layout(layout.encoding, others, covers=layout.covers))
     return {number for number in others if not _takes(opening, path, layout, {number})}
 
 
 def _takes(opening: Opening, path: Path, layout: Layout, wanted: set[int]) -> bool:
     """Tell whether a file takes streams, and shows them as what they are afterwards."""
     others = {stream.index: stream for stream in opening.others}
-    tried = Layout(layout.encoding, others.keys() - wanted, layout.covers)
+    tried = Layout(layout.encoding, others.keys() - wanted, covers=layout.covers)
     try:
         kept = _written(opening, path, tried)
     except (LadaError, FFmpegError, OSError, ValueError, KeyError):
@@ -214,34 +217,22 @@ def _takes(opening: Opening, path: Path, layout: Layout, wanted: set[int]) -> bo
     return True
 
 
-def _advice(
-    opening: Opening,
-    source: Path,
-    path: Path,
-    codec: str | None,
-    options: dict[str, str] | None,
-) -> str:
-    """Return which suffix would do, after trying it."""
-    for suffix in dict.fromkeys((source.suffix.lower(), '.mkv', '.mov', '.mp4')):
-        other = path.with_suffix(suffix)
-        if suffix in ('', '.avi', path.suffix.lower()):
-            continue
-        try:
-            layout = _layout(opening, other, codec, options)
-            audio = {stream.index for stream in opening.others if stream.type == 'audio'}
-            upright = orientation_of(display_matrix(opening.frame))
-            silent = {stream.index for stream in opening.others} - audio
-            kept = _written(opening, other, Layout(layout.encoding, silent, layout.covers))
-            if _takes(opening, other, layout, audio) and kept.orientation == upright:
-                return f'a file with the suffix {suffix} keeps both pictures and audio'
-        except (LadaError, FFmpegError, OSError, ValueError, KeyError):
-            continue
-    return 're-encode the audio first'
+def _advice(opening: Opening, source: Path, path: Path, layout: Layout, audio: set[int]) -> str:
+    """Return which suffix would keep the audio as it is, after trying it."""
+    for suffix in dict.fromkeys((source.suffix.lower(), '.mkv', '.mov')):
+        if suffix in CONTAINERS and suffix not in ('.avi', path.suffix.lower()):
+            other = path.with_suffix(suffix)
+            if _takes(opening, other, Layout(layout.encoding, covers=layout.covers), audio):
+                return f' (a file with the suffix {suffix} does)'
+    return ''
 
 
 def _codec(stream: Stream) -> str | None:
     context = stream.codec_context
-    return context.name if context is not None else None
+    if context is None:
+        return None
+    # Of a single packet it cannot be told which layer of MPEG audio it is.
+    return 'mp3' if context.name.startswith(('mp1', 'mp2', 'mp3')) else context.name
 
 
 def _described(stream: Stream) -> str:

@@ -25,7 +25,7 @@ from lada.video.writer import CONTAINERS
 
 # AVI holds no timestamps: variable frame rates and reordered pictures are lost.
 _TARGETS = [suffix for suffix in CONTAINERS if suffix != '.avi']
-_CUT_SHORT = 1.0
+_CUT_SHORT = 0.3
 """Seconds by which a file may end before the time it claims."""
 
 
@@ -69,6 +69,7 @@ class VideoRewriter:
         self._written = 0
         self._notes: list[str] = []
         self._repaired: list[float] = []
+        self._damaged, self._cut = 0, False
         self.partial: Path | None = None
         """Where the pictures are that were written before an error."""
 
@@ -112,7 +113,10 @@ class VideoRewriter:
                 f'the time of the input jumps by {float(seconds):+.2f} s at {float(time):.2f} s:'
                 ' joined there without a gap'
             )
-        moved = sorted({*self._repaired, *(time for sink in self._sinks for time in sink.moved)})
+        if self._damaged:
+            notes.append(f'damaged in the input: {counted(self._damaged, "frame")}')
+        moved = [time for sink in self._sinks for time in sink.moved]
+        moved = sorted({*moved, *self._repaired, *self._timeline.strays})
         if moved:
             notes.append(
                 f'{counted(len(moved), "timestamp")} did not increase and'
@@ -128,13 +132,21 @@ class VideoRewriter:
         form = self._layouts[0].encoding.form
         number, shape = 0, None
         times = _Times(self.video, self._repaired)
+        packets = self._timeline.steady(self.input.demux())
         try:
-            for packet in self._timeline.steady(self.input.demux()):
+            for packet in packets:
                 if packet.stream is not self.video:
                     self._copy(packet)
                     continue
                 times.see(packet)
-                for frame in packet.decode():
+                try:
+                    frames = packet.decode()
+                except FFmpegError:
+                    if self._more_follows(packets):
+                        raise
+                    self._cut = True
+                    frames = self.video.decode(None)
+                for frame in frames:
                     if not isinstance(frame, av.VideoFrame):
                         continue
                     if shape not in (None, (frame.width, frame.height, frame.format.name)):
@@ -143,6 +155,7 @@ class VideoRewriter:
                             're-encode it to one size first'
                         )
                     shape = frame.width, frame.height, frame.format.name
+                    self._damaged += frame.is_corrupt
                     picture = Picture(frame, reformatter, converter, form)
                     picture.pts = times.of(frame)
                     yield picture
@@ -152,7 +165,16 @@ class VideoRewriter:
                 f'damaged video: {self.source}, at or after frame {number} ({reason(error)});'
                 ' replace or re-encode it'
             ) from error
-        self._compare_with_claims(number, times)
+        self._compare_with_claims(times.packets)
+
+    def _more_follows(self, packets: Iterator[av.Packet]) -> bool:
+        """Tell whether there are further pictures; what else comes until the next is copied."""
+        for packet in packets:
+            if packet.stream is not self.video:
+                self._copy(packet)
+            elif packet.size:
+                return True
+        return False
 
     def write(self, picture: Picture, original: list[np.ndarray] | None = None) -> None:
         """Encode a picture.
@@ -170,22 +192,23 @@ class VideoRewriter:
             )
         self._written += 1
 
-    def _compare_with_claims(self, number: int, times: '_Times') -> None:
+    def _compare_with_claims(self, packets: int) -> None:
         """Note where the file holds less than it claims."""
-        claimed = self.video.frames
-        if claimed and number < claimed:
+        claimed, duration = self.video.frames, self.input.duration
+        complete = packets - self._cut
+        if claimed and complete < claimed and not has_decoding_times_only(self.video):
             self._notes.append(
-                f'the input is cut short: {number} of the {claimed} frames it claims'
+                f'the input is cut short: {complete} of the {claimed} frames it claims'
             )
-            return
-        duration = self.video.duration
-        seconds = None if duration is None else float(duration * time_base(self.video))
-        if seconds is None and self.input.duration is not None:
-            seconds = self.input.duration / av.time_base
-        if seconds is not None and times.length < seconds - _CUT_SHORT:
-            self._notes.append(
-                f'the input is cut short: {times.length:.1f} s of the {seconds:.1f} s it claims'
-            )
+        elif self._cut:
+            self._notes.append('the input is cut short within its last frame')
+        elif duration is not None and not self._timeline.jumps:
+            start = (self.input.start_time or 0) / av.time_base
+            seconds, until = duration / av.time_base, float(self._timeline.end) - start
+            if until < seconds - _CUT_SHORT:
+                self._notes.append(
+                    f'the input is cut short: {until:.2f} s of the {seconds:.2f} s it claims'
+                )
 
     def _open(self, picture: Picture) -> None:
         for number, (path, layout) in enumerate(zip(self._paths, self._layouts, strict=True)):
@@ -224,6 +247,11 @@ class VideoRewriter:
         self.partial = partial
 
 
+def has_decoding_times_only(video: av.VideoStream) -> bool:
+    """Tell whether a file stores when pictures are decoded, not when they are shown."""
+    return 'avi' in video.container.format.name.split(',')
+
+
 class _Times:
     """The times of pictures in the order they are shown, always increasing.
 
@@ -236,26 +264,19 @@ class _Times:
         self._base = time_base(video)
         self._step = max(1, round(1 / frame_rate(video) / self._base))
         self._repaired = repaired
-        # AVI, and what Matroska took over from it, stores when pictures are decoded, one for each
-        # packet: in the order of showing they have the same times.
-        self._decoding_only = 'avi' in video.container.format.name.split(',')
+        # One time for each packet: in the order of showing the pictures have the same times.
+        self._decoding_only = has_decoding_times_only(video)
         self._hidden = video.codec_context.name in ('vp8', 'vp9', 'av1')
         self._stamps: list[int] = []
-        self._first: int | None = None
+        self.packets = 0
         self._last: int | None = None
-
-    @property
-    def length(self) -> float:
-        """Seconds from the first picture to the end of the last."""
-        if self._first is None or self._last is None:
-            return 0.0
-        return float((self._last + self._step - min(self._first, 0)) * self._base)
 
     def see(self, packet: av.Packet) -> None:
         """Take note of a packet that is about to be decoded."""
+        self.packets += bool(packet.size)
         if not packet.size or packet.dts is None:
             return
-        if packet.pts is None and self._first is None:
+        if packet.pts is None and self.packets == 1:
             self._decoding_only = True
         if self._decoding_only and not self._hidden:
             heapq.heappush(self._stamps, packet.dts)
@@ -270,6 +291,5 @@ class _Times:
         if self._last is not None and time <= self._last:
             self._repaired.append(float(time * self._base))
             time = self._last + 1
-        self._first = time if self._first is None else self._first
         self._last = time
         return time

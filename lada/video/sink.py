@@ -14,6 +14,7 @@ from av.stream import Disposition, Stream
 
 from lada.files import temporary_name
 from lada.text import reason
+from lada.video.audio import AudioConverter, encoder_for, name_layout
 from lada.video.encoding import Encoding, set_up
 from lada.video.errors import VideoError
 from lada.video.picture import TAGS, Picture
@@ -33,11 +34,13 @@ class Layout:
     Attributes:
         encoding: of the pictures.
         left_out: numbers of the source's streams that are not copied.
+        converted: numbers of its audio streams that are encoded again.
         covers: the data of cover pictures by their stream's number.
     """
 
     encoding: Encoding
     left_out: Collection[int] = ()
+    converted: Collection[int] = ()
     covers: Mapping[int, bytes] = field(default_factory=dict)
 
 
@@ -75,6 +78,7 @@ class Sink:
         self._layout = layout
         self._durations: dict[int, int] = {}
         self._texts: dict[int, TextConverter] = {}
+        self._sounds: dict[int, AudioConverter] = {}
         self._streams: dict[int, Any] = {}
         self._last: dict[int, int] = {}
         self._attached: list[int] = []
@@ -116,8 +120,7 @@ class Sink:
             setattr(context, name, picture.tags[name])
         if video.sample_aspect_ratio:
             context.sample_aspect_ratio = video.sample_aspect_ratio
-        if encoding.fields:
-            context.field_order = video.codec_context.field_order
+        context.field_order = encoding.field_order
         if encoding.codec == 'libx265' and self.path.suffix.lower() in _MP4:
             context.codec_tag = 'hvc1'  # what players of these files look for
         stream.set_display_matrix(picture.matrix)
@@ -143,11 +146,16 @@ class Sink:
         if form:
             self._texts[stream.index] = TextConverter(self._container, stream, form)
             copy = self._texts[stream.index].stream
+        elif stream.index in self._layout.converted:
+            codec = encoder_for(stream, self.path.suffix)
+            self._sounds[stream.index] = AudioConverter(self._container, stream, codec)
+            copy = self._sounds[stream.index].stream
         else:
             copy = self._container.add_stream_from_template(stream, opaque=True)
             if stream.type == 'audio':
-                _name_layout(copy)
-        copy.time_base = stream.time_base
+                name_layout(copy)
+        if stream.index not in self._sounds:
+            copy.time_base = stream.time_base
         copy.metadata.update(stream.metadata)
         copy.disposition = stream.disposition
         self._streams[stream.index] = copy
@@ -186,16 +194,17 @@ class Sink:
                 return
             packet.pts = packet.dts = packet.pts or 0
         self._order(packet)
-        converter = self._texts.get(original.index)
         try:
-            copied = packet if converter is None else converter.convert(packet)
-            if copied is not None:
-                copied.stream = stream
-                self._mux(lambda: copied)
-        except FFmpegError as error:
-            raise self._failure(error) from error
+            self._mux(lambda: self._turned(packet, original.index), stream)
         finally:
             packet.stream = original
+
+    def _turned(self, packet: av.Packet, index: int) -> list[av.Packet]:
+        """Return what of a packet goes into this file, in the form that it takes."""
+        if index in self._texts:
+            converted = self._texts[index].convert(packet)
+            return [] if converted is None else [converted]
+        return self._sounds[index].convert(packet) if index in self._sounds else [packet]
 
     def _order(self, packet: av.Packet) -> None:
         """Move a packet whose decoding time is not behind that of the one before it."""
@@ -211,6 +220,8 @@ class Sink:
     def finish(self) -> None:
         """Write what is left and make the file whole, still under its temporary name."""
         self._mux(lambda: self._video.encode(None))
+        for sound in self._sounds.values():
+            self._mux(lambda sound=sound: sound.convert(None), sound.stream)
         self._closed = True
         try:
             self._container.close()
@@ -231,11 +242,12 @@ class Sink:
                 self._container.close()
         self.temporary.unlink(missing_ok=True)
 
-    def _mux(self, make: Callable[[], list[av.Packet] | av.Packet]) -> None:
+    def _mux(self, make: Callable[[], list[av.Packet]], stream: Stream | None = None) -> None:
         try:
-            packets = make()
-            for packet in packets if isinstance(packets, list) else [packets]:
-                if packet.stream is self._video and packet.pts is not None:
+            for packet in make():
+                if stream is not None:
+                    packet.stream = stream
+                elif packet.pts is not None:
                     packet.duration = self._durations.pop(packet.pts, None) or packet.duration
                     _mend(packet)
                 self._container.mux(packet)
@@ -257,12 +269,3 @@ def _mend(packet: av.Packet) -> None:
     wait = None if packet.dts is None else (packet.pts - packet.dts) * packet.time_base
     if wait is None or not 0 <= wait <= _LONGEST_WAIT:
         packet.dts = packet.pts
-
-
-def _name_layout(stream: av.AudioStream) -> None:
-    """Give audio whose file does not say so the usual places of that many channels."""
-    context = stream.codec_context
-    names = {1: 'mono', 2: 'stereo', 3: '2.1', 4: '4.0', 5: '5.0', 6: '5.1', 7: '6.1', 8: '7.1'}
-    layout = context.layout
-    if 'channels' in layout.name and layout.nb_channels in names:
-        context.layout = names[layout.nb_channels]

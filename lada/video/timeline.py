@@ -25,7 +25,7 @@ class Timeline:
     A stream's time has jumped when two packets of it in a row lie before the last one, or, in
     formats whose times may start anew (transport streams), far behind everything. The other streams
     go over to the new times where these fit better, since packets of before and after lie mixed
-    around a jump. A single packet with a wrong time is passed on as it is.
+    around a jump. A single packet with a wrong time gets the one it should have.
 
     Args:
         container: an open file.
@@ -41,6 +41,10 @@ class Timeline:
         """When its next packet is to be decoded."""
         self._last: dict[int, Fraction] = {}
         self._clock: Fraction | None = None
+        self.strays: list[float] = []
+        """Wrong times of single packets, in seconds."""
+        self.end = Fraction(0)
+        """Until when there are packets, in seconds."""
         self.jumps: list[tuple[Fraction, Fraction]] = []
         """Where, in seconds of the new time, and by how many seconds the time jumped."""
 
@@ -83,11 +87,18 @@ class Timeline:
                 self.jumps.append((shown + offset, self._offsets[part] - offset))
                 self._offsets.append(offset)
                 part, time = len(self._offsets) - 1, raw + offset
+            else:
+                self.strays.append(float(time))
+                shift = self._next[index] - time
+                packet.dts += round(shift / base)
+                packet.pts = None if packet.pts is None else packet.pts + round(shift / base)
+                time += shift
         self._part[index] = part
+        length = (packet.duration or 0) * base
+        self.end = max(self.end, time + length)
         if dense:
             self._clock = time if self._clock is None else max(self._clock, time)
             self._last[index] = time
-            length = (packet.duration or 0) * base
             self._next[index] = time + length
             shown = time if packet.pts is None else packet.pts * base + self._offsets[part]
             self._ends[index] = max(shown + length, self._ends.get(index, shown))

@@ -142,8 +142,8 @@ def test_damaged_and_unsuitable_files(make_video, tmp_path, bunny):
     for name in ('out.txt', 'out.avi'):  # AVI has no timestamps to keep
         with pytest.raises(VideoError, match='cannot write this kind'):
             rewrite(source, tmp_path / name)
-    with pytest.raises(VideoError, match=r'aac\) cannot be copied into .webm.*suffix .mp4 keeps'):
-        rewrite(source, tmp_path / 'out.webm')
+    with pytest.raises(VideoError, match=r"cannot write.*out\.webm.*does not support 'libx264'"):
+        rewrite(source, tmp_path / 'out.webm', codec='libx264')
     assert not list(tmp_path.glob('*out*'))
 
 
