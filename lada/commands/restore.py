@@ -48,6 +48,11 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument('--overwrite', action='store_true', help='replace the output file')
     parser.add_argument(
+        '--resume',
+        action='store_true',
+        help='continue OUT-partial of a run that failed or was stopped',
+    )
+    parser.add_argument(
         '--compare',
         action='store_true',
         help='also write OUT-compare with input and output side by side',
@@ -116,12 +121,16 @@ def main(args: argparse.Namespace) -> None:
     restorer = Restorer(generator, device, window=args.window, overlap=args.overlap, size=args.size)
     synthetic = SyntheticMosaic(args.block_size) if args.synthesize_mosaic else None
     compare = compare_path(args.output) if args.compare else None
-    rewriter = VideoRewriter(args.input, args.output, codec=args.codec, compare=compare)
+    rewriter = VideoRewriter(
+        args.input, args.output, codec=args.codec, compare=compare, resume=args.resume
+    )
     try:
         with rewriter:
             known = rewriter.notes
             for note in known:
                 print(f'note: {note}', flush=True)
+            if rewriter.done:
+                print(f'continuing behind frame {rewriter.done}', flush=True)
             summary = restore_video(
                 rewriter,
                 restorer,
@@ -132,7 +141,11 @@ def main(args: argparse.Namespace) -> None:
             )
     finally:
         if rewriter.partial:
-            print(f'note: what was restored until then is in {rewriter.partial}', flush=True)
+            print(
+                f'note: what was restored until then is in {rewriter.partial};'
+                ' --resume continues it',
+                flush=True,
+            )
     for note in summary.notes:
         if note not in known:
             print(f'note: {note}')
@@ -163,6 +176,12 @@ def check(args: argparse.Namespace) -> None:
         if path.is_dir():
             raise LadaError(f'a folder, not a file: {path}; name the file to write')
     refuse_to_replace(outputs, args.overwrite, other='choose another --output')
+    if args.resume and (args.compare or args.synthesize_mosaic):
+        raise LadaError('--resume goes neither with --compare nor with --synthesize-mosaic')
+    if not args.resume:
+        refuse_to_replace(
+            [beside(args.output, '-partial')], args.overwrite, other='continue it with --resume'
+        )
 
 
 def compare_path(output: Path) -> Path:

@@ -103,6 +103,7 @@ def rehearse(
         audio = {number for number in refused if opening.source.streams[number].type == 'audio'}
         layout.converted, layout.left_out = audio, refused - audio
         kept = _written(opening, path, layout)
+        layout.extradata = kept.extradata
         if orientation_of(display_matrix(opening.frame)) != kept.orientation:
             raise VideoError(
                 f'{path.suffix} does not keep how the picture is turned: {path};'
@@ -142,6 +143,8 @@ class _Kept:
     lost: list[str]
     codecs: dict[int, str]
     """Of the other streams that are there, by their number in the source."""
+    extradata: bytes | None
+    """What decoders are told of the pictures."""
     more: set[str]
     """Types of streams that the container added, such as that of a timecode."""
 
@@ -186,7 +189,13 @@ def _read_again(opening: Opening, sink: Sink, layout: Layout) -> _Kept:
             for number, stream in zip(sink.order, streams, strict=False)
         }
         more = {stream.type for stream in streams[len(sink.order) :]}
-        return _Kept(orientation_of(display_matrix(after)), list(dict.fromkeys(lost)), codecs, more)
+        return _Kept(
+            orientation_of(display_matrix(after)),
+            list(dict.fromkeys(lost)),
+            codecs,
+            video.codec_context.extradata,
+            more,
+        )
 
 
 def _refused(opening: Opening, path: Path, layout: Layout) -> set[int]:

@@ -14,6 +14,7 @@ from av.video.reformatter import VideoReformatter
 from lada.errors import LadaError
 from lada.files import beside
 from lada.text import counted, reason
+from lada.video.continuing import Beginning
 from lada.video.errors import VideoError
 from lada.video.picture import Picture
 from lada.video.pixel_format import FrameConverter
@@ -46,6 +47,7 @@ class VideoRewriter:
         options: of the encoder, in place of nearly lossless ones.
         compare: a second file with the original on the left of the new picture.
         threads: of decoder and encoders, 0: as many as there are cores.
+        resume: begin with the pictures of :attr:`partial` of an earlier run, if there is one.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class VideoRewriter:
         options: dict[str, str] | None = None,
         compare: str | Path | None = None,
         threads: int = 0,
+        resume: bool = False,
     ):
         self.source = Path(source)
         self.threads = threads
@@ -66,6 +69,8 @@ class VideoRewriter:
         self._sinks: list[Sink] = []
         self._pending: deque[av.Packet] = deque()
         self._stack = ExitStack()
+        self._resume = resume
+        self._beginning: Beginning | None = None
         self._written = 0
         self._notes: list[str] = []
         self._repaired: list[float] = []
@@ -86,6 +91,11 @@ class VideoRewriter:
             self._notes += [note for note in notes if note not in self._notes]
         self.input, self.video = self._stack.enter_context(open_video(self.source, self.threads))
         self._timeline = Timeline(self.input)
+        partial = partial_path(self._paths[0])
+        if self._resume and partial.exists():
+            layout, context = self._layouts[0], self.video.codec_context
+            shape = context.height, context.width
+            self._beginning = Beginning(partial, layout.encoding, layout.extradata, shape)
         return self
 
     def __exit__(self, kind, error, traceback) -> None:
@@ -98,11 +108,18 @@ class VideoRewriter:
                         sink.finish()
                     for sink in self._sinks:
                         sink.publish()
-                elif self._written:
+                    if self._beginning is not None:
+                        self._beginning.path.unlink()
+                elif self._written > self.done:
                     self._keep_partial()
             finally:
                 for sink in self._sinks:
                     sink.discard()
+
+    @property
+    def done(self) -> int:
+        """How many pictures an earlier run has written, which :meth:`pictures` leaves out."""
+        return 0 if self._beginning is None else self._beginning.frames
 
     @property
     def notes(self) -> list[str]:
@@ -133,6 +150,7 @@ class VideoRewriter:
         number, shape = 0, None
         times = _Times(self.video, self._repaired)
         packets = self._timeline.steady(self.input.demux())
+        beginning: Iterator[av.Packet] | None = None
         try:
             for packet in packets:
                 if packet.stream is not self.video:
@@ -156,9 +174,18 @@ class VideoRewriter:
                         )
                     shape = frame.width, frame.height, frame.format.name
                     self._damaged += frame.is_corrupt
-                    picture = Picture(frame, reformatter, converter, form)
-                    picture.pts = times.of(frame)
-                    yield picture
+                    time = times.of(frame)
+                    if number >= self.done:
+                        picture = Picture(frame, reformatter, converter, form)
+                        picture.pts = time
+                        yield picture
+                    else:
+                        if beginning is None:
+                            assert self._beginning is not None
+                            self._open(Picture(frame, reformatter, converter, form))
+                            beginning = self._beginning.packets(self._sinks[0].unit, time)
+                        self._sinks[0].take(next(beginning))
+                        self._written += 1
                     number += 1
         except (FFmpegError, ValueError) as error:
             raise VideoError(
@@ -166,6 +193,11 @@ class VideoRewriter:
                 ' replace or re-encode it'
             ) from error
         self._compare_with_claims(times.packets)
+        if number < self.done:
+            raise VideoError(
+                f'{self.done} frames are in the file to continue, {number} in {self.source};'
+                ' name the video it was made from'
+            )
 
     def _more_follows(self, packets: Iterator[av.Packet]) -> bool:
         """Tell whether there are further pictures; what else comes until the next is copied."""
@@ -238,7 +270,7 @@ class VideoRewriter:
     def _keep_partial(self) -> None:
         """Finish the file with what was written so far, under another name."""
         path = self._paths[0]
-        partial = beside(path, '-partial')
+        partial = partial_path(path)
         try:
             self._sinks[0].finish()
             self._sinks[0].publish(partial)
@@ -250,6 +282,11 @@ class VideoRewriter:
 def has_decoding_times_only(video: av.VideoStream) -> bool:
     """Tell whether a file stores when pictures are decoded, not when they are shown."""
     return 'avi' in video.container.format.name.split(',')
+
+
+def partial_path(path: Path) -> Path:
+    """Return the name of the file for what was written before an error."""
+    return beside(path, '-partial')
 
 
 class _Times:

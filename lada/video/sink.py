@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +37,14 @@ class Layout:
         left_out: numbers of the source's streams that are not copied.
         converted: numbers of its audio streams that are encoded again.
         covers: the data of cover pictures by their stream's number.
+        extradata: what decoders are told of the pictures, once a beginning has been written.
     """
 
     encoding: Encoding
     left_out: Collection[int] = ()
     converted: Collection[int] = ()
     covers: Mapping[int, bytes] = field(default_factory=dict)
+    extradata: bytes | None = None
 
 
 def is_cover(stream: Stream) -> bool:
@@ -82,6 +85,7 @@ class Sink:
         self._streams: dict[int, Any] = {}
         self._last: dict[int, int] = {}
         self._attached: list[int] = []
+        self._decoded = -(2**62)
         self.moved: list[float] = []
         """Times, in seconds, of copied packets that had to be moved by a tick or more."""
         self._closed = False
@@ -183,6 +187,15 @@ class Sink:
             self._durations[frame.pts] = frame.duration
         self._mux(lambda: self._video.encode(frame))
 
+    def take(self, packet: av.Packet) -> None:
+        """Copy a packet of pictures that were encoded before, by the same encoder."""
+        self._mux(lambda: [packet])
+
+    @property
+    def unit(self) -> Fraction:
+        """Of the pictures' timestamps, in seconds."""
+        return self._video.codec_context.time_base
+
     def copy(self, packet: av.Packet) -> None:
         """Copy a packet of another stream; the packet is the same afterwards, but for its time."""
         original = packet.stream
@@ -248,8 +261,11 @@ class Sink:
                 if stream is not None:
                     packet.stream = stream
                 elif packet.pts is not None:
+                    packet.stream = self._video
                     packet.duration = self._durations.pop(packet.pts, None) or packet.duration
                     _mend(packet)
+                    packet.dts = max(packet.dts or 0, self._decoded + 1)
+                    self._decoded = packet.dts
                 self._container.mux(packet)
         except (FFmpegError, OSError, ValueError) as error:
             raise self._failure(error) from error

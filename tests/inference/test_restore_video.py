@@ -163,6 +163,34 @@ def test_interrupted_run_leaves_nothing_under_the_name(
     assert names in (['in.mp4'], ['in.mp4', 'out-partial.mp4'])
 
 
+def test_a_failed_run_is_continued(make_video, tmp_path, run_script_file, whitening, painter):
+    """Boxes count from the video's first frame, not from the first that is left."""
+    source, target = make_video(), tmp_path / 'out.mp4'
+    boxes = tmp_path / 'boxes.csv'
+    boxes.write_text('first,last,x,y,width,height\n18,20,40,30,50,40\n')
+
+    class Failing(torch.nn.Module):
+        def forward(self, clip):
+            raise RuntimeError('out of memory')
+
+    restorer = Restorer(Failing(), torch.device('cpu'), window=4, overlap=0, size=64)
+    masks = masks_from_boxes(read_boxes(boxes), probe(source))
+    with pytest.raises(RuntimeError), VideoRewriter(source, target) as rewriter:
+        restore_video(rewriter, restorer, masks)
+    assert rewriter.partial == tmp_path / 'out-partial.mp4'
+    assert len(read_frames(rewriter.partial)) == 16
+    common = ['--input', source, '--checkpoint', whitening, '--output', target, '--boxes', boxes]
+    common += ['--device', 'cpu', '--window', 4, '--overlap', 0]
+    status, _, err = run_script_file(SCRIPT, *common)
+    assert status == 1 and 'continue it with --resume' in err
+    status, out, err = run_script_file(SCRIPT, *common, '--resume')
+    assert status == 0 and 'continuing behind frame 16' in out and '8 frames in' in out
+    assert not rewriter.partial.exists()
+    before, after = read_frames(source).astype(int), read_frames(target)
+    changed = np.abs(before - after)[:, 40:60, 50:80].mean(axis=(1, 2, 3)) > 20
+    assert np.flatnonzero(changed).tolist() == [18, 19, 20]
+
+
 def test_script_errors(make_video, tmp_path, run_script_file, checkpoint, frames):
     source = make_video(images=frames[:3])
     target = tmp_path / 'out.mp4'
