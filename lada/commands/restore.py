@@ -18,7 +18,7 @@ def build_parser() -> argparse.ArgumentParser:
         '--checkpoint',
         required=True,
         metavar='CKPT',
-        help='training checkpoint or exported weights',
+        help='training checkpoint, or exported weights (.pth, .safetensors)',
     )
     parser.add_argument(
         '--output',
@@ -86,6 +86,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--codec', help='encoder (none: x264 for 8 bits, x265 for more, VP9 in WebM)'
     )
+    parser.add_argument(
+        '--half', action='store_true', help='float16 where it is safe: less GPU memory (CUDA only)'
+    )
     parser.add_argument('--device', help='cpu, cuda or cuda:N (none: cuda where there is one)')
     return parser
 
@@ -118,7 +121,16 @@ def main(args: argparse.Namespace) -> None:
     generator = load_generator(
         args.checkpoint, device, load_config(args.config) if args.config else None
     )
-    restorer = Restorer(generator, device, window=args.window, overlap=args.overlap, size=args.size)
+    if args.half and device.type != 'cuda':
+        raise LadaError(f'--half: for CUDA, and the device is {device}; leave it out')
+    restorer = Restorer(
+        generator,
+        device,
+        window=args.window,
+        overlap=args.overlap,
+        size=args.size,
+        half=args.half,
+    )
     synthetic = SyntheticMosaic(args.block_size) if args.synthesize_mosaic else None
     compare = compare_path(args.output) if args.compare else None
     rewriter = VideoRewriter(
