@@ -24,6 +24,8 @@ _QUALITY = {
 }
 # Encoders that code the two fields of a frame as such.
 _INTERLACED = {'libx264', 'mpeg2video', 'mpeg4', 'ffv1', 'dvvideo', 'prores_ks', 'dnxhd'}
+ALPHA_TAG = 'alpha_mode'
+"""The name in a stream's metadata under which WebM says that it is transparent."""
 _WHOLE, _TOP_FIRST, _BOTTOM_FIRST = 1, 2, 3
 _PARAMETERS = {'libx264': 'x264-params', 'libx265': 'x265-params'}
 _NAMES = {'libx264': 'mastering-display', 'libx265': 'master-display'}
@@ -82,7 +84,7 @@ def choose_encoding(
         options[name] = ':'.join(filter(None, [options.get(name), *parameters]))
     form, odd = _format(codec, source, frame, options, path)
     notes = []
-    if has_alpha(frame.format.name):
+    if has_alpha(frame.format.name) or video.metadata.get(ALPHA_TAG, '0') != '0':
         notes.append('transparency is not kept')
     if is_rgb(frame.format.name):
         notes.append(f'RGB ({frame.format.name}) is stored as {form}, BT.709')
@@ -141,6 +143,9 @@ def _format(
             set_up(context, encoding, (frame.height, frame.width))
             context.time_base, context.framerate = Fraction(1, 25), Fraction(25)
             context.options = dict(options)
+            if codec == 'libx265':  # which would tell of what it does not take itself
+                told = options.get('x265-params')
+                context.options |= {'x265-params': ':'.join(filter(None, [told, 'log-level=none']))}
             context.open()
         except (FFmpegError, ValueError) as error:
             failure = error

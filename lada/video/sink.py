@@ -16,7 +16,7 @@ from av.stream import Disposition, Stream
 from lada.files import temporary_name
 from lada.text import reason
 from lada.video.audio import AudioConverter, encoder_for, name_layout
-from lada.video.encoding import Encoding, set_up
+from lada.video.encoding import ALPHA_TAG, Encoding, set_up
 from lada.video.errors import VideoError
 from lada.video.picture import TAGS, Picture
 from lada.video.pyav import add_video_stream, frame_rate, time_base
@@ -84,6 +84,7 @@ class Sink:
         self._sounds: dict[int, AudioConverter] = {}
         self._streams: dict[int, Any] = {}
         self._last: dict[int, int] = {}
+        self._first: dict[int, tuple[int, int]] = {}
         self._attached: list[int] = []
         self._decoded = -(2**62)
         self.moved: list[float] = []
@@ -128,7 +129,9 @@ class Sink:
         if encoding.codec == 'libx265' and self.path.suffix.lower() in _MP4:
             context.codec_tag = 'hvc1'  # what players of these files look for
         stream.set_display_matrix(picture.matrix)
-        stream.metadata.update(video.metadata)
+        stream.metadata.update(
+            {key: value for key, value in video.metadata.items() if key != ALPHA_TAG}
+        )
         stream.disposition = video.disposition
         return stream
 
@@ -205,12 +208,28 @@ class Sink:
         if packet.dts is None:
             if packet.pts is None and not is_cover(original):
                 return
-            packet.pts = packet.dts = packet.pts or 0
+            packet.pts = packet.pts or 0
+            packet.dts = self._guessed(packet)
         self._order(packet)
         try:
             self._mux(lambda: self._turned(packet, original.index), stream)
         finally:
             packet.stream = original
+
+    def _guessed(self, packet: av.Packet) -> int:
+        """Return when a packet is decoded, of which its file says only when it is shown.
+
+        Matroska does so of the first packets of reordered video, as many as pictures wait for
+        others; they are decoded that many pictures earlier.
+        """
+        assert packet.pts is not None
+        stream: Any = packet.stream
+        if stream.type != 'video' or is_cover(stream):
+            return packet.pts
+        first, count = self._first.get(stream.index, (packet.pts, 0))
+        self._first[stream.index] = first, count + 1
+        wait = stream.codec_context.reorder_depth - count
+        return min(packet.pts, first - wait * (packet.duration or 1))
 
     def _turned(self, packet: av.Packet, index: int) -> list[av.Packet]:
         """Return what of a packet goes into this file, in the form that it takes."""

@@ -92,6 +92,14 @@ def test_avi_with_reordered_pictures(restore, tmp_path, times):
     assert outside_box(source, tmp_path / 'out.mp4') < 2
 
 
+def test_packed_pictures(restore, tmp_path, times):
+    source = CASES / 'packed_b_frames/packed.avi'
+    assert restore(source, tmp_path / 'out.mp4') == []
+    shown = times(tmp_path / 'out.mp4')
+    assert np.diff(shown)[1:] == pytest.approx([0.04] * (len(shown) - 2))
+    assert outside_box(source, tmp_path / 'out.mp4') < 2
+
+
 @pytest.mark.parametrize('suffix', ['.mkv', '.mp4'])
 def test_cover_art_is_kept(restore, tmp_path, suffix):
     source, target = CASES / 'cover_art/cover.mkv', tmp_path / f'out{suffix}'

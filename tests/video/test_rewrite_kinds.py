@@ -276,3 +276,31 @@ def test_rate_of_raw_dv(tmp_path, frames):
             container.mux(stream.encode(frame))
     with av.open(str(path)) as container:
         assert frame_rate(container.streams.video[0]) == 25
+
+
+def test_further_videos_are_copied(make_video, tmp_path):
+    """Matroska does not say when the first packets of reordered video are decoded."""
+    one = make_video('one.mkv', options={'preset': 'medium', 'bf': '2'})
+    two = tmp_path / 'two.mkv'
+    with av.open(str(one)) as old, av.open(str(two), 'w') as new:
+        video = old.streams.video[0]
+        streams = [new.add_stream_from_template(video, opaque=True) for _ in range(2)]
+        for packet in old.demux():
+            if packet.size:
+                for stream in streams:
+                    packet.stream = stream
+                    new.mux(packet)
+    assert rewrite(two, tmp_path / 'out.mp4') == []
+    shown = []
+    for path in (two, tmp_path / 'out.mp4'):
+        with av.open(str(path)) as container:
+            shown.append([frame.time for frame in container.decode(video=1)])
+    assert shown[0] == pytest.approx(shown[1]) and len(shown[0]) == 24
+
+
+def test_odd_sizes_of_more_than_8_bits(make_video, tmp_path, frames, capfd):
+    images = frames[:3, :111, :143]
+    source = make_video('in.mkv', codec='ffv1', pix_fmt='yuv420p10le', options={}, images=images)
+    (note,) = rewrite(source, tmp_path / 'out.mp4')
+    assert note == 'yuv420p10le is stored as yuv444p10le: libx265 takes 143x111 in no nearer one'
+    assert capfd.readouterr().err == ''
