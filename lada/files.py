@@ -11,12 +11,33 @@ from typing import IO
 from lada.errors import LadaError
 from lada.text import printable
 
+NAME_BYTES = 255
+"""How long a file's name may be on the usual file systems."""
+
+
+def fitting_name(stem: str, ending: str, most: int = NAME_BYTES) -> str:
+    """Return ``stem + ending``, the stem cut where the name would be too long.
+
+    Args:
+        stem: what is cut, between characters.
+        ending: what stays.
+        most: bytes of the name.
+    """
+    room = most - len(os.fsencode(ending))
+    return os.fsencode(stem)[:room].decode(errors='ignore') + ending
+
+
+def beside(path: Path, mark: str) -> Path:
+    """Return a path with a mark behind its stem, which is cut where the name would be too long."""
+    return path.with_name(fitting_name(path.stem, mark + path.suffix))
+
 
 def temporary_name(path: Path) -> Path:
     """Return a hidden name beside ``path`` that no other process uses, for what is to get its name
     when it is complete.
     """
-    return path.with_name(f'.{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp')
+    ending = f'.{os.getpid()}-{secrets.token_hex(4)}.tmp'
+    return path.with_name(fitting_name(f'.{path.name}', ending))
 
 
 @contextmanager

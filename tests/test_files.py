@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from lada.files import file_sha256, temporary_name, whole_file
+from lada.files import beside, file_sha256, temporary_name, whole_file
 
 
 @pytest.mark.parametrize('named', [False, True])
@@ -22,6 +22,16 @@ def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path, named):
 def test_temporary_names_are_hidden_and_differ(tmp_path):
     first, second = temporary_name(tmp_path / 'a'), temporary_name(tmp_path / 'a')
     assert first != second and first.parent == tmp_path and first.name.startswith('.a.')
+
+
+def test_names_as_long_as_file_systems_take(tmp_path):
+    path = tmp_path / ('動' * 83 + '.mp4')
+    path.touch()
+    temporary_name(path).touch()
+    marked = beside(path, '-compare')
+    marked.touch()
+    assert marked.name == '動' * 81 + '-compare.mp4'
+    assert beside(tmp_path / 'a.mp4', '-compare').name == 'a-compare.mp4'
 
 
 def test_hash_of_a_file(tmp_path):

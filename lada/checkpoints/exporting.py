@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from lada.checkpoints.reading import load_state_dict_file
+from lada.checkpoints.safetensors_format import SUFFIX, safetensors_bytes
 from lada.errors import LadaError
 from lada.files import refuse_to_replace, write_atomically
 
@@ -15,7 +16,8 @@ def export_weights(checkpoint: Path, output: Path, overwrite: bool = False) -> i
 
     Averaged weights (``generator_ema.…``) take the place of the plain ones. They are written under
     both names, at the size of one: public Lada's applications infer with ``generator_ema.…`` and
-    do not say when it is missing, others read ``generator.…``.
+    do not say when it is missing, others read ``generator.…``. A file named ``.safetensors``, a
+    format that holds nothing twice, has ``generator.…`` alone.
     """
     refuse_to_replace([output], overwrite)
     state_dict, generator = _read(checkpoint)
@@ -24,6 +26,9 @@ def export_weights(checkpoint: Path, output: Path, overwrite: bool = False) -> i
         for key, value in state_dict.items()
         if key.startswith('generator_ema.')
     }
+    if output.suffix.lower() == SUFFIX:
+        write_atomically(output, safetensors_bytes(generator))
+        return len(generator)
     step_counter = state_dict.get('step_counter', torch.zeros(1))
     _write(output, {**_both(generator), 'step_counter': step_counter})
     return len(generator)

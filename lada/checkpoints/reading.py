@@ -14,6 +14,7 @@ import torch
 from mmengine.logging import HistoryBuffer
 from numpy._core import multiarray as _multiarray
 
+from lada.checkpoints.safetensors_format import SUFFIX, read_safetensors
 from lada.errors import LadaError
 from lada.text import one_line, reason
 
@@ -22,10 +23,11 @@ def load_weights_file(path_or_url: str | Path, map_location: str | torch.device 
     """Return the dictionary stored in a checkpoint or weight file.
 
     ``path_or_url`` is a local path or an ``http(s)://`` address; the latter is downloaded once into
-    the cache of ``torch.hub``. Only tensors, plain containers and the few types of
-    :func:`allowed_types` are read (``torch.load(weights_only=True)``), so a file from a stranger
-    cannot run code. Raises :class:`LadaError` for a file that is missing, damaged, no dictionary,
-    or that holds another type.
+    the cache of ``torch.hub``. A name that ends in ``.safetensors`` says what it is; of others only
+    tensors, plain containers and the few types of :func:`allowed_types` are read
+    (``torch.load(weights_only=True)``). Either way a file from a stranger cannot run code. Raises
+    :class:`LadaError` for a file that is missing, damaged, no dictionary, or that holds another
+    type.
     """
     path = _download(str(path_or_url)) if _is_url(path_or_url) else Path(path_or_url)
     if not path.is_file():
@@ -33,6 +35,9 @@ def load_weights_file(path_or_url: str | Path, map_location: str | torch.device 
             f'weight file not found: {path}; check the path, or remove the setting to start'
             ' without it'
         )
+    if path.suffix.lower() == SUFFIX:
+        tensors = read_safetensors(path)
+        return {name: tensor.to(map_location) for name, tensor in tensors.items()}
     try:
         with torch.serialization.safe_globals(allowed_types()):
             content = torch.load(path, map_location=map_location, weights_only=True)

@@ -12,8 +12,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         'output',
         type=Path,
-        help="file to write; public Lada's applications find lada_mosaic_restoration_model_NAME.pth"
-        ' among their weights by themselves',
+        help="file to write, .pth or .safetensors; public Lada's applications find"
+        ' lada_mosaic_restoration_model_NAME.pth among their weights by themselves',
     )
     parser.add_argument('--overwrite', action='store_true', help='replace an existing file')
     return parser

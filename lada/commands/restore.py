@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lada.cli import make_parser
 from lada.errors import LadaError
-from lada.files import refuse_to_replace
+from lada.files import beside, refuse_to_replace
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -18,7 +18,7 @@ def build_parser() -> argparse.ArgumentParser:
         '--checkpoint',
         required=True,
         metavar='CKPT',
-        help='training checkpoint or exported weights',
+        help='training checkpoint, or exported weights (.pth, .safetensors)',
     )
     parser.add_argument(
         '--output',
@@ -50,6 +50,11 @@ def build_parser() -> argparse.ArgumentParser:
         '--config', help="the checkpoint's config (none: sizes are read from the weights)"
     )
     parser.add_argument('--overwrite', action='store_true', help='replace the output file')
+    parser.add_argument(
+        '--resume',
+        action='store_true',
+        help='continue OUT-partial of a run that failed or was stopped',
+    )
     parser.add_argument(
         '--compare',
         action='store_true',
@@ -83,6 +88,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         '--codec', help='encoder (none: x264 for 8 bits, x265 for more, VP9 in WebM)'
+    )
+    parser.add_argument(
+        '--half', action='store_true', help='float16 where it is safe: less GPU memory (CUDA only)'
     )
     parser.add_argument('--device', help='cpu, cuda or cuda:N (none: cuda where there is one)')
     return parser
@@ -119,22 +127,48 @@ def main(args: argparse.Namespace) -> None:
     generator = load_generator(
         args.checkpoint, device, load_config(args.config) if args.config else None
     )
-    restorer = Restorer(generator, device, window=args.window, overlap=args.overlap, size=args.size)
+    if args.half and device.type != 'cuda':
+        raise LadaError(f'--half: for CUDA, and the device is {device}; leave it out')
+    restorer = Restorer(
+        generator,
+        device,
+        window=args.window,
+        overlap=args.overlap,
+        size=args.size,
+        half=args.half,
+    )
     synthetic = SyntheticMosaic(args.block_size) if args.synthesize_mosaic else None
     compare = compare_path(args.output) if args.compare else None
-    with VideoRewriter(args.input, args.output, codec=args.codec, compare=compare) as rewriter:
-        summary = restore_video(
-            rewriter,
-            restorer,
-            masks,
-            feather=args.feather,
-            total=count_frames(args.input),
-            synthetic=synthetic,
-        )
+    rewriter = VideoRewriter(
+        args.input, args.output, codec=args.codec, compare=compare, resume=args.resume
+    )
+    try:
+        with rewriter:
+            known = rewriter.notes
+            for note in known:
+                print(f'note: {note}', flush=True)
+            if rewriter.done:
+                print(f'continuing behind frame {rewriter.done}', flush=True)
+            summary = restore_video(
+                rewriter,
+                restorer,
+                masks,
+                feather=args.feather,
+                total=count_frames(args.input),
+                synthetic=synthetic,
+            )
+    finally:
+        if rewriter.partial:
+            print(
+                f'note: what was restored until then is in {rewriter.partial};'
+                ' --resume continues it',
+                flush=True,
+            )
     for line in found.lines() if found else ():
         print(line)
     for note in summary.notes:
-        print(f'note: {note}')
+        if note not in known:
+            print(f'note: {note}')
     if synthetic is not None:
         print(f'Blocks of {synthetic.block_size} pixels; measured before encoding:')
         print(synthetic.table())
@@ -160,8 +194,14 @@ def check(args: argparse.Namespace) -> None:
         if path.is_dir():
             raise LadaError(f'a folder, not a file: {path}; name the file to write')
     refuse_to_replace(outputs, args.overwrite, other='choose another --output')
+    if args.resume and (args.compare or args.synthesize_mosaic):
+        raise LadaError('--resume goes neither with --compare nor with --synthesize-mosaic')
+    if not args.resume:
+        refuse_to_replace(
+            [beside(args.output, '-partial')], args.overwrite, other='continue it with --resume'
+        )
 
 
 def compare_path(output: Path) -> Path:
     """Return the name of the file that shows input and output side by side."""
-    return output.with_name(f'{output.stem}-compare{output.suffix}')
+    return beside(output, '-compare')

@@ -48,6 +48,8 @@ class Restorer:
         window: frames the network sees at once.
         overlap: frames that two windows share; their results are cross-faded.
         size: side S in pixels to which crops are resized, that of the training clips.
+        half: run the network under float16 autocast. A window whose result is not finite, which
+            float16 can make of large activations, is run again in float32.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Restorer:
         window: int = 30,
         overlap: int = 6,
         size: int = 256,
+        half: bool = False,
     ):
         if not 0 <= overlap <= window // 2:
             raise LadaError(
@@ -66,7 +69,7 @@ class Restorer:
         if size < 1:
             raise LadaError(f'--size {size}: at least 1 pixel; use the size of the training clips')
         self.generator, self.device = generator, device
-        self.window, self.overlap, self.size = window, overlap, size
+        self.window, self.overlap, self.size, self.half = window, overlap, size, half
 
     def run(self, items: Iterable[Item]) -> Iterator[Item]:
         """Yield the items in order, restored. At most ``window`` of them are held at a time."""
@@ -120,8 +123,12 @@ class Restorer:
         clip = torch.from_numpy(np.stack([_resize(square, self.size) for square in squares])).to(
             self.device
         )
+        clip = clip.permute(0, 3, 1, 2)[None].float() / 255
         with torch.inference_mode():
-            output = self.generator(clip.permute(0, 3, 1, 2)[None].float() / 255)[0]
+            with torch.autocast(self.device.type, torch.float16, enabled=self.half):
+                output = self.generator(clip)[0]
+            if self.half and not output.isfinite().all():
+                output = self.generator(clip)[0]
         output = (output.float().clamp(0, 1) * 255).permute(0, 2, 3, 1).cpu().numpy()
         return [_resize(square, side) for square in output]
 

@@ -35,13 +35,16 @@ def restore_video(
 
     Args:
         rewriter: entered; its files get their names when the caller leaves it.
-        masks: one (H, W) bool for each frame, upright.
+        masks: one (H, W) bool for each frame, upright, also for those an earlier run has done.
         feather: pixels within the mask over which the restoration fades in from its edge.
         total: number of frames, for the progress bar.
         synthetic: draw the mosaic first and measure the result; its pixels take the place of the
             masks'.
     """
     started, frames, masked = time.monotonic(), 0, False
+    for _ in range(rewriter.done):
+        next(masks, None)
+    total = None if total is None else total - rewriter.done
     with Progress('restoring', 'frame', total) as progress:
         for item in restorer.run(_items(rewriter, masks, synthetic)):
             before = list(item.picture.planes)
@@ -65,7 +68,7 @@ def restore_video(
 def _items(
     rewriter: VideoRewriter, masks: Iterator[np.ndarray], synthetic: SyntheticMosaic | None
 ) -> Iterator[Item]:
-    for number, picture in enumerate(rewriter.pictures()):
+    for number, picture in enumerate(rewriter.pictures(), rewriter.done):
         mask = next(masks, None)
         if mask is None:
             raise LadaError(

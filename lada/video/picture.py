@@ -8,53 +8,12 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from lada.video.colour import transforms
-from lada.video.pixel_format import (
-    ACCURATE,
-    FrameConverter,
-    is_full_range,
-    matrix_of,
-    quarter_turns,
-)
+from lada.video.frames import in_format, like, planar_format
+from lada.video.orientation import display_matrix, orientation_of
+from lada.video.pixel_format import FrameConverter, is_full_range, matrix_of
 
-# Layouts that hold the same samples in another order.
-_PLANAR_TWINS = {
-    'nv12': 'yuv420p',
-    'nv21': 'yuv420p',
-    'nv16': 'yuv422p',
-    'yuyv422': 'yuv422p',
-    'uyvy422': 'yuv422p',
-    'p010le': 'yuv420p10le',
-    'p210le': 'yuv422p10le',
-    'yuva420p': 'yuv420p',
-    'yuva422p': 'yuv422p',
-    'yuva444p': 'yuv444p',
-    'yuvj420p': 'yuv420p',
-    'yuvj422p': 'yuv422p',
-    'yuvj444p': 'yuv444p',
-}
 TAGS = ('colorspace', 'color_range', 'color_primaries', 'color_trc')
 """The names under which PyAV keeps a picture's colour description."""
-
-
-def planar_format(name: str) -> str:
-    """Return the planar Y'CbCr (or gray) pixel format in which pictures of a format are changed and
-    encoded.
-    """
-    name = _PLANAR_TWINS.get(name, name)
-    form = av.VideoFormat(name, 16, 16)
-    bits = {component.bits for component in form.components}
-    if (
-        form.is_planar
-        and not form.is_rgb
-        and not form.has_palette
-        and not form.is_big_endian
-        and len(form.components) in (1, 3)
-        and len(bits) == 1
-        and max(bits) <= 16
-        and not form.is_bit_stream
-    ):
-        return name
-    return 'gray' if name == 'gray' else 'yuv444p'
 
 
 class Picture:
@@ -62,31 +21,31 @@ class Picture:
 
     ``planes`` are the frame's samples, (h, w) uint8 or, above 8 bits, uint16. :meth:`blend`
     replaces those it changes by new arrays that differ only where its weight is above 0. RGB is
-    upright (a rotation tag is applied), planes lie as they are coded.
+    upright (turns and mirroring of the display matrix are applied), planes lie as they are coded.
 
     Args:
         frame: as it was decoded.
-        reformatter: converts layouts that are not planar; one is shared by the pictures of a video.
+        reformatter: converts other formats; one is shared by the pictures of a video.
         converter: makes RGB of a frame; shared, too.
+        form: a planar Y'CbCr or gray pixel format; the nearest one unless given.
     """
 
     def __init__(
-        self, frame: av.VideoFrame, reformatter: VideoReformatter, converter: FrameConverter
+        self,
+        frame: av.VideoFrame,
+        reformatter: VideoReformatter,
+        converter: FrameConverter,
+        form: str | None = None,
     ):
         self.pts, self.duration = frame.pts, frame.duration
-        self.quarter_turns = quarter_turns(frame)
-        self.tags = {name: getattr(frame, name) for name in TAGS}
-        matrix, full = matrix_of(frame), is_full_range(frame)
-        self._to_yuv = transforms(matrix, full).to_yuv
+        self.matrix = display_matrix(frame)
+        self.orientation = orientation_of(self.matrix)
         self._converter = converter
-        wanted = planar_format(frame.format.name)
-        if frame.format.name.startswith('yuvj'):
-            frame = _as_format(frame, wanted)
-            frame.color_range = 2
-        elif frame.format.name != wanted:
-            frame = reformatter.reformat(frame, format=wanted, interpolation=ACCURATE, threads=1)
-        self.tags['color_range'] = int(frame.color_range)
-        self._frame = frame
+        frame = self._frame = in_format(
+            frame, form or planar_format(frame.format.name), reformatter
+        )
+        self.tags = {name: int(getattr(frame, name)) for name in TAGS}
+        self._to_yuv = transforms(matrix_of(frame), is_full_range(frame)).to_yuv
         self.format = frame.format.name
         self.planes = [_samples(plane, self.depth) for plane in frame.planes]
         self._own = [False] * len(self.planes)
@@ -100,7 +59,7 @@ class Picture:
     def shape(self) -> tuple[int, int]:
         """Height and width of the upright picture."""
         height, width = self._frame.height, self._frame.width
-        return (width, height) if self.quarter_turns % 2 else (height, width)
+        return (width, height) if self.orientation.sideways else (height, width)
 
     def rgb(self) -> np.ndarray:
         """Return the decoded picture as upright uint8 (H, W, 3) RGB; later changes do not show."""
@@ -145,11 +104,14 @@ class Picture:
         """Return a frame to encode, with this picture's time and tags; ``planes``: other samples,
         of any size.
         """
-        planes = self.planes if planes is None else planes
-        height, width = planes[0].shape
-        frame = av.VideoFrame(width, height, self.format)
+        if planes is None:
+            frame, planes = like(self._frame), self.planes
+        else:
+            height, width = planes[0].shape
+            frame = av.VideoFrame(width, height, self.format)
         for plane, samples in zip(frame.planes, planes, strict=True):
-            _samples(plane, self.depth)[...] = samples
+            target = _samples(plane, self.depth)
+            target[...] = samples[: target.shape[0], : target.shape[1]]
         frame.pts, frame.duration = self.pts, self.duration
         for name, value in self.tags.items():
             setattr(frame, name, value)
@@ -160,9 +122,9 @@ class Picture:
         upright.
         """
         pairs = zip(other_planes, self.planes, strict=True)
-        if self.quarter_turns in (2, 3):
+        if (self.orientation.turns in (2, 3)) != self.orientation.mirrored:
             pairs = ((right, left) for left, right in pairs)
-        return [np.concatenate(pair, axis=1 - self.quarter_turns % 2) for pair in pairs]
+        return [np.concatenate(pair, axis=1 - self.orientation.turns % 2) for pair in pairs]
 
     def _subsampling(self) -> tuple[int, int]:
         form = self._frame.format
@@ -173,14 +135,8 @@ class Picture:
         )
 
     def _as_coded(self, rgb, alpha, y, x):
-        (height, width), (h, w) = self.shape, alpha.shape
-        if self.quarter_turns:
-            rgb, alpha = np.rot90(rgb, -self.quarter_turns), np.rot90(alpha, -self.quarter_turns)
-            y, x = {
-                1: (x, height - y - h),
-                2: (height - y - h, width - x - w),
-                3: (width - x - w, y),
-            }[self.quarter_turns]
+        y, x = self.orientation.coded_corner(y, x, alpha.shape, self.shape)
+        rgb, alpha = self.orientation.as_coded(rgb), self.orientation.as_coded(alpha)
         return np.ascontiguousarray(rgb), np.ascontiguousarray(alpha), y, x
 
     def _mix(self, number: int, y: int, x: int, values: np.ndarray, alpha: np.ndarray) -> None:
@@ -191,16 +147,6 @@ class Picture:
         values, alpha = (array[: target.shape[0], : target.shape[1]] for array in (values, alpha))
         mixed = np.rint(target + alpha * (values - target)).clip(0, (1 << self.depth) - 1)
         np.copyto(target, mixed.astype(plane.dtype), where=alpha > 0)
-
-
-def _as_format(frame: av.VideoFrame, name: str) -> av.VideoFrame:
-    """Return a copy of a frame under the name of a format with the same memory layout."""
-    copy = av.VideoFrame(frame.width, frame.height, name)
-    for target, source in zip(copy.planes, frame.planes, strict=True):
-        _samples(target, 8)[...] = _samples(source, 8)
-    copy.pts, copy.duration = frame.pts, frame.duration
-    copy.colorspace = frame.colorspace
-    return copy
 
 
 def _samples(plane, depth: int) -> np.ndarray:

@@ -7,6 +7,7 @@ import numpy as np
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
 from lada.video.colour import expand_luma, planes_to_rgb, rgb_to_yuv420
+from lada.video.orientation import display_matrix, orientation_of
 
 # AVColorSpace numbers as decoders report them.
 _MATRIX_OF_TAG = {
@@ -42,8 +43,8 @@ ACCURATE = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.F
 
 
 class FrameConverter:
-    """Turns frames of one stream into uint8 arrays, upright (the display matrix's rotation is
-    applied).
+    """Turns frames of one stream into uint8 arrays, upright (the display matrix's quarter turns and
+    mirroring are applied).
 
     Untagged video counts as BT.709 from 1280 columns or 577 rows on and as BT.601 below, limited
     range.
@@ -60,9 +61,9 @@ class FrameConverter:
         """Return (H, W, 3) RGB, or the (H, W) luma plane as 0..255 with ``gray``; written to
         ``out`` if it is given.
         """
-        turns = quarter_turns(frame)
-        if turns:
-            array = np.rot90(self._luma(frame) if self._gray else self._rgb(frame), turns)
+        orientation = orientation_of(display_matrix(frame))
+        if any(orientation):
+            array = orientation.upright(self._luma(frame) if self._gray else self._rgb(frame))
         elif self._gray:
             array = self._luma(frame)
         else:
@@ -114,17 +115,9 @@ def yuv420p_frame(frame: np.ndarray, matrix: str = 'bt709') -> av.VideoFrame:
     return picture
 
 
-def quarter_turns(frame: av.VideoFrame) -> int:
-    """Return how many counter-clockwise quarter turns bring the frame upright (0 for other
-    angles).
-    """
-    angle = frame.rotation
-    return round(angle / 90) % 4 if angle % 90 == 0 else 0
-
-
 def upright_size(frame: av.VideoFrame) -> tuple[int, int]:
     """Return height and width of the frame once it is upright."""
-    if quarter_turns(frame) % 2:
+    if orientation_of(display_matrix(frame)).sideways:
         return frame.width, frame.height
     return frame.height, frame.width
 

@@ -15,6 +15,7 @@ from av.stream import Disposition, Stream
 from lada.text import reason
 from lada.video.errors import VideoError
 
+_FASTEST = 1000  # frames a second, above which a measured rate is none
 # What PyAV raises on damaged data; IndexError where a damaged stream seems to gain further streams.
 FAULTS = (FFmpegError, ValueError, IndexError, OverflowError, MemoryError)
 
@@ -41,9 +42,8 @@ def open_video(
             f'file:{path}', options={'protocol_whitelist': 'file'}, metadata_errors='replace'
         )
     except (*FAULTS, OSError) as error:
-        raise VideoError(
-            f'not a readable video: {path} ({reason(error)}); replace the file'
-        ) from error
+        why = 'cut short: the index at its end is missing' if _is_cut(path) else reason(error)
+        raise VideoError(f'not a readable video: {path} ({why}); replace the file') from error
     with container:
         streams = [
             s for s in container.streams.video if not s.disposition & Disposition.attached_pic
@@ -60,6 +60,24 @@ def open_video(
         if threads != 1:
             stream.codec_context.thread_type = ThreadType.AUTO
         yield container, stream
+
+
+def _is_cut(path: Path) -> bool:
+    """Tell whether a file is an MP4 whose last box (ISO/IEC 14496-12) goes beyond its end."""
+    size, at = path.stat().st_size, 0
+    with open(path, 'rb') as file:
+        while at + 16 <= size:
+            file.seek(at)
+            head = file.read(16)
+            if not at and head[4:8] != b'ftyp':
+                return False
+            length = int.from_bytes(head[:4], 'big')
+            if length == 1:
+                length = int.from_bytes(head[8:], 'big')
+            if length < 8:
+                return False  # up to the end of the file, or no box
+            at += length
+    return at > size
 
 
 def add_video_stream(
@@ -94,7 +112,11 @@ def video_codec(name: str, mode: Literal['r', 'w']) -> av.VideoCodecContext:
 
 def frame_rate(stream: av.VideoStream) -> Fraction:
     """Return a stream's frames a second, 25 where nothing is known of them."""
-    return stream.average_rate or stream.guessed_rate or Fraction(25)
+    measured, guessed = stream.average_rate, stream.guessed_rate
+    # Of raw DV, FFmpeg measures the unit of its timestamps.
+    if measured and (measured <= _FASTEST or not guessed):
+        return measured
+    return guessed or Fraction(25)
 
 
 def time_base(stream: Stream) -> Fraction:

@@ -6,6 +6,7 @@ index or from a scan of its packets, and where neither can be trusted the file i
 beginning.
 """
 
+import re
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterator
@@ -26,6 +27,8 @@ from lada.video.pyav import FAULTS, frame_rate, open_video, time_base
 
 # Codecs some of whose packets show no frame, so that counting packets does not count frames.
 _HIDDEN_FRAMES = {'vp8'}
+# How DivX and XviD say that a packet may hold two pictures, and a later one none.
+_PACKED = re.compile(rb'DivX\d+\D+\d+p')
 _SEEK_ATTEMPTS = 3
 # Codecs reorder over at most 16 pictures; twice that, for fields.
 _REORDERED_AT_MOST = 32
@@ -46,7 +49,7 @@ class VideoInfo:
     codec: str
     pix_fmt: str
     rotation: int
-    """Degrees counter-clockwise; the reader applies multiples of 90."""
+    """Degrees counter-clockwise; the reader applies multiples of 90, and mirroring."""
     has_audio: bool
 
 
@@ -248,7 +251,10 @@ def _decode(packets, path, number, first_pts=None) -> Iterator[av.VideoFrame]:
 
 
 def _packets_hide_frames(stream) -> bool:
-    return stream.codec_context.name in _HIDDEN_FRAMES
+    context = stream.codec_context
+    if context.name == 'mpeg4':
+        return bool(_PACKED.search(context.extradata or b''))
+    return context.name in _HIDDEN_FRAMES
 
 
 def _has_full_index(stream) -> bool:

@@ -1,45 +1,44 @@
 """Changing the pictures of a video file and nothing else about it."""
 
-import os
+import heapq
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import av
 import numpy as np
-from av.container import OutputContainer
 from av.error import FFmpegError
 from av.video.reformatter import VideoReformatter
 
 from lada.errors import LadaError
-from lada.files import temporary_name
-from lada.text import reason
+from lada.files import beside
+from lada.text import counted, reason
+from lada.video.continuing import Beginning
 from lada.video.errors import VideoError
-from lada.video.picture import TAGS, Picture
+from lada.video.picture import Picture
 from lada.video.pixel_format import FrameConverter
-from lada.video.pyav import add_video_stream, frame_rate, open_video, time_base
+from lada.video.pyav import frame_rate, open_video, time_base
+from lada.video.rehearsal import rehearse
+from lada.video.sink import Layout, Sink
+from lada.video.timeline import Timeline
 from lada.video.writer import CONTAINERS
-
-# x264 looks 40 frames ahead in this preset and keeps them all; ten are enough where the quality is
-# constant.
-_QUALITY = {
-    'libx264': {'preset': 'medium', 'crf': '15', 'rc-lookahead': '10'},
-    'libx265': {'preset': 'medium', 'crf': '18', 'x265-params': 'log-level=error'},
-    'libvpx-vp9': {'crf': '24', 'b': '0', 'row-mt': '1', 'deadline': 'good', 'cpu-used': '4'},
-}
 
 # AVI holds no timestamps: variable frame rates and reordered pictures are lost.
 _TARGETS = [suffix for suffix in CONTAINERS if suffix != '.avi']
+_CUT_SHORT = 0.3
+"""Seconds by which a file may end before the time it claims."""
 
 
 class VideoRewriter:
     """Hands out a video's pictures in order and writes them, changed or not, into a new file.
 
-    Timestamps, frame count, aspect ratio, rotation and colour tags stay; audio, subtitles,
-    attachments, chapters and metadata are copied without decoding. The new file gets its name when
+    Timestamps, frame count, aspect ratio, turns and mirroring, field order and colour tags stay;
+    audio, subtitles, attachments, chapters and metadata are copied. Entering the block tries the
+    output out, so that what it refuses is known before the work. The new file gets its name when
     the block ends without an error; until then, and after an interruption, nothing of it is under
-    that name.
+    that name. After an error or an interruption, what was written is in a file of its own
+    (:attr:`partial`).
 
     Args:
         source: the video.
@@ -48,6 +47,7 @@ class VideoRewriter:
         options: of the encoder, in place of nearly lossless ones.
         compare: a second file with the original on the left of the new picture.
         threads: of decoder and encoders, 0: as many as there are cores.
+        resume: begin with the pictures of :attr:`partial` of an earlier run, if there is one.
     """
 
     def __init__(
@@ -59,15 +59,24 @@ class VideoRewriter:
         options: dict[str, str] | None = None,
         compare: str | Path | None = None,
         threads: int = 0,
+        resume: bool = False,
     ):
         self.source = Path(source)
         self.threads = threads
         self._paths = [Path(target)] + ([Path(compare)] if compare else [])
         self.codec, self.options = codec, options
-        self._sinks: list[_Sink] = []
+        self._layouts: list[Layout] = []
+        self._sinks: list[Sink] = []
         self._pending: deque[av.Packet] = deque()
         self._stack = ExitStack()
-        self.notes: list[str] = []
+        self._resume = resume
+        self._beginning: Beginning | None = None
+        self._written = 0
+        self._notes: list[str] = []
+        self._repaired: list[float] = []
+        self._damaged, self._cut = 0, False
+        self.partial: Path | None = None
+        """Where the pictures are that were written before an error."""
 
     def __enter__(self) -> 'VideoRewriter':
         for path in self._paths:
@@ -76,7 +85,17 @@ class VideoRewriter:
                     f'cannot write this kind of video file: {path}; use one of'
                     f' {", ".join(_TARGETS)}'
                 )
+        for path in self._paths:
+            layout, notes = rehearse(self.source, path, self.codec, self.options)
+            self._layouts.append(layout)
+            self._notes += [note for note in notes if note not in self._notes]
         self.input, self.video = self._stack.enter_context(open_video(self.source, self.threads))
+        self._timeline = Timeline(self.input)
+        partial = partial_path(self._paths[0])
+        if self._resume and partial.exists():
+            layout, context = self._layouts[0], self.video.codec_context
+            shape = context.height, context.width
+            self._beginning = Beginning(partial, layout.encoding, layout.extradata, shape)
         return self
 
     def __exit__(self, kind, error, traceback) -> None:
@@ -89,22 +108,63 @@ class VideoRewriter:
                         sink.finish()
                     for sink in self._sinks:
                         sink.publish()
+                    if self._beginning is not None:
+                        self._beginning.path.unlink()
+                elif self._written > self.done:
+                    self._keep_partial()
             finally:
                 for sink in self._sinks:
                     sink.discard()
+
+    @property
+    def done(self) -> int:
+        """How many pictures an earlier run has written, which :meth:`pictures` leaves out."""
+        return 0 if self._beginning is None else self._beginning.frames
+
+    @property
+    def notes(self) -> list[str]:
+        """What is not as it was in the source, one line each; complete at the end."""
+        notes = list(self._notes)
+        for time, seconds in self._timeline.jumps:
+            notes.append(
+                f'the time of the input jumps by {float(seconds):+.2f} s at {float(time):.2f} s:'
+                ' joined there without a gap'
+            )
+        if self._damaged:
+            notes.append(f'damaged in the input: {counted(self._damaged, "frame")}')
+        moved = [time for sink in self._sinks for time in sink.moved]
+        moved = sorted({*moved, *self._repaired, *self._timeline.strays})
+        if moved:
+            notes.append(
+                f'{counted(len(moved), "timestamp")} did not increase and'
+                f' {"was" if len(moved) == 1 else "were"} moved, first at {moved[0]:.3f} s'
+            )
+        return notes
 
     def pictures(self) -> Iterator[Picture]:
         """Yield the pictures in the order they are shown; what lies between them in the file is
         copied on the way.
         """
         reformatter, converter = VideoReformatter(), FrameConverter()
-        number, last, shape = 0, None, None
+        form = self._layouts[0].encoding.form
+        number, shape = 0, None
+        times = _Times(self.video, self._repaired)
+        packets = self._timeline.steady(self.input.demux())
+        beginning: Iterator[av.Packet] | None = None
         try:
-            for packet in self.input.demux():
+            for packet in packets:
                 if packet.stream is not self.video:
                     self._copy(packet)
                     continue
-                for frame in packet.decode():
+                times.see(packet)
+                try:
+                    frames = packet.decode()
+                except FFmpegError:
+                    if self._more_follows(packets):
+                        raise
+                    self._cut = True
+                    frames = self.video.decode(None)
+                for frame in frames:
                     if not isinstance(frame, av.VideoFrame):
                         continue
                     if shape not in (None, (frame.width, frame.height, frame.format.name)):
@@ -113,15 +173,40 @@ class VideoRewriter:
                             're-encode it to one size first'
                         )
                     shape = frame.width, frame.height, frame.format.name
-                    picture = Picture(frame, reformatter, converter)
-                    picture.pts = last = self._time(frame, last)
-                    yield picture
+                    self._damaged += frame.is_corrupt
+                    time = times.of(frame)
+                    if number >= self.done:
+                        picture = Picture(frame, reformatter, converter, form)
+                        picture.pts = time
+                        yield picture
+                    else:
+                        if beginning is None:
+                            assert self._beginning is not None
+                            self._open(Picture(frame, reformatter, converter, form))
+                            beginning = self._beginning.packets(self._sinks[0].unit, time)
+                        self._sinks[0].take(next(beginning))
+                        self._written += 1
                     number += 1
         except (FFmpegError, ValueError) as error:
             raise VideoError(
                 f'damaged video: {self.source}, at or after frame {number} ({reason(error)});'
                 ' replace or re-encode it'
             ) from error
+        self._compare_with_claims(times.packets)
+        if number < self.done:
+            raise VideoError(
+                f'{self.done} frames are in the file to continue, {number} in {self.source};'
+                ' name the video it was made from'
+            )
+
+    def _more_follows(self, packets: Iterator[av.Packet]) -> bool:
+        """Tell whether there are further pictures; what else comes until the next is copied."""
+        for packet in packets:
+            if packet.stream is not self.video:
+                self._copy(packet)
+            elif packet.size:
+                return True
+        return False
 
     def write(self, picture: Picture, original: list[np.ndarray] | None = None) -> None:
         """Encode a picture.
@@ -137,23 +222,40 @@ class VideoRewriter:
             self._sinks[1].encode(
                 picture.to_frame(picture.beside(picture.planes if original is None else original))
             )
+        self._written += 1
 
-    def _time(self, frame: av.VideoFrame, last: int | None) -> int:
-        """The frame's timestamp, or where there is none one a frame duration after the last."""
-        if frame.pts is not None and (last is None or frame.pts > last):
-            return frame.pts
-        if frame.pts is not None:
-            raise VideoError(
-                f'timestamps do not increase: {self.source} at {float(frame.time or 0):.3f} s;'
-                ' remux or re-encode it first'
+    def _compare_with_claims(self, packets: int) -> None:
+        """Note where the file holds less than it claims."""
+        claimed, duration = self.video.frames, self.input.duration
+        complete = packets - self._cut
+        if claimed and complete < claimed and not has_decoding_times_only(self.video):
+            self._notes.append(
+                f'the input is cut short: {complete} of the {claimed} frames it claims'
             )
-        step = 1 / frame_rate(self.video) / time_base(self.video)
-        return 0 if last is None else last + max(1, round(step))
+        elif self._cut:
+            self._notes.append('the input is cut short within its last frame')
+        elif duration is not None and not self._timeline.jumps:
+            start = (self.input.start_time or 0) / av.time_base
+            seconds, until = duration / av.time_base, float(self._timeline.end) - start
+            if until < seconds - _CUT_SHORT:
+                self._notes.append(
+                    f'the input is cut short: {until:.2f} s of the {seconds:.2f} s it claims'
+                )
 
     def _open(self, picture: Picture) -> None:
-        for number, path in enumerate(self._paths):
+        for number, (path, layout) in enumerate(zip(self._paths, self._layouts, strict=True)):
             planes = picture.planes if number == 0 else picture.beside(picture.planes)
-            self._sinks.append(_Sink(path, self, picture, planes[0].shape))
+            self._sinks.append(
+                Sink(
+                    path,
+                    self.input,
+                    self.video,
+                    layout,
+                    picture,
+                    planes[0].shape,
+                    self.threads,
+                )
+            )
         while self._pending:
             self._copy(self._pending.popleft())
 
@@ -165,147 +267,66 @@ class VideoRewriter:
         for sink in self._sinks:
             sink.copy(packet)
 
-
-class _Sink:
-    """One output file."""
-
-    def __init__(
-        self, path: Path, rewriter: VideoRewriter, picture: Picture, shape: tuple[int, int]
-    ):
-        self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._temporary = temporary_name(path)
-        self._durations: dict[int, int] = {}
-        source, video = rewriter.input, rewriter.video
-        self._container: OutputContainer = av.open(
-            str(self._temporary), 'w', format=CONTAINERS[path.suffix.lower()]
-        )
-        self._closed = False
+    def _keep_partial(self) -> None:
+        """Finish the file with what was written so far, under another name."""
+        path = self._paths[0]
+        partial = partial_path(path)
         try:
-            codec = rewriter.codec or default_codec(path.suffix, picture.depth)
-            _check_codec(codec, picture.format, path)
-            options = _QUALITY.get(codec, {}) if rewriter.options is None else rewriter.options
-            self._video = add_video_stream(self._container, codec, frame_rate(video), dict(options))
-            context = self._video.codec_context
-            context.height, context.width = shape
-            context.pix_fmt = picture.format
-            context.time_base = self._video.time_base = time_base(video)
-            context.thread_count = rewriter.threads
-            for name in TAGS:
-                setattr(context, name, picture.tags[name])
-            if video.sample_aspect_ratio:
-                context.sample_aspect_ratio = video.sample_aspect_ratio
-            if codec == 'libx265' and path.suffix.lower() in ('.mp4', '.m4v', '.mov'):
-                context.codec_tag = 'hvc1'  # what players of these files look for
-            if picture.quarter_turns:
-                self._video.set_display_rotation(picture.quarter_turns * 90)
-            self._video.metadata.update(video.metadata)
-            self._container.metadata.update(source.metadata)
-            self._streams = {}
-            for stream in source.streams:
-                if stream is not video:
-                    self._add(stream, rewriter)
-            with suppress(FFmpegError, ValueError):
-                self._container.set_chapters(source.chapters())
-            self._container.start_encoding()
-        except (FFmpegError, ValueError, OSError) as error:
-            self.discard()
-            raise VideoError(
-                f'cannot write the video: {path} ({reason(error)}); a file with the suffix '
-                f'{rewriter.source.suffix} takes the streams of the input'
-            ) from error
-        except BaseException:  # an interrupt, too, leaves no file behind
-            self.discard()
-            raise
-
-    def _add(self, stream, rewriter: VideoRewriter) -> None:
-        if stream.type == 'attachment':
-            self._container.add_attachment(
-                stream.name or 'attachment', stream.mimetype or '', stream.data
-            )
-        elif stream.type in ('audio', 'subtitle', 'video'):
-            copy = self._container.add_stream_from_template(stream)
-            copy.time_base = stream.time_base
-            copy.metadata.update(stream.metadata)
-            copy.disposition = stream.disposition
-            self._streams[stream.index] = copy
-        else:
-            note = f'stream {stream.index} ({stream.type}) is not copied'
-            if note not in rewriter.notes:
-                rewriter.notes.append(note)
-
-    def encode(self, frame: av.VideoFrame) -> None:
-        frame.time_base = self._video.codec_context.time_base
-        if frame.pts is not None:
-            self._durations[frame.pts] = frame.duration
-        self._mux(lambda: self._video.encode(frame))
-
-    def copy(self, packet: av.Packet) -> None:
-        stream = self._streams.get(packet.stream.index)
-        if stream is None or packet.dts is None:
-            return
-        original = packet.stream
-        packet.stream = stream
-        try:
-            self._mux(lambda: packet)
-        finally:
-            packet.stream = original
-
-    def finish(self) -> None:
-        self._mux(lambda: self._video.encode(None))
-        self._closed = True
-        try:
-            self._container.close()
-            with open(self._temporary, 'rb') as file:
-                os.fsync(file.fileno())
-        except (FFmpegError, OSError) as error:
-            raise self._failure(error) from error
-
-    def publish(self) -> None:
-        os.replace(self._temporary, self.path)
-
-    def discard(self) -> None:
-        if not self._closed:
-            self._closed = True
-            with suppress(FFmpegError, OSError, ValueError):
-                self._container.close()
-        self._temporary.unlink(missing_ok=True)
-
-    def _mux(self, make: Callable[[], list[av.Packet] | av.Packet]) -> None:
-        try:
-            packets = make()
-            for packet in packets if isinstance(packets, list) else [packets]:
-                if packet.stream is self._video and packet.pts is not None:
-                    packet.duration = self._durations.pop(packet.pts, None) or packet.duration
-                self._container.mux(packet)
-        except (FFmpegError, OSError) as error:
-            raise self._failure(error) from error
-
-    def _failure(self, error: Exception) -> VideoError:
-        return VideoError(
-            f'cannot write the video: {self.path} ({reason(error)}); check folder, disk space and'
-            ' codec'
-        )
+            self._sinks[0].finish()
+            self._sinks[0].publish(partial)
+        except (LadaError, OSError):
+            return  # what failed before matters more
+        self.partial = partial
 
 
-def default_codec(suffix: str, depth: int) -> str:
-    """Return the encoder for a container and a number of bits.
+def has_decoding_times_only(video: av.VideoStream) -> bool:
+    """Tell whether a file stores when pictures are decoded, not when they are shown."""
+    return 'avi' in video.container.format.name.split(',')
+
+
+def partial_path(path: Path) -> Path:
+    """Return the name of the file for what was written before an error."""
+    return beside(path, '-partial')
+
+
+class _Times:
+    """The times of pictures in the order they are shown, always increasing.
 
     Args:
-        suffix: the file's, with its dot.
-        depth: bits of a sample.
+        video: the stream they come from.
+        repaired: takes times, in seconds, that had to be moved.
     """
-    if suffix.lower() == '.webm':
-        return 'libvpx-vp9'
-    return 'libx264' if depth == 8 else 'libx265'
 
+    def __init__(self, video: av.VideoStream, repaired: list[float]):
+        self._base = time_base(video)
+        self._step = max(1, round(1 / frame_rate(video) / self._base))
+        self._repaired = repaired
+        # One time for each packet: in the order of showing the pictures have the same times.
+        self._decoding_only = has_decoding_times_only(video)
+        self._hidden = video.codec_context.name in ('vp8', 'vp9', 'av1')
+        self._stamps: list[int] = []
+        self.packets = 0
+        self._last: int | None = None
 
-def _check_codec(codec: str, pix_fmt: str, path: Path) -> None:
-    try:
-        known = av.Codec(codec, 'w').video_formats or []
-    except (FFmpegError, ValueError) as error:
-        raise LadaError(f'unknown encoder: {codec}; use libx264, libx265 or libvpx-vp9') from error
-    if pix_fmt not in {form.name for form in known}:
-        raise LadaError(
-            f'{codec} does not take {pix_fmt}: {path}; name another encoder with --codec'
-        )
+    def see(self, packet: av.Packet) -> None:
+        """Take note of a packet that is about to be decoded."""
+        self.packets += bool(packet.size)
+        if not packet.size or packet.dts is None:
+            return
+        if packet.pts is None and self.packets == 1:
+            self._decoding_only = True
+        if self._decoding_only and not self._hidden:
+            heapq.heappush(self._stamps, packet.dts)
+
+    def of(self, frame: av.VideoFrame) -> int:
+        """Return the time of the next picture in the stream's unit."""
+        time = frame.pts
+        if self._decoding_only and not self._hidden:
+            time = heapq.heappop(self._stamps) if self._stamps else None
+        if time is None:
+            time = 0 if self._last is None else self._last + self._step
+        if self._last is not None and time <= self._last:
+            self._repaired.append(float(time * self._base))
+            time = self._last + 1
+        self._last = time
+        return time

@@ -9,6 +9,7 @@ import torch
 from lada.errors import LadaError
 from lada.inference.crops import plan_crops
 from lada.inference.restore import Item, Restorer, feathered
+from lada.models import BasicVSRPlusPlusNet
 from lada.video import read_frames
 
 CPU = torch.device('cpu')
@@ -139,3 +140,41 @@ def test_feathered_weight_is_inside_only():
 def test_overlap_has_a_limit(painter):
     with pytest.raises(LadaError, match='cannot overlap'):
         Restorer(painter, CPU, window=10, overlap=6)
+
+
+class Precise(torch.nn.Module):
+    """Returns white in float32; not finite, or as autocast says, in float16."""
+
+    def __init__(self, overflows):
+        super().__init__()
+        self.overflows, self.calls = overflows, []
+        self.convolution = torch.nn.Conv2d(3, 3, 1)
+
+    def forward(self, clip):
+        self.calls.append(self.convolution(clip[0]).dtype)
+        half = self.calls[-1] == torch.float16
+        return torch.full_like(clip, torch.inf if half and self.overflows else 1)
+
+
+@pytest.mark.parametrize(('half', 'overflows'), [(False, False), (True, False), (True, True)])
+def test_half_precision_falls_back_where_it_overflows(frames, half, overflows):
+    network = Precise(overflows)
+    restorer = Restorer(network, CPU, window=4, overlap=0, size=64, half=half)
+    out = list(restorer.run(items(frames[:4], moving_masks(4))))
+    expected = [torch.float16] * half + [torch.float32] * (overflows or not half)
+    assert network.calls == expected
+    assert (out[0].restored[out[0].mask[out[0].box()]] > 254.9).all()
+
+
+def test_the_network_runs_in_float16(frames):
+    """As autocast on a processor does it; CUDA is not tested here."""
+    network = BasicVSRPlusPlusNet(8, 1, is_low_res_input=True, backend='plain').eval()
+    torch.manual_seed(0)
+    torch.nn.init.normal_(network.conv_last.weight, std=0.1)
+    squares = [frame[:64, :64] for frame in frames[:3]]
+    results = []
+    for half in (False, True):
+        restorer = Restorer(network, CPU, size=64, half=half)
+        results.append(np.stack(restorer._network(squares)))
+    difference = np.abs(results[0] - results[1])
+    assert 0 < difference.max() < 3 and difference.mean() < 0.2

@@ -104,3 +104,10 @@ def test_many_more_variants(tmp_path, bikes):
     test_damage_is_survived_and_reported_in_one_line(
         tmp_path, bikes, 'clip.mp4', False, variants=200, seed=8
     )
+
+
+def test_an_mp4_without_its_end_says_so(tmp_path, bunny):
+    path = tmp_path / 'cut.mp4'
+    path.write_bytes(bunny.read_bytes()[:300000])
+    with pytest.raises(VideoError, match='cut short'):
+        probe(path)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lada.errors import LadaError
+from lada.files import fitting_name
 from lada.text import printable
 
 VIDEO_SUFFIXES = frozenset(
@@ -104,12 +105,19 @@ def size_of(path: Path) -> int:
         return 0
 
 
+LONGEST_NAME = 200
+"""Bytes of a source's name in the names of its clips, which leave room for numbers, suffixes, and
+what evaluations add.
+"""
+
+
 def name_sources(
     hashed: Iterable[tuple[Path, str]], known: dict[str, str], shared_names: Iterable[str] = ()
 ) -> tuple[list[Source], list[tuple[Path, Path]]]:
     """Give every source the name its clips carry: the file's name.
 
-    A further file of the same name but other content gets a piece of its hash into the name.
+    A further file of the same name but other content gets a piece of its hash into the name, and so
+    does one whose name is longer than :data:`LONGEST_NAME`, which is cut.
     Returns the sources, and pairs (path, path of the same content).
 
     Args:
@@ -128,10 +136,13 @@ def name_sources(
             continue
         # A backslash would be read as a folder in the metadata's paths.
         name = known.get(sha256, path.name.replace('\\', '_'))
-        if taken.setdefault(name, sha256) != sha256 or (
-            name in shared_names and sha256 not in known
+        if (
+            taken.setdefault(name, sha256) != sha256
+            or (name in shared_names and sha256 not in known)
+            or len(os.fsencode(name)) > LONGEST_NAME
         ):
-            name = f'{path.stem}~{sha256[:8]}{path.suffix}'
+            ending = f'~{sha256[:8]}{path.suffix}'
+            name = fitting_name(path.stem.replace('\\', '_'), ending, LONGEST_NAME)
             taken[name] = sha256
         sources[sha256] = Source(path, name, sha256)
     return list(sources.values()), duplicates

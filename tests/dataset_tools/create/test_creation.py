@@ -395,6 +395,14 @@ def test_names_of_sources():
     assert [s.name for s in later] == ['a~22222222.mp4', 'a~44444444.mp4']
 
 
+def test_long_names_of_sources_leave_room_for_their_clips():
+    path = Path('画' * 83 + '.mp4')  # 253 bytes
+    (source,), _ = name_sources([(path, 'a' * 64)], {})
+    assert source.name == '画' * 62 + '~aaaaaaaa.mp4'
+    (again,), _ = name_sources([(path, 'a' * 64)], {'a' * 64: source.name})
+    assert again.name == source.name
+
+
 # ---- pieces
 
 
