@@ -30,6 +30,7 @@ class DrawMosaic(BaseTransform):
         feather_prob: how often the mosaic's edge is feathered, 0 to 1.
         feather_scale: limits of the size of the feathering box in blocks.
         size_distribution: of the block size between its limits, ``uniform`` or ``loguniform``.
+        everywhere: how often the mosaic covers the whole picture, 0 to 1: a step teaches more then.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class DrawMosaic(BaseTransform):
         feather_prob: float | None = None,
         feather_scale: Sequence[float] | None = None,
         size_distribution: str | None = None,
+        everywhere: float = 0.0,
     ) -> None:
         self.stored_look = stored_look
         options = {
@@ -51,6 +53,7 @@ class DrawMosaic(BaseTransform):
             'feather_scale': feather_scale,
             'size_distribution': size_distribution,
         }
+        self.everywhere = everywhere
         self.options = {name: value for name, value in options.items() if value is not None}
 
     def transform(self, results: dict) -> dict:
@@ -65,9 +68,12 @@ class DrawMosaic(BaseTransform):
                     'random_mosaic_params=True'
                 )
             frames, masks = results.pop('unresized', (results['gt'], results['mask']))
-            results['inputs'], mask = draw_mosaic(
-                frames, masks, look, pads, onto=results.pop('onto', None)
-            )
+            onto = results.pop('onto', None)
+            # Without the option no number is drawn: samples stay what they were.
+            if self.everywhere and results['rng'].random() < self.everywhere:
+                masks = np.full_like(masks, 255)
+                onto = onto and (onto[0], np.full_like(onto[1], 255))
+            results['inputs'], mask = draw_mosaic(frames, masks, look, pads, onto=onto)
             results['mask'] = resize(mask, *results['gt'].shape[1:3], mask=True)
             zero_pads(results['inputs'], pads, results['crop_shape'])
         ratios = np.divide(results['gt'].shape[1:3], results['crop_shape'])
