@@ -35,3 +35,10 @@ def source_name(stem: str) -> str:
     end in a dash.
     """
     return re.sub(r'-\d{6}-?$', '', stem)
+
+
+def shipped_folder(name: str) -> Path:
+    """Return a folder that ships with Lada: in an installed package, beside it in a clone."""
+    package = Path(__file__).parent
+    inside = package / name
+    return inside if inside.is_dir() else package.parent / name

@@ -1,10 +1,13 @@
 """Weight files made from training checkpoints."""
 
 import io
+from contextlib import suppress
 from pathlib import Path
 
 import torch
 
+from lada.checkpoints.architecture import architecture_of
+from lada.checkpoints.fitting import part_of
 from lada.checkpoints.reading import load_state_dict_file
 from lada.checkpoints.safetensors_format import SUFFIX, safetensors_bytes
 from lada.errors import LadaError
@@ -27,7 +30,10 @@ def export_weights(checkpoint: Path, output: Path, overwrite: bool = False) -> i
         if key.startswith('generator_ema.')
     }
     if output.suffix.lower() == SUFFIX:
-        write_atomically(output, safetensors_bytes(generator))
+        architecture = None
+        with suppress(LadaError):  # another network's sizes are not read from its weights
+            architecture = architecture_of(part_of(generator, 'generator'), checkpoint)
+        write_atomically(output, safetensors_bytes(generator, architecture))
         return len(generator)
     step_counter = state_dict.get('step_counter', torch.zeros(1))
     _write(output, {**_both(generator), 'step_counter': step_counter})

@@ -4,6 +4,8 @@ import re
 from pathlib import Path
 
 from lada.checkpoints.reading import damage_of
+from lada.errors import LadaError
+from lada.folders import shipped_folder
 
 _ITERATION = re.compile(r'iter_(\d+)\.pth$')
 LAST_CHECKPOINT = 'last_checkpoint'
@@ -42,3 +44,11 @@ def find_checkpoint(*folders: Path) -> tuple[Path | None, dict[Path, str]]:
             return path, damaged
         damaged[path] = damage
     return None, damaged
+
+
+def starter_weights() -> Path:
+    """Return the file of the network that ships with Lada. Raises :class:`LadaError` without it."""
+    path = shipped_folder('assets/weights') / 'starter.safetensors'
+    if not path.is_file():
+        raise LadaError(f'no starter network at {path}; name weights with --checkpoint')
+    return path

@@ -4,6 +4,8 @@ The result is plausible, not true: it is never evidence of what was hidden.
 """
 
 import argparse
+import math
+from itertools import tee
 from pathlib import Path
 
 from lada.cli import make_parser
@@ -16,9 +18,20 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument('--input', required=True, type=Path, metavar='VIDEO', help='the video')
     parser.add_argument(
         '--checkpoint',
-        required=True,
         metavar='CKPT',
-        help='training checkpoint, or exported weights (.pth, .safetensors)',
+        help=(
+            'training checkpoint, or exported weights (.pth, .safetensors); none: the starter'
+            ' network'
+        ),
+    )
+    parser.add_argument(
+        '--method',
+        choices=['network', 'interpolate'],
+        default='network',
+        help=(
+            'interpolate: no network, the blocks are smoothed so that they average to the mosaic'
+            ' again; what a network has to beat'
+        ),
     )
     parser.add_argument(
         '--output',
@@ -98,8 +111,10 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(args: argparse.Namespace) -> None:
     check(args)
+    from lada.checkpoints.finding import starter_weights
     from lada.engine.config import load_config
     from lada.inference.find_video import FoundMosaics, find_in_video
+    from lada.inference.interpolation import ConsistentInterpolation
     from lada.inference.loading import choose_device, load_generator
     from lada.inference.regions import (
         masks_from_boxes,
@@ -113,7 +128,7 @@ def main(args: argparse.Namespace) -> None:
     from lada.video import VideoRewriter, count_frames, probe
 
     video = probe(args.input)
-    found = None
+    found = regions = None
     if args.mask:
         masks = masks_from_video(args.mask, video)
     elif args.boxes:
@@ -122,11 +137,17 @@ def main(args: argparse.Namespace) -> None:
         masks = masks_of_ellipse(video)
     else:
         found = FoundMosaics(video)
-        masks = found.collect(find_in_video(video))
+        regions, looked_at = tee(find_in_video(video))
+        masks = found.collect(looked_at)
     device = choose_device(args.device)
-    generator = load_generator(
-        args.checkpoint, device, load_config(args.config) if args.config else None
-    )
+    if args.method == 'interpolate':
+        generator, size = ConsistentInterpolation(), None
+    else:
+        config = load_config(args.config) if args.config else None
+        generator = load_generator(args.checkpoint or starter_weights(), device, config)
+        size = args.size
+    if regions is None and getattr(generator, 'takes_grid', False):
+        regions = find_in_video(video)
     if args.half and device.type != 'cuda':
         raise LadaError(f'--half: for CUDA, and the device is {device}; leave it out')
     restorer = Restorer(
@@ -134,7 +155,7 @@ def main(args: argparse.Namespace) -> None:
         device,
         window=args.window,
         overlap=args.overlap,
-        size=args.size,
+        size=size,
         half=args.half,
     )
     synthetic = SyntheticMosaic(args.block_size) if args.synthesize_mosaic else None
@@ -153,6 +174,7 @@ def main(args: argparse.Namespace) -> None:
                 rewriter,
                 restorer,
                 masks,
+                regions,
                 feather=args.feather,
                 total=count_frames(args.input),
                 synthetic=synthetic,
@@ -166,6 +188,8 @@ def main(args: argparse.Namespace) -> None:
             )
     for line in found.lines() if found else ():
         print(line)
+    if not math.isnan(summary.consistency):
+        print(f'block means of the output miss the mosaic by {summary.consistency:.2f} grey levels')
     for note in summary.notes:
         if note not in known:
             print(f'note: {note}')
@@ -182,6 +206,10 @@ def main(args: argparse.Namespace) -> None:
 def check(args: argparse.Namespace) -> None:
     if args.block_size is not None and (not args.synthesize_mosaic or args.block_size < 2):
         raise LadaError('--block-size: at least 2, and only with --synthesize-mosaic')
+    if args.method == 'interpolate' and (args.checkpoint or args.config or args.half):
+        raise LadaError(
+            '--method interpolate: no network; leave --checkpoint, --config, --half out'
+        )
     if args.window < 1 or args.feather < 0:
         raise LadaError('--window is at least 1 and --feather at least 0')
     outputs = [args.output] + ([compare_path(args.output)] if args.compare else [])

@@ -11,9 +11,9 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import Registry
 
-import lada
 import lada.registry
 from lada.errors import LadaError
+from lada.folders import shipped_folder
 from lada.text import one_line
 
 TOP_LEVEL_KEYS = {
@@ -84,23 +84,10 @@ def find_config(path: str) -> Path:
     """
     if Path(path).is_file():
         return Path(path)
-    shipped = (
-        shipped_configs() / Path(path).relative_to('configs')
-        if path.startswith('configs/')
-        else None
-    )
-    if shipped is not None and shipped.is_file():
-        return shipped
-    raise LadaError(f'no config at {path}; those that ship with Lada are in {shipped_configs()}')
-
-
-def shipped_configs() -> Path:
-    """Return the folder of the configs that ship with Lada: in an installed package, beside it in
-    a clone.
-    """
-    package = Path(lada.__file__).parent
-    inside = package / 'configs'
-    return inside if inside.is_dir() else package.parent / 'configs'
+    folder = shipped_folder('configs')
+    if path.startswith('configs/') and (folder / Path(path).relative_to('configs')).is_file():
+        return folder / Path(path).relative_to('configs')
+    raise LadaError(f'no config at {path}; those that ship with Lada are in {folder}')
 
 
 def _refuse_unknown_options(config: Config, options: dict) -> None:

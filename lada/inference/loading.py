@@ -1,7 +1,5 @@
 """Networks for inference: from a config and weights, or the generator from weights alone."""
 
-import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
@@ -12,8 +10,10 @@ from mmengine.registry import MODELS, DefaultScope
 from torch import nn
 
 import lada.registry
+from lada.checkpoints.architecture import architecture_of
 from lada.checkpoints.fitting import fit_state_dict, load_networks, networks_of
 from lada.checkpoints.reading import load_state_dict_file
+from lada.checkpoints.safetensors_format import SUFFIX, read_architecture
 from lada.engine.config import config_errors
 from lada.errors import LadaError
 from lada.models.placement import place
@@ -79,48 +79,7 @@ def load_generator(
     if config is not None:
         return cast(nn.Module, load_restorer(config, path, device).generator)
     weights = networks_of(load_state_dict_file(path))['generator_ema']
-    generator = lada.registry.MODELS.build(architecture_of(weights, path))
+    stored = read_architecture(Path(path)) if Path(path).suffix.lower() == SUFFIX else None
+    generator = lada.registry.MODELS.build(stored or architecture_of(weights, path))
     fit_state_dict(generator, weights, str(path))
     return place(generator, device).eval()
-
-
-def architecture_of(weights: Mapping[str, torch.Tensor], where: str | Path) -> dict:
-    """Return the config of the network that has these weights: a
-    :class:`~lada.models.BasicVSRPlusPlusNet`, or the
-    :class:`~lada.models.MosaicGuidedNet` where features are extracted from more than a picture.
-    """
-    blocks = {
-        int(match.group(1))
-        for key in weights
-        if (match := re.match(r'backbone\.backward_1\.main\.2\.(\d+)\.', key))
-    }
-    try:
-        up, offsets, head = (
-            weights[key]
-            for key in (
-                'upsample1.upsample_conv.weight',
-                'deform_align.backward_1.conv_offset.6.weight',
-                'conv_hr.weight',
-            )
-        )
-    except KeyError:
-        blocks = set()
-    if not blocks:
-        raise LadaError(
-            f'no BasicVSR++ weights: {where}; name a checkpoint of one, or its config with --config'
-        )
-    sizes = dict(
-        mid_channels=int(up.shape[1]),
-        num_blocks=max(blocks) + 1,
-        head_channels=int(head.shape[0]),
-        deform_groups=offsets.shape[0] // 27,
-    )
-    first = weights.get('feat_extract.0.weight')
-    if first is None or first.shape[1] == 3:
-        is_low_res_input = first is None
-        return dict(type='BasicVSRPlusPlusNet', is_low_res_input=is_low_res_input, **sizes)
-    channels = [
-        int(weights[f'spynet.basic_module.0.basic_module.{layer}.conv.weight'].shape[0])
-        for layer in range(4)
-    ]
-    return dict(type='MosaicGuidedNet', flow_channels=channels, **sizes)

@@ -1,6 +1,6 @@
 """Restoring the mosaic regions of a stream of frames in bounded memory."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -11,7 +11,10 @@ from torch import nn
 from lada.errors import LadaError
 from lada.evaluation.boxes import Slices, bounding_box
 from lada.inference.crops import Crop, plan_crops
+from lada.inference.grids import WindowMosaic, mosaics_of_window
 from lada.memory import release_free_memory
+from lada.mosaic.block_grid import BlockGrid
+from lada.mosaic.find import MosaicRegion
 from lada.video import Picture
 from lada.video.shots import ShotFinder
 
@@ -27,6 +30,8 @@ class Item:
     """bool (H, W)."""
     clean: np.ndarray | None = None
     """The frame without mosaic, where it is known."""
+    regions: Sequence[MosaicRegion] = ()
+    """The mosaics of the frame whose grid is known."""
     restored: np.ndarray | None = None
     """float32 (h, w, 3), 0 to 255: the mask's bounding box, ``rgb`` outside the mask. ``None``:
     nothing is masked.
@@ -43,11 +48,14 @@ class Restorer:
     """Runs a network over windows of frames, which end at cuts.
 
     Args:
-        generator: takes (1, T, 3, S, S) in [0, 1] and returns the same shape, or a multiple of it.
+        generator: takes (1, T, 3, S, S) in [0, 1], and a
+            :class:`~lada.mosaic.block_grid.BlockGrid` or None if it says ``takes_grid``; returns
+            the same shape, or a multiple of it.
         device: of the generator.
         window: frames the network sees at once.
         overlap: frames that two windows share; their results are cross-faded.
-        size: side S in pixels to which crops are resized, that of the training clips.
+        size: side S in pixels to which crops are resized, that of the training clips; None keeps
+            theirs.
         half: run the network under float16 autocast. A window whose result is not finite, which
             float16 can make of large activations, is run again in float32.
     """
@@ -59,17 +67,25 @@ class Restorer:
         *,
         window: int = 30,
         overlap: int = 6,
-        size: int = 256,
+        size: int | None = 256,
         half: bool = False,
     ):
         if not 0 <= overlap <= window // 2:
             raise LadaError(
                 f'windows of {window} frames cannot overlap by {overlap}; use at most {window // 2}'
             )
-        if size < 1:
+        if size is not None and size < 1:
             raise LadaError(f'--size {size}: at least 1 pixel; use the size of the training clips')
         self.generator, self.device = generator, device
         self.window, self.overlap, self.size, self.half = window, overlap, size, half
+        self._misses, self._pixels = 0.0, 0
+
+    @property
+    def consistency(self) -> float:
+        """By how many grey levels the block means of what was restored miss those of the mosaic,
+        root mean square over the masked pixels whose grid was known; ``nan`` without any.
+        """
+        return (self._misses / self._pixels) ** 0.5 * 255 if self._pixels else float('nan')
 
     def run(self, items: Iterable[Item]) -> Iterator[Item]:
         """Yield the items in order, restored. At most ``window`` of them are held at a time."""
@@ -100,36 +116,54 @@ class Restorer:
         """Restore a window, the first ``shared`` frames of which carry the previous window's
         result.
         """
-        for crop in plan_crops([item.mask for item in items]):
-            squares = self._network(
-                [crop.cut(item.rgb, number) for number, item in enumerate(items)]
-            )
-            for number, (item, square) in enumerate(zip(items, squares, strict=True)):
-                # The weight of this window rises from frame to frame while the previous window's
-                # falls.
-                _keep(
-                    item,
-                    crop,
-                    number,
-                    square,
-                    (number + 1) / (shared + 1) if number < shared else 1,
+        mosaics = mosaics_of_window([item.mask for item in items], [item.regions for item in items])
+        for mosaic in mosaics:
+            for crop in plan_crops(mosaic.masks):
+                squares = self._network(
+                    [crop.cut(item.rgb, number) for number, item in enumerate(items)],
+                    self._grid(crop, mosaic),
                 )
-            del squares
+                for number, (item, square) in enumerate(zip(items, squares, strict=True)):
+                    # The weight of this window rises from frame to frame while the previous
+                    # window's falls.
+                    weight = (number + 1) / (shared + 1) if number < shared else 1
+                    _keep(item, crop, number, square, mosaic.masks[number], weight)
+                del squares
         release_free_memory()
 
-    def _network(self, squares: list[np.ndarray]) -> list[np.ndarray]:
+    def _grid(self, crop: Crop, mosaic: WindowMosaic) -> BlockGrid | None:
+        """The grid of a mosaic within the resized squares of a crop."""
+        if mosaic.block is None or mosaic.origin is None:
+            return None
+        size = self.size or crop.side
+        ratio = size / crop.side
+        masks = [
+            _resize(crop.cut(mask.astype(np.uint8), number), size, cv2.INTER_NEAREST)
+            for number, mask in enumerate(mosaic.masks)
+        ]
+        origin = (mosaic.origin - crop.corners + crop.padding) * ratio
+        block = mosaic.block[0] * ratio, mosaic.block[1] * ratio
+        masks = torch.from_numpy(np.stack(masks))[None].to(self.device)
+        return BlockGrid(masks, [block], [torch.from_numpy(origin)])
+
+    def _network(self, squares: list[np.ndarray], grid: BlockGrid | None) -> list[np.ndarray]:
         """Return the restored squares, float32 0 to 255, of the given uint8 squares."""
         side = squares[0].shape[0]
-        clip = torch.from_numpy(np.stack([_resize(square, self.size) for square in squares])).to(
-            self.device
-        )
-        clip = clip.permute(0, 3, 1, 2)[None].float() / 255
+        size = self.size or side
+        clip = torch.from_numpy(np.stack([_resize(square, size) for square in squares]))
+        clip = clip.to(self.device).permute(0, 3, 1, 2)[None].float() / 255
+        inputs = (clip, grid) if getattr(self.generator, 'takes_grid', False) else (clip,)
         with torch.inference_mode():
             with torch.autocast(self.device.type, torch.float16, enabled=self.half):
-                output = self.generator(clip)[0]
+                output = self.generator(*inputs)
             if self.half and not output.isfinite().all():
-                output = self.generator(clip)[0]
-        output = (output.float().clamp(0, 1) * 255).permute(0, 2, 3, 1).cpu().numpy()
+                output = self.generator(*inputs)
+            output = output.float().clamp(0, 1)
+            if grid is not None and output.shape == clip.shape:
+                pixels = grid.masks.sum((0, 2, 3, 4))
+                self._misses += float((grid.error(output, clip)[0].square() * pixels).sum())
+                self._pixels += int(pixels.sum())
+        output = (output[0] * 255).permute(0, 2, 3, 1).cpu().numpy()
         return [_resize(square, side) for square in output]
 
 
@@ -146,9 +180,11 @@ def feathered(mask: np.ndarray, feather: int) -> np.ndarray:
     return np.minimum(distance / (feather + 1), 1) * mask
 
 
-def _keep(item: Item, crop: Crop, number: int, square: np.ndarray, weight: float) -> None:
-    """Mix a restored square into the item's result, inside the crop's region."""
-    if not item.mask.any():
+def _keep(
+    item: Item, crop: Crop, number: int, square: np.ndarray, mask: np.ndarray, weight: float
+) -> None:
+    """Mix a restored square into the item's result, inside the crop's region and ``mask``."""
+    if not mask.any():
         return
     box, window = item.box(), crop.window(number)
     seen = tuple(
@@ -161,7 +197,7 @@ def _keep(item: Item, crop: Crop, number: int, square: np.ndarray, weight: float
     target = item.restored[_within(seen, box)]
     patch = crop.uncut(square)[_within(seen, window)]
     np.copyto(
-        target, target + weight * (patch - target), where=(item.mask & crop.region)[seen][..., None]
+        target, target + weight * (patch - target), where=(mask & crop.region)[seen][..., None]
     )
 
 
@@ -171,8 +207,9 @@ def _within(part: tuple[slice, ...], whole: tuple[slice, ...]) -> tuple[slice, .
     )
 
 
-def _resize(square: np.ndarray, side: int) -> np.ndarray:
+def _resize(square: np.ndarray, side: int, method: int | None = None) -> np.ndarray:
     if square.shape[0] == side:
         return square
-    method = cv2.INTER_AREA if side < square.shape[0] else cv2.INTER_CUBIC
+    if method is None:
+        method = cv2.INTER_AREA if side < square.shape[0] else cv2.INTER_CUBIC
     return cv2.resize(square, (side, side), interpolation=method)

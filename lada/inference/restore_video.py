@@ -1,14 +1,16 @@
 """From a video file with a mosaic to one without."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 
 import numpy as np
 
 from lada.errors import LadaError
 from lada.inference.restore import Item, Restorer, feathered
 from lada.inference.self_test import SyntheticMosaic
+from lada.mosaic.find import MosaicRegion
 from lada.progress import Progress
 from lada.video import VideoRewriter
 
@@ -20,12 +22,15 @@ class Summary:
     frames: int
     seconds: float
     notes: list[str]
+    consistency: float
+    """See :attr:`lada.inference.restore.Restorer.consistency`."""
 
 
 def restore_video(
     rewriter: VideoRewriter,
     restorer: Restorer,
     masks: Iterator[np.ndarray],
+    regions: Iterator[Sequence[MosaicRegion]] | None = None,
     *,
     feather: int = 4,
     total: int | None = None,
@@ -36,17 +41,20 @@ def restore_video(
     Args:
         rewriter: entered; its files get their names when the caller leaves it.
         masks: one (H, W) bool for each frame, upright, also for those an earlier run has done.
+        regions: the mosaics of each frame whose grid is known; None: of none.
         feather: pixels within the mask over which the restoration fades in from its edge.
         total: number of frames, for the progress bar.
         synthetic: draw the mosaic first and measure the result; its pixels take the place of the
             masks'.
     """
     started, frames, masked = time.monotonic(), 0, False
+    regions = repeat(()) if regions is None else regions
     for _ in range(rewriter.done):
         next(masks, None)
+        next(regions, None)
     total = None if total is None else total - rewriter.done
     with Progress('restoring', 'frame', total) as progress:
-        for item in restorer.run(_items(rewriter, masks, synthetic)):
+        for item in restorer.run(_items(rewriter, masks, regions, synthetic)):
             before = list(item.picture.planes)
             alpha = None
             masked = masked or bool(item.mask.any())
@@ -62,11 +70,14 @@ def restore_video(
     notes = rewriter.notes + (
         [] if masked else ['no frame has a masked pixel: nothing was restored']
     )
-    return Summary(frames, time.monotonic() - started, notes)
+    return Summary(frames, time.monotonic() - started, notes, restorer.consistency)
 
 
 def _items(
-    rewriter: VideoRewriter, masks: Iterator[np.ndarray], synthetic: SyntheticMosaic | None
+    rewriter: VideoRewriter,
+    masks: Iterator[np.ndarray],
+    regions: Iterator[Sequence[MosaicRegion]],
+    synthetic: SyntheticMosaic | None,
 ) -> Iterator[Item]:
     for number, picture in enumerate(rewriter.pictures(), rewriter.done):
         mask = next(masks, None)
@@ -83,11 +94,11 @@ def _items(
             )
         rgb = picture.rgb()
         if synthetic is None:
-            yield Item(picture, rgb, mask)
+            yield Item(picture, rgb, mask, regions=next(regions, ()))
             continue
         mosaic, covered = synthetic.draw(rgb, mask)
         picture.blend(mosaic, covered.astype(np.float32), 0, 0)
-        yield Item(picture, mosaic, covered, clean=rgb)
+        yield Item(picture, mosaic, covered, rgb, synthetic.regions(covered))
 
 
 def _blended(item: Item, alpha: np.ndarray | None) -> np.ndarray:

@@ -7,6 +7,7 @@ from lada.evaluation.boxes import bounding_box
 from lada.evaluation.picture_quality import WINDOW, psnr_of_mse, summed_similarity
 from lada.inference.crops import plan_crops
 from lada.mosaic import MosaicLook, base_block_sizes, draw_mosaic
+from lada.mosaic.find import MosaicRegion
 
 SIZE_SCALE = 1.45
 """Block size over base block size, the middle of the training data's range."""
@@ -37,6 +38,13 @@ class SyntheticMosaic:
         look = MosaicLook('squa_avg', self.block_size)
         frames, masks = draw_mosaic(clean[None], mask[None].astype(np.uint8) * 255, look)
         return frames[0], masks[0] != 0
+
+    def regions(self, covered: np.ndarray) -> list[MosaicRegion]:
+        """Return the drawn mosaic as the finder would."""
+        if self.block_size is None or not covered.any():
+            return []
+        side = float(self.block_size)
+        return [MosaicRegion((0, 0, *covered.shape), covered, (side, side), (0.0, 0.0), 1.0, 0)]
 
     def measure(
         self, clean: np.ndarray, mosaic: np.ndarray, restored: np.ndarray, mask: np.ndarray

@@ -9,7 +9,11 @@ import torch
 
 from lada.checkpoints.exporting import export_weights
 from lada.checkpoints.reading import load_state_dict_file
-from lada.checkpoints.safetensors_format import read_safetensors, safetensors_bytes
+from lada.checkpoints.safetensors_format import (
+    read_architecture,
+    read_safetensors,
+    safetensors_bytes,
+)
 from lada.errors import LadaError
 from lada.inference.loading import load_generator
 from lada.models import BasicVSRPlusPlusNet
@@ -48,6 +52,14 @@ def test_exported_weights_restore(tmp_path):
     output = tmp_path / 'weights.safetensors'
     assert export_weights(tmp_path / 'iter_1.pth', output) == len(state)
     assert load_state_dict_file(output).keys() == state.keys()
+    assert read_architecture(output) == dict(
+        type='BasicVSRPlusPlusNet',
+        mid_channels=8,
+        num_blocks=1,
+        is_low_res_input=False,
+        head_channels=64,
+        deform_groups=16,
+    )
     loaded = load_generator(output, torch.device('cpu'))
     assert same(dict(loaded.state_dict()), dict(generator.state_dict()))
     with pytest.raises(LadaError, match='--overwrite'):

@@ -50,7 +50,7 @@ MISTAKES = {
         r"save_best='PSNRR' is no result of the validation; it has PSNR, .*mosaic/gain,",
     ),
     'channels that the network cannot have': (
-        {'model.generator.mid_channels': 12},
+        {'model.generator.mid_channels': 12, 'model.generator.deform_groups': 16},
         r'16 deformable groups cannot share the 24 channels .* mid_channels a multiple of 8',
     ),
     'a scheduler that is not': (

@@ -175,6 +175,6 @@ def test_the_network_runs_in_float16(frames):
     results = []
     for half in (False, True):
         restorer = Restorer(network, CPU, size=64, half=half)
-        results.append(np.stack(restorer._network(squares)))
+        results.append(np.stack(restorer._network(squares, None)))
     difference = np.abs(results[0] - results[1])
     assert 0 < difference.max() < 3 and difference.mean() < 0.2

@@ -36,6 +36,8 @@ class MosaicGuidedNet(BasicVSRPlusPlusNet):
         kwargs: those of :class:`BasicVSRPlusPlusNet`.
     """
 
+    takes_grid = True
+
     def __init__(
         self,
         *args,

@@ -8,7 +8,7 @@ from lada.evaluation.metrics import PSNR, SSIM, MosaicGain
 
 METRICS = [PSNR(), SSIM(region='mosaic'), MosaicGain()]
 BETTER = {'psnr': 'greater', 'ssim': 'greater', 'gain': 'greater'}
-WORSE = {'seam': 'less', 'warp': 'less', 'flicker': 'less'}
+WORSE = {'seam': 'less', 'warp': 'less', 'flicker': 'less', 'consistency': 'less'}
 
 
 def names() -> list[str]:
