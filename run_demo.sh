@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The main job on the two shipped videos, end to end on a CPU: dataset, split, training that is killed and resumed, report.
+# The main job on the two shipped videos, end to end on a CPU: dataset, split, fine-tuning of the starter network that is killed
+# and resumed, report.
 # Everything it makes is in demo_output/ (or DEMO_DIR). A second run picks up what is there; delete the folder to start over.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -10,7 +11,8 @@ OUT="${DEMO_DIR:-demo_output}"
 CONFIG=configs/basicvsrpp/mosaic_restoration_demo_cpu.py
 RUN="$OUT/run"
 export LADA_DATA_ROOT="$OUT/clips" LADA_VAL_ROOT="$OUT/clips_val"
-KILL_AT=200
+STARTER=assets/weights/starter.safetensors
+KILL_AT=100
 mkdir -p "$OUT"
 
 step() { printf '\n== %s ==\n' "$*"; }
@@ -23,10 +25,10 @@ step "2/5 Splitting them so that training and validation share no source video"
 "$PY" scripts/dataset_creation/split-train-val-dataset.py --src-root "$LADA_DATA_ROOT" --val-root "$LADA_VAL_ROOT" \
     --val-ratio 0.4 --mode move --yes
 
-TRAIN=("$PY" scripts/training/train-mosaic-restoration-basicvsrpp.py "$CONFIG" --work-dir "$RUN")
+TRAIN=("$PY" scripts/training/train-mosaic-restoration-basicvsrpp.py "$CONFIG" --load-from "$STARTER" --work-dir "$RUN")
 
 if [ -z "$(compgen -G "$RUN/iter_*.pth" || true)" ]; then
-    step "3/5 Training, killed with SIGKILL at iteration $KILL_AT"
+    step "3/5 Fine-tuning the starter network, killed with SIGKILL at iteration $KILL_AT"
     "${TRAIN[@]}" & trainer=$!
     trap 'kill -9 "$trainer" 2>/dev/null || true' EXIT
     while [ ! -e "$RUN/iter_$KILL_AT.pth" ]; do
@@ -45,6 +47,6 @@ step "4/5 Resuming: the same command again"
 "${TRAIN[@]}"
 
 step "5/5 Measuring on the validation video, which training has never seen"
-"$PY" scripts/evaluation/evaluate-mosaic-restoration-basicvsrpp.py "$CONFIG" "$(cat "$RUN/last_checkpoint")" --out "$OUT/report" --overwrite
+"$PY" scripts/evaluation/evaluate-mosaic-restoration-basicvsrpp.py "$CONFIG" "$STARTER" "$(cat "$RUN/last_checkpoint")" --out "$OUT/report" --overwrite
 echo
 echo "Pictures (mosaic | restored | ground truth) and tables are in $OUT/report."

@@ -5,7 +5,7 @@ _base_ = './mosaic_restoration_starter_frames.py'
 experiment_name = 'mosaic_restoration_starter'
 work_dir = f'./experiments/basicvsrpp/{experiment_name}'
 
-train_cfg = dict(max_iters=1_500, val_interval=500)
+train_cfg = dict(max_iters=900, val_interval=300)
 default_hooks = dict(checkpoint=dict(interval=100), logger=dict(interval=20))
 
 mosaic = dict(
@@ -31,5 +31,6 @@ train_dataloader = dict(
     ),
 )
 
-param_scheduler = dict(T_max=1_500)
+optim_wrapper = dict(optimizer=dict(lr=3e-4))
+param_scheduler = dict(T_max=900)
 load_from = './experiments/basicvsrpp/mosaic_restoration_starter_frames/iter_8000.pth'

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import cv2
 import numpy as np
 import pytest
@@ -5,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mmcv.transforms import BaseTransform
 
-from lada.data import FlipClip, ResizeClip, RotateClip, transforms
+from lada.data import DrawMosaic, FlipClip, ResizeClip, RotateClip, transforms
 from lada.data.transforms.geometry import resize, zero_pads
 from lada.errors import LadaError
 from lada.registry import TRANSFORMS
@@ -114,6 +116,20 @@ def test_probabilities_are_kept(results, transform):
         for _ in range(300)
     )
     assert 60 <= hits <= 120
+
+
+def test_a_mosaic_may_cover_everything_and_no_number_is_drawn_without_the_option(results):
+    def drawn(**options):
+        one = {**results, 'rng': np.random.default_rng(3)}
+        one |= dict(meta=SimpleNamespace(mosaic=None, block_size=8), pads=np.zeros((3, 4), int))
+        del one['inputs']
+        return DrawMosaic(mod_probs=dict(squa_avg=1.0), **options)(one)
+
+    plain, again, whole = drawn(), drawn(everywhere=0.0), drawn(everywhere=1.0)
+    assert np.array_equal(plain['inputs'], again['inputs'])
+    assert plain['rng'].random() == again['rng'].random() != whole['rng'].random()
+    assert whole['mask'].all() and not plain['mask'].all()
+    assert whole['block'] == plain['block']
 
 
 def test_transforms_are_those_of_mmcv():

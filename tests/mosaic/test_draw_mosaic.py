@@ -230,6 +230,17 @@ def test_random_looks_follow_their_distribution():
     assert min(wide) >= 1.1 and max(wide) <= 1.8
 
 
+def test_block_sizes_may_be_distributed_evenly_in_octaves():
+    rng = np.random.default_rng(0)
+    options = dict(size_scale=(0.5, 4.0), size_distribution='loguniform')
+    sizes = np.array([random_look(rng, 20, **options).block_size for _ in range(3000)])
+    shares = np.histogram(sizes, [10, 20, 40, 80])[0] / len(sizes)
+    assert sizes.min() >= 10 and sizes.max() <= 80
+    np.testing.assert_allclose(shares, 1 / 3, atol=0.04)
+    with pytest.raises(LadaError, match='unknown size_distribution'):
+        random_look(rng, 20, size_distribution='normal')
+
+
 def test_a_random_look_takes_the_same_count_of_numbers_each_time():
     after = set()
     for seed in range(20):
