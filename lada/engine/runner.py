@@ -24,6 +24,7 @@ from lada.engine.loader import with_defaults
 from lada.engine.loops import replays_batches
 from lada.engine.mmengine_private import OpenRunner, accumulated_iterations
 from lada.engine.optim import single_wrappers
+from lada.engine.schedules import changes, fast_forward, settings
 from lada.errors import LadaError
 from lada.files import write_atomically
 from lada.models.placement import place
@@ -171,11 +172,48 @@ class Runner(OpenRunner):
             )
 
     def resume(self, filename, *args, **kwargs) -> None:
+        groups = self._parameter_groups()
+        rates = [group.get('initial_lr', group['lr']) for group in groups]
+        wanted = settings(_scheduler_states(self.param_schedulers))
         super().resume(filename, *args, **kwargs)
         self.resumed_from = Path(filename)
+        self._follow_config(rates, wanted)
         how = 'every batch is replayed first' if replays_batches() else 'no batch is replayed'
         self.logger.info(
             f'Resuming {filename}: training continues from iteration {self.iter}, {how}'
+        )
+
+    def _parameter_groups(self) -> list[dict]:
+        wrappers = single_wrappers(cast(OptimWrapper | OptimWrapperDict, self.optim_wrapper))
+        # Those of the optimizer, and what MMEngine logs as the base.
+        return [group for wrapper in wrappers for group in wrapper.param_groups]
+
+    def _follow_config(self, rates: list[float], wanted: list[dict]) -> None:
+        """Let the config's learning rates and schedules hold where they were changed since the
+        checkpoint was written, as if the run had had them from the start.
+
+        Args:
+            rates: the config's learning rates, by parameter group.
+            wanted: the settings of the config's schedulers.
+        """
+        groups = self._parameter_groups()
+        before = [group.get('initial_lr', group['lr']) for group in groups]
+        changed = changes([{'lr': rates}], [{'lr': before}])
+        if wanted or self._kept_settings:
+            changed = changes(wanted, self._kept_settings)
+        if not changed:
+            return
+        for group, rate in zip(groups, rates, strict=True):
+            group['lr'] = rate
+            group.pop('initial_lr', None)
+        if self.cfg.get('param_scheduler') is not None:
+            self.param_schedulers = self.build_param_scheduler(
+                copy.deepcopy(self.cfg.param_scheduler)
+            )
+            fast_forward(self.param_schedulers, self.iter)
+        self.logger.info(
+            f'The learning rate follows the config, which was changed since: {changed}; it goes on'
+            f' at {groups[-1]["lr"]:.3g}'
         )
 
     def load_checkpoint(self, filename, map_location='cpu', strict=True, revise_keys=()):
@@ -183,6 +221,7 @@ class Runner(OpenRunner):
         say.
         """
         checkpoint = load_training_checkpoint(Path(filename))
+        self._kept_settings = settings(checkpoint.get('param_schedulers'))
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         fit_state_dict(self.model, checkpoint['state_dict'], str(filename))
         self.note_loaded()
@@ -241,7 +280,7 @@ class Runner(OpenRunner):
 def _scheduler_states(schedulers):
     if isinstance(schedulers, dict):
         return {name: _scheduler_states(group) for name, group in schedulers.items()}
-    return [scheduler.state_dict() for scheduler in schedulers]
+    return [scheduler.state_dict() for scheduler in schedulers or ()]
 
 
 def wrapper_configs(config: dict) -> dict[str, dict]:
