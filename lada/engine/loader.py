@@ -7,6 +7,7 @@ import torch
 from torch.utils.data import Dataset
 
 from lada.data.worker import worker_context
+from lada.engine.shared_memory import check_shared_memory
 from lada.errors import LadaError
 from lada.text import one_line
 
@@ -66,3 +67,11 @@ def loader_errors(dataset: Dataset) -> Iterator[None]:
         raise LadaError(
             f'{what}; workers were busy with {", ".join(busy) or "no clip"}; {remedy}'
         ) from error
+
+
+def check_loader_memory(name: str, dataset: Dataset, config: dict) -> None:
+    """Raise :class:`LadaError` if what the workers of a loader prepare does not fit into shared
+    memory; ``config`` as :func:`with_defaults` returns it.
+    """
+    workers, ahead = config.get('num_workers', 0), config.get('prefetch_factor', PREFETCH)
+    check_shared_memory(name, dataset, workers, config.get('batch_size', 1), ahead)

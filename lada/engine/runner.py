@@ -20,7 +20,7 @@ from lada.checkpoints.fitting import fit_state_dict, load_networks
 from lada.checkpoints.reading import load_training_checkpoint
 from lada.engine.compiling import compile_or_fall_back
 from lada.engine.hooks.watchdog import WatchdogHook
-from lada.engine.loader import with_defaults
+from lada.engine.loader import check_loader_memory, with_defaults
 from lada.engine.loops import replays_batches
 from lada.engine.mmengine_private import OpenRunner, accumulated_iterations
 from lada.engine.optim import single_wrappers
@@ -52,9 +52,12 @@ class Runner(OpenRunner):
 
     @staticmethod
     def build_dataloader(dataloader, seed=None, diff_rank_seed=False):
-        if isinstance(dataloader, dict):
-            dataloader = ConfigDict(with_defaults(dataloader))
-        return OpenRunner.build_dataloader(dataloader, seed, diff_rank_seed)
+        if not isinstance(dataloader, dict):
+            return OpenRunner.build_dataloader(dataloader, seed, diff_rank_seed)
+        dataloader = ConfigDict(with_defaults(dataloader))
+        loader = OpenRunner.build_dataloader(dataloader, seed, diff_rank_seed)
+        check_loader_memory('the data loader', loader.dataset, dataloader)
+        return loader
 
     def set_randomness(self, *args, **kwargs) -> None:
         super().set_randomness(*args, **kwargs)

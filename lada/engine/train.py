@@ -25,6 +25,7 @@ from lada.engine.distributed.process_group import (
     was_restarted,
 )
 from lada.engine.hooks.checkpoint import CheckpointHook
+from lada.engine.loader import check_loader_memory, with_defaults
 from lada.engine.loops import RESUME_VARIABLE, replays_batches
 from lada.engine.runner import Runner, wrapper_configs
 from lada.engine.work_dir import checkpoint_folders, set_work_dir
@@ -115,7 +116,9 @@ def describe_run(options: TrainOptions) -> list[str]:
             runner.load_checkpoint(str(checkpoint))
         for loop in runner.built_loops:
             name = 'val_dataloader' if loop is runner.val_loop else 'train_dataloader'
-            lines.append(f'{name}: {len(cast(Sized, loop.dataloader.dataset))} clips')
+            dataset = loop.dataloader.dataset
+            check_loader_memory(name, dataset, with_defaults(config[name]))
+            lines.append(f'{name}: {len(cast(Sized, dataset))} clips')
     if checkpoint is not None:
         lines.append(f'resumes {checkpoint}')
     elif config.load_from:
