@@ -9,10 +9,18 @@ import torch
 from lada.errors import LadaError
 
 FOLDER = Path('/dev/shm')
+ENOUGH = 2 * 2**30
+"""Bytes of free shared memory with which no sample is loaded to look at its size."""
 
 
 def check_shared_memory(
-    name: str, dataset: Any, workers: int, batch_size: int, ahead: int, folder: Path = FOLDER
+    name: str,
+    dataset: Any,
+    workers: int,
+    batch_size: int,
+    ahead: int,
+    folder: Path = FOLDER,
+    enough: int = ENOUGH,
 ) -> None:
     """Raise :class:`LadaError` if the batches that are prepared at the same time need more shared
     memory than is free: PyTorch's workers would wait for ever, or die.
@@ -22,8 +30,9 @@ def check_shared_memory(
         dataset: gives the sample whose size counts.
         workers, batch_size, ahead: of the loader; ``ahead``: batches a worker prepares.
         folder: where shared memory is; one that does not exist is not looked at.
+        enough: free bytes with which nothing is looked at.
     """
-    if not workers or not folder.is_dir():
+    if not workers or not folder.is_dir() or shutil.disk_usage(folder).free >= enough:
         return
     try:
         sample = tensor_bytes(dataset[0])

@@ -23,8 +23,9 @@ def test_what_is_prepared_at_the_same_time_must_fit(tmp_path):
     check_shared_memory('x', [sample(1000)], 2, 4, 4, tmp_path)
     huge = free // 2000 + 1
     with pytest.raises(LadaError, match=r'x needs .* --shm-size.* num_workers=0'):
-        check_shared_memory('x', [sample(1000)], 2, huge, 4, tmp_path)
-    check_shared_memory('x', [sample(1000)], 0, huge, 4, tmp_path)
+        check_shared_memory('x', [sample(1000)], 2, huge, 4, tmp_path, enough=1 << 62)
+    check_shared_memory('x', [sample(1000)], 2, huge, 4, tmp_path, enough=1)
+    check_shared_memory('x', [sample(1000)], 0, huge, 4, tmp_path, enough=1 << 62)
     check_shared_memory('x', [sample(1000)], 2, huge, 4, tmp_path / 'nowhere')
 
 
