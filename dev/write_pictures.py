@@ -15,13 +15,14 @@ import torch
 from lada.checkpoints.finding import starter_weights
 from lada.evaluation.pictures import make_strip, side_by_side
 from lada.inference.loading import load_generator
-from lada.inference.restore import Item, Restorer
+from lada.inference.restore import Item, Restorer, feathered
+from lada.inference.restore_video import blended
 from lada.mosaic import MosaicLook, draw_mosaic
 from lada.mosaic.find import find_mosaics, mask_of
 from lada.video import encode_animation, read_frames, write_video
 
 ROOT = Path(__file__).resolve().parents[1]
-FRAMES, SIZE, BLOCK = 40, (640, 360), 6
+FRAMES, SIZE, BLOCK, FEATHER = 40, (640, 360), 6, 4
 SHOWN = slice(60, 260), slice(180, 420)
 
 
@@ -45,12 +46,10 @@ def main() -> None:
     ]
     cpu = torch.device('cpu')
     generator = load_generator(args.weights or starter_weights(), cpu)
-    restored = []
-    for item in Restorer(generator, cpu).run(items):
-        frame = item.rgb.copy()
-        if item.restored is not None:
-            frame[item.box()] = np.clip(np.rint(item.restored), 0, 255)
-        restored.append(frame)
+    restored = [
+        blended(item, None if item.restored is None else feathered(item.mask, FEATHER)[item.box()])
+        for item in Restorer(generator, cpu).run(items)
+    ]
     clips = [clip[:, *SHOWN] for clip in (mosaic, np.stack(restored), truth)]
     clips = [np.repeat(np.repeat(clip, 2, axis=1), 2, axis=2) for clip in clips]
     strip = make_strip(*clips, frame_indices=[4, FRAMES - 8])

@@ -1,8 +1,10 @@
 """Weight files in the safetensors format, in which nothing can run."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -20,21 +22,22 @@ def read_safetensors(path: Path) -> dict[str, torch.Tensor]:
 
     Raises :class:`LadaError` for a file that is cut short, damaged, or of another format.
     """
-    try:
-        with safe_open(path, 'pt') as file:
-            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError) as error:
-        raise LadaError(
-            f'damaged weight file: {path} ({error}); copy or download it again'
-        ) from error
+    with _opened(path) as file:
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
 
 
 def read_architecture(path: Path) -> dict | None:
     """Return the config that :func:`safetensors_bytes` stored; None where there is none."""
+    with _opened(path) as file:
+        text = (file.metadata() or {}).get(ARCHITECTURE)
+        return None if text is None else dict(json.loads(text))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
     try:
         with safe_open(path, 'pt') as file:
-            text = (file.metadata() or {}).get(ARCHITECTURE)
-        return None if text is None else dict(json.loads(text))
+            yield file
     except (SafetensorError, OSError, ValueError, TypeError) as error:
         raise LadaError(
             f'damaged weight file: {path} ({error}); copy or download it again'

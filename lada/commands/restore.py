@@ -125,6 +125,7 @@ def main(args: argparse.Namespace) -> None:
     from lada.inference.restore import Restorer
     from lada.inference.restore_video import restore_video
     from lada.inference.self_test import SyntheticMosaic
+    from lada.models.guidance import takes_grid
     from lada.video import VideoRewriter, count_frames, probe
 
     video = probe(args.input)
@@ -146,7 +147,7 @@ def main(args: argparse.Namespace) -> None:
         config = load_config(args.config) if args.config else None
         generator = load_generator(args.checkpoint or starter_weights(), device, config)
         size = args.size
-    if regions is None and getattr(generator, 'takes_grid', False):
+    if regions is None and takes_grid(generator):
         regions = find_in_video(video)
     if args.half and device.type != 'cuda':
         raise LadaError(f'--half: for CUDA, and the device is {device}; leave it out')

@@ -85,8 +85,9 @@ def find_config(path: str) -> Path:
     if Path(path).is_file():
         return Path(path)
     folder = shipped_folder('configs')
-    if path.startswith('configs/') and (folder / Path(path).relative_to('configs')).is_file():
-        return folder / Path(path).relative_to('configs')
+    shipped = folder.parent / path
+    if path.startswith('configs/') and shipped.is_file():
+        return shipped
     raise LadaError(f'no config at {path}; those that ship with Lada are in {folder}')
 
 

@@ -175,8 +175,7 @@ class Runner(OpenRunner):
             )
 
     def resume(self, filename, *args, **kwargs) -> None:
-        groups = self._parameter_groups()
-        rates = [group.get('initial_lr', group['lr']) for group in groups]
+        rates = _first_rates(self._parameter_groups())
         wanted = settings(_scheduler_states(self.param_schedulers))
         super().resume(filename, *args, **kwargs)
         self.resumed_from = Path(filename)
@@ -199,11 +198,10 @@ class Runner(OpenRunner):
             rates: the config's learning rates, by parameter group.
             wanted: the settings of the config's schedulers.
         """
-        groups = self._parameter_groups()
-        before = [group.get('initial_lr', group['lr']) for group in groups]
-        changed = changes([{'lr': rates}], [{'lr': before}])
-        if wanted or self._kept_settings:
-            changed = changes(wanted, self._kept_settings)
+        groups, kept = self._parameter_groups(), self._kept_settings
+        if not (wanted or kept):  # without a schedule a rate is all there is
+            wanted, kept = [{'lr': rates}], [{'lr': _first_rates(groups)}]
+        changed = changes(wanted, kept)
         if not changed:
             return
         for group, rate in zip(groups, rates, strict=True):
@@ -278,6 +276,10 @@ class Runner(OpenRunner):
         buffer = io.BytesIO()
         torch.save(checkpoint, buffer)
         return buffer.getvalue()
+
+
+def _first_rates(groups: list[dict]) -> list[float]:
+    return [group.get('initial_lr', group['lr']) for group in groups]
 
 
 def _scheduler_states(schedulers):

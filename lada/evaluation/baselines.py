@@ -55,7 +55,7 @@ class ClipGrid:
         """Return by how many grey levels the block means of ``frames`` miss those of ``mosaic``:
         root mean square over all masked pixels and frames, ``nan`` without any.
         """
-        counts = self._grid.masks.sum((0, 2, 3, 4)).double()
+        counts = self._grid.pixels[0].double()
         if not counts.sum():
             return float('nan')
         errors = self._grid.error(self._tensor(frames), self._tensor(mosaic))[0].double()

@@ -115,11 +115,9 @@ def _panels(logs: list[TrainingLog]):
             )
             if curve in log.validation
         }
-        series += [
-            (baseline, curve, BASELINES[f'_{baseline}'])
-            for name, curve in sorted(found.items(), reverse=True)
-            for baseline in [name.rpartition('_')[2]]
-        ]
+        for name, curve in sorted(found.items(), reverse=True):
+            _, mark, baseline = name.rpartition('_')
+            series.append((baseline, curve, BASELINES[mark + baseline]))
         yield title, series, log_scale, marks
 
 

@@ -13,6 +13,7 @@ from lada.evaluation.boxes import Slices, bounding_box
 from lada.inference.crops import Crop, plan_crops
 from lada.inference.grids import WindowMosaic, mosaics_of_window
 from lada.memory import release_free_memory
+from lada.models.guidance import takes_grid
 from lada.mosaic.block_grid import BlockGrid
 from lada.mosaic.find import MosaicRegion
 from lada.video import Picture
@@ -152,7 +153,7 @@ class Restorer:
         size = self.size or side
         clip = torch.from_numpy(np.stack([_resize(square, size) for square in squares]))
         clip = clip.to(self.device).permute(0, 3, 1, 2)[None].float() / 255
-        inputs = (clip, grid) if getattr(self.generator, 'takes_grid', False) else (clip,)
+        inputs = (clip, grid) if takes_grid(self.generator) else (clip,)
         with torch.inference_mode():
             with torch.autocast(self.device.type, torch.float16, enabled=self.half):
                 output = self.generator(*inputs)
@@ -160,9 +161,9 @@ class Restorer:
                 output = self.generator(*inputs)
             output = output.float().clamp(0, 1)
             if grid is not None and output.shape == clip.shape:
-                pixels = grid.masks.sum((0, 2, 3, 4))
-                self._misses += float((grid.error(output, clip)[0].square() * pixels).sum())
-                self._pixels += int(pixels.sum())
+                misses = grid.error(output, clip).square() * grid.pixels
+                self._misses += float(misses.sum())
+                self._pixels += int(grid.pixels.sum())
         output = (output[0] * 255).permute(0, 2, 3, 1).cpu().numpy()
         return [_resize(square, side) for square in output]
 

@@ -64,7 +64,7 @@ def restore_video(
                 item.picture.blend(item.restored, alpha, box[0].start, box[1].start)
             rewriter.write(item.picture, before)
             if synthetic is not None and item.clean is not None:
-                synthetic.measure(item.clean, item.rgb, _blended(item, alpha), item.mask)
+                synthetic.measure(item.clean, item.rgb, blended(item, alpha), item.mask)
             frames += 1
             progress.update()
     notes = rewriter.notes + (
@@ -101,8 +101,14 @@ def _items(
         yield Item(picture, mosaic, covered, rgb, synthetic.regions(covered))
 
 
-def _blended(item: Item, alpha: np.ndarray | None) -> np.ndarray:
-    """The restored frame in RGB."""
+def blended(item: Item, alpha: np.ndarray | None) -> np.ndarray:
+    """Return the restored frame in RGB.
+
+    Args:
+        item: restored.
+        alpha: weights (h, w) of the restoration in the mask's bounding box, see
+            :func:`~lada.inference.restore.feathered`; None: nothing was restored.
+    """
     if alpha is None:
         return item.rgb
     frame = item.rgb.copy()

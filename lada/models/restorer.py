@@ -10,8 +10,7 @@ from torch import Tensor
 from lada.checkpoints.fitting import load_into
 from lada.data.data_sample import split_samples, stack_samples
 from lada.errors import LadaError
-from lada.models.basicvsrpp.guided import MosaicGuidedNet
-from lada.models.guidance import guidance
+from lada.models.guidance import guidance, takes_grid
 from lada.registry import MODELS
 
 # Parts that MMagic's `fix_iter` keeps at their pretrained weights.
@@ -61,7 +60,7 @@ class BasicVSR(BaseModel):
         self.generator = MODELS.build(generator)
         self.pixel_loss = build_or_none(pixel_loss)
         self.forward_ensemble = build_or_none(ensemble)
-        if ensemble is not None and isinstance(self.generator, MosaicGuidedNet):
+        if ensemble is not None and takes_grid(self.generator):
             raise LadaError(
                 'a MosaicGuidedNet knows its block grid in one orientation only; leave ensemble out'
             )
@@ -117,8 +116,10 @@ class BasicVSR(BaseModel):
     def forward_tensor(
         self, inputs: Tensor, data_samples: BaseDataElement | list | None = None, **kwargs
     ) -> Tensor:
-        """The generator's output, not clamped."""
-        known = guidance(self.generator, inputs, data_samples)
+        """The generator's output, not clamped; a ``grid`` among ``kwargs`` takes the place of the
+        samples'.
+        """
+        known = {} if 'grid' in kwargs else guidance(self.generator, inputs, data_samples)
         return self.generator(inputs, **known, **kwargs)
 
     def forward_train(
@@ -130,7 +131,7 @@ class BasicVSR(BaseModel):
         samples = self._training_samples(data_samples)
         self.prepare_step()
         known = guidance(self.generator, inputs, samples, self.steps_done)
-        output = self.generator(inputs, **known, **kwargs)
+        output = self.forward_tensor(inputs, data_samples, **known, **kwargs)
         loss = self._pixel_loss_of(output, samples)
         self._count_step()
         return dict(loss=loss)

@@ -61,6 +61,11 @@ class BlockGrid:
         self._weights = self.masks.flatten(0, 1).float()
         self._covered = self._sums(self._weights)
 
+    @property
+    def pixels(self) -> Tensor:
+        """(N, T) how many pixels of a frame lie in blocks."""
+        return self.masks.sum((2, 3, 4))
+
     def interpolate(self, frames: Tensor) -> Tensor:
         """Replace masked pixels by a bicubic interpolation between the means of the blocks, inside
         the mosaic and around it.
@@ -70,8 +75,7 @@ class BlockGrid:
         with _full_precision(frames):
             flat = frames.flatten(0, 1).float()
             everywhere = self._sums(flat) / self._sums(torch.ones_like(flat[:, :1])).clamp(min=1)
-            masked = self._sums(flat * self._weights) / self._covered.clamp(min=1)
-            means = torch.where(self._covered > 0, masked, everywhere)
+            means = torch.where(self._covered > 0, self._means(flat), everywhere)
             smooth = self.down.smooth @ means @ self.across.smooth.transpose(-1, -2)
             return torch.where(self.masks, smooth.view_as(frames), frames.float())
 
@@ -80,8 +84,8 @@ class BlockGrid:
         (N, T, C, H, W).
         """
         with _full_precision(frames):
-            difference = mosaic.flatten(0, 1).float() - frames.flatten(0, 1).float()
-            shift = self._spread(self._sums(difference * self._weights) / self._divisor)
+            missing = self._means((mosaic.float() - frames.float()).flatten(0, 1))
+            shift = self.down.within.transpose(-1, -2) @ missing @ self.across.within
             return torch.where(self.masks, frames.float() + shift.view_as(frames), frames.float())
 
     def error(self, frames: Tensor, mosaic: Tensor) -> Tensor:
@@ -89,21 +93,16 @@ class BlockGrid:
         where there are none.
         """
         with _full_precision(frames):
-            difference = mosaic.flatten(0, 1).float() - frames.flatten(0, 1).float()
-            means = self._sums(difference * self._weights) / self._divisor
-            squares = (means.square() * self._covered).sum((1, 2, 3)) / means.shape[1]
-            pixels = self._covered.sum((1, 2, 3)).clamp(min=1)
-            return (squares / pixels).sqrt().view(frames.shape[:2])
+            missing = self._means((mosaic.float() - frames.float()).flatten(0, 1))
+            squares = (missing.square() * self._covered).sum((1, 2, 3)) / missing.shape[1]
+            return (squares.view(frames.shape[:2]) / self.pixels.clamp(min=1)).sqrt()
 
-    @property
-    def _divisor(self) -> Tensor:
-        return self._covered.clamp(min=1)
+    def _means(self, flat: Tensor) -> Tensor:
+        """(M, C, R, B) means of the blocks over their masked pixels, 0 for blocks without any."""
+        return self._sums(flat * self._weights) / self._covered.clamp(min=1)
 
     def _sums(self, flat: Tensor) -> Tensor:
         return self.down.within @ flat @ self.across.within.transpose(-1, -2)
-
-    def _spread(self, blocks: Tensor) -> Tensor:
-        return self.down.within.transpose(-1, -2) @ blocks @ self.across.within
 
 
 class _Axis:

@@ -11,15 +11,13 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from lada.mosaic.find_in_frame import Frame, find_in_frame, shared
+from lada.mosaic.find_in_frame import Frame, find_in_frame, same_blocks, shared
 from lada.mosaic.mosaic_track import LEAST_WEIGHT, Track, follow_mosaic
 
 _STRETCH = 48
 """Frames that are looked at together, at most, in 1280x720."""
 _SHORTEST_STRETCH = 8
 _SEARCHED_EVERY = 3
-_SAME_SIZE = 0.05
-"""Difference of block sizes, as a fraction, below which two mosaics may be one."""
 
 
 @dataclass(frozen=True)
@@ -67,9 +65,8 @@ def find_mosaics(frames: Iterable[np.ndarray]) -> Iterator[list[MosaicRegion]]:
 
 
 def _continues(old: MosaicRegion, new: MosaicRegion) -> bool:
-    sizes = zip(old.block_size, new.block_size, strict=True)
     return (
-        all(abs(a / b - 1) < _SAME_SIZE for a, b in sizes)
+        same_blocks(old.block_size, new.block_size)
         and max(shared(old.box, new.box), shared(new.box, old.box)) > 0.5
     )
 

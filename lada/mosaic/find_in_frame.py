@@ -23,6 +23,8 @@ _AS_GOOD = 0.4
 """Evidence for the grid of an encoder, as a fraction of that for the grid that was found."""
 _FEWEST_LINES = 3
 _MOST_TRIED = 12
+_SAME_SIZE = 0.05
+"""Difference of block sizes, as a fraction, below which two mosaics may be one."""
 
 
 @dataclass(frozen=True)
@@ -379,6 +381,11 @@ def _apart(found: list[FrameMosaic]) -> list[FrameMosaic]:
         if all(shared(mosaic.box, other.box) < 0.5 for other in kept):
             kept.append(mosaic)
     return kept
+
+
+def same_blocks(one: tuple[float, float], other: tuple[float, float]) -> bool:
+    """Tell whether blocks (height, width) may be those of one mosaic."""
+    return all(abs(a / b - 1) < _SAME_SIZE for a, b in zip(one, other, strict=True))
 
 
 def shared(box: tuple[int, ...], other: tuple[int, ...]) -> float:

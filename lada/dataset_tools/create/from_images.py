@@ -12,6 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from lada.dataset_tools.create.sources import files_below
 from lada.dataset_tools.workers import Watch, worker_pool
 from lada.errors import LadaError
 from lada.randomness import keyed_rng
@@ -37,8 +38,10 @@ def find_images(inputs: Sequence[Path]) -> list[Path]:
     for path in inputs:
         if not path.exists():
             raise LadaError(f'no such file or folder: {printable(path)}; check --from-images')
-        files = sorted(path.rglob('*')) if path.is_dir() else [path]
-        found += [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES]
+        if path.is_dir():
+            found += files_below(path, IMAGE_SUFFIXES)
+        elif path.suffix.lower() in IMAGE_SUFFIXES:
+            found.append(path)
     if not found:
         raise LadaError(
             f'no pictures: {printable(inputs[0])}; --from-images takes'

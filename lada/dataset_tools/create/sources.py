@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -71,14 +71,7 @@ def find_videos(inputs: Iterable[Path]) -> list[Path]:
     inputs = [Path(p) for p in inputs]
     for path in inputs:
         if path.is_dir():
-            below = sorted(
-                p
-                for p in path.rglob('*')
-                if p.suffix.lower() in VIDEO_SUFFIXES
-                and p.is_file()
-                and not any(part.startswith('.') for part in p.relative_to(path).parts)
-            )
-            found.update(dict.fromkeys(below))
+            found.update(dict.fromkeys(files_below(path, VIDEO_SUFFIXES)))
         elif path.is_file():
             found[path] = None
         else:
@@ -93,6 +86,17 @@ def find_videos(inputs: Iterable[Path]) -> list[Path]:
             f' {" ".join(sorted(VIDEO_SUFFIXES))}'
         )
     return sorted(found)
+
+
+def files_below(folder: Path, suffixes: Collection[str]) -> list[Path]:
+    """Return the files with one of the suffixes below a folder, sorted; nothing hidden."""
+    return sorted(
+        path
+        for path in folder.rglob('*')
+        if path.suffix.lower() in suffixes
+        and path.is_file()
+        and not any(part.startswith('.') for part in path.relative_to(folder).parts)
+    )
 
 
 def size_of(path: Path) -> int:

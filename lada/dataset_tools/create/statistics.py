@@ -6,12 +6,10 @@ import cv2
 import numpy as np
 
 from lada.dataset_tools.frame_hashes import view_hashes
-from lada.mosaic.find_in_frame import Frame, find_in_frame
+from lada.mosaic.find_in_frame import Frame, find_in_frame, same_blocks
 
 EVERY = 8
 """Sharpness and hash are measured on every n-th frame, and mosaics looked for."""
-SAME_BLOCKS = 0.05
-"""Difference of block sizes, as a fraction, up to which two frames show the same mosaic."""
 BLUR_WIDTH = 9
 SHARPNESS_SIDE = 640
 """Longer side, in pixels, of the picture whose sharpness is measured."""
@@ -76,7 +74,7 @@ class FrameStatistics:
         measured = self.blocks[-(-start // EVERY) : -(-stop // EVERY)]
         needed = min(2, len(measured))
         return any(
-            sum(any(_alike(one, other) for other in frame) for frame in measured) >= needed
+            sum(any(same_blocks(one, other) for other in frame) for frame in measured) >= needed
             for each in measured
             for one in each
         )
@@ -90,10 +88,6 @@ class FrameStatistics:
             return None
         first, middle = measured[0], measured[len(measured) // 2]
         return None if first is None or middle is None else (first, middle)
-
-
-def _alike(one: tuple[float, float], other: tuple[float, float]) -> bool:
-    return all(abs(a / b - 1) <= SAME_BLOCKS for a, b in zip(one, other, strict=True))
 
 
 def blurriness(frame: np.ndarray) -> float:
