@@ -1,10 +1,13 @@
 """What every script shares: one clear line for a user's error, exit codes 0, 1 and 2."""
 
 import argparse
+import logging
+import multiprocessing
 import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 from lada.errors import LadaError
 from lada.text import one_line
@@ -31,10 +34,6 @@ class ConfigOption(argparse.Action):
         read(parser, namespace, values, option_string or '')
 
 
-class Terminated(KeyboardInterrupt):
-    """SIGTERM, which ends a command as Ctrl-C does: what it was writing is cleaned up."""
-
-
 def run_script(
     main: Callable[[argparse.Namespace], int | None],
     parser: argparse.ArgumentParser,
@@ -44,7 +43,7 @@ def run_script(
     wrong arguments.
 
     :class:`LadaError` and :class:`OSError` become one line unless ``--debug`` is given. Ctrl-C and
-    SIGTERM end it with 130 and 143.
+    SIGTERM end it with 130 and 143, whatever a library made of them.
 
     Args:
         main: returns ``None`` or an exit status.
@@ -52,29 +51,47 @@ def run_script(
         arguments: the command line; that of the process unless given.
     """
     args = parser.parse_args(arguments)
-    terminated = False
+    signalled: int | None = None
 
-    def terminate(number: int, frame: object) -> None:
-        nonlocal terminated
-        terminated = True
-        raise Terminated
+    def stop(number: int, frame: object) -> None:
+        nonlocal signalled
+        signalled = number
+        raise KeyboardInterrupt
 
-    if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, terminate)
+    for number, handler in (
+        (signal.SIGTERM, signal.SIG_DFL),
+        (signal.SIGINT, signal.default_int_handler),
+    ):
+        if signal.getsignal(number) == handler:
+            signal.signal(number, stop)
+    reason = ''
     try:
-        status = main(args)
-    except KeyboardInterrupt as stop:
-        print(f'stopped: {stop}' if stop.args else 'stopped', file=sys.stderr)
-        status = 143 if isinstance(stop, Terminated) else 130
+        status = main(args) or 0
+    except KeyboardInterrupt as interrupt:
+        status = 128 + (signalled or signal.SIGINT)
+        reason = str(interrupt)
     except Exception as error:
-        if terminated:
-            # A library made an error of its own of it: MMEngine while it formats a config, an
-            # extension module while it is imported, which crashes the interpreter's usual end.
-            print('stopped', file=sys.stderr, flush=True)
-            sys.stdout.flush()
-            os._exit(143)
-        if args.debug or not isinstance(error, (LadaError, OSError)):
-            raise
-        print(f'error: {one_line(error)}', file=sys.stderr)
-        status = 1
-    sys.exit(status or 0)
+        if not signalled:
+            if args.debug or not isinstance(error, (LadaError, OSError)):
+                raise
+            print(f'error: {one_line(error)}', file=sys.stderr)
+            sys.exit(1)
+        # A library made an error of its own of it: MMEngine while it formats a config, an
+        # extension module while it is imported.
+        status = 128 + signalled
+    else:
+        sys.exit(status)
+    print(f'stopped: {reason}' if reason else 'stopped', file=sys.stderr)
+    _leave(status)
+
+
+def _leave(status: int) -> NoReturn:
+    """End this process and its workers without the interpreter's usual end, which crashes when the
+    signal met an extension module in the middle of its import.
+    """
+    for worker in multiprocessing.active_children():
+        worker.terminate()
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)

@@ -45,6 +45,45 @@ def test_a_signal_ends_a_command(number, caught, raised, status):
     assert said == 'stopped\n'
 
 
+END_THAT_CRASHES = """
+import atexit, multiprocessing, os, signal, sys, time
+from lada.cli import make_parser, run_script
+
+def work():
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    time.sleep(60)
+
+def main(args):
+    multiprocessing.get_context('fork').Process(target=work).start()
+    print('started', flush=True)
+    try:
+        time.sleep(60)
+    finally:
+        print('cleaned up')
+
+atexit.register(os.abort)
+run_script(main, make_parser(None), [])
+"""
+
+
+@pytest.mark.parametrize(('number', 'status'), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_does_not_meet_the_end_of_the_interpreter(number, status):
+    """Which crashes when an extension module was being imported. Its workers end with it: they
+    would hold the pipes open.
+    """
+    process = subprocess.Popen(
+        [sys.executable, '-c', END_THAT_CRASHES],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == 'started\n'
+    time.sleep(0.2)
+    os.kill(process.pid, number)
+    out, said = process.communicate(timeout=30)
+    assert (process.returncode, out, said) == (status, 'cleaned up\n', 'stopped\n')
+
+
 def test_an_error_of_the_user_is_one_line():
     job = JOB.format(caught='OSError', raised='SystemError')
     for error, status, said in (

@@ -86,9 +86,9 @@ def train(options: TrainOptions) -> None:
             runner = Runner.from_cfg(config)
             try:
                 runner.train()
+                ignore_from_now_on()
             finally:
                 runner.release_loaders()
-        ignore_from_now_on()
 
 
 def describe_run(options: TrainOptions) -> list[str]:
