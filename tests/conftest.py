@@ -2,9 +2,7 @@
 training as a process.
 """
 
-import os
 import signal
-import subprocess
 import sys
 from fractions import Fraction
 from pathlib import Path
@@ -16,6 +14,8 @@ import pytest
 import torch
 
 ROOT = Path(__file__).resolve().parents[1]
+# harness.py, which benchmarks share.
+sys.path.insert(0, str(ROOT / 'tests' / 'faults'))
 
 
 @pytest.fixture(scope='session', autouse=True)
@@ -53,8 +53,8 @@ CONFIG = """
 _base_ = {demo!r}
 work_dir = {work_dir!r}
 model = dict(
-    generator=dict(_delete_=True, type='BasicVSRPlusPlusNet', mid_channels=8, num_blocks=1,
-                   head_channels=8, deform_groups=4, is_low_res_input=False),
+    generator=dict(_delete_=True, type='MosaicGuidedNet', mid_channels=8, num_blocks=1,
+                   head_channels=4, deform_groups=4, flow_channels=(4, 4, 4, 4)),
     train_cfg=dict(fix_iter=3))
 train_dataloader = dict(
     num_workers=0, persistent_workers=False,
@@ -124,6 +124,15 @@ def tiny_config(path: Path, work_dir: Path, clips: tuple[Path, Path], extra: str
     return path
 
 
+@pytest.fixture(scope='session')
+def plain_network() -> str:
+    """Config text that puts a small BasicVSR++ in the place of the tiny config's network."""
+    return """
+model['generator'] = dict(_delete_=True, type='BasicVSRPlusPlusNet', mid_channels=8, num_blocks=1,
+                          head_channels=8, deform_groups=4, is_low_res_input=False)
+"""
+
+
 @pytest.fixture
 def write_config(tmp_path, clips):
     """Return a function that writes the tiny config for a work directory, with further text
@@ -136,38 +145,53 @@ def write_config(tmp_path, clips):
     return write
 
 
-SCRIPT = 'scripts/training/train-mosaic-restoration-basicvsrpp.py'
+@pytest.fixture(scope='session')
+def server(tmp_path_factory):
+    """One fork server for all tests of a process: each training would import for four seconds."""
+    from harness import ForkServer
+
+    with ForkServer(tmp_path_factory.mktemp('output')) as server:
+        yield server
+
+
+class Training:
+    """The processes of one training, one or two ranks."""
+
+    def __init__(self, runs: list):
+        self._runs = runs
+
+    def lives(self) -> bool:
+        return any(run.lives() for run in self._runs)
+
+    def kill(self) -> None:
+        for run in self._runs:
+            run.signal(signal.SIGKILL)
+            run.wait()
+
+    def end(self) -> tuple[int, str, str]:
+        """Wait for the end: ``(exit status, stdout, stderr)``."""
+        status = max((run.wait() for run in self._runs), key=abs)
+        return status, *(
+            ''.join(getattr(run, name) for run in self._runs) for name in ('output', 'errors')
+        )
 
 
 @pytest.fixture
-def start_training(repo_root):
-    """Return a function that starts the training script as a process of its own (of two under
-    torchrun).
-    """
-    processes = []
+def start_training(server):
+    """Return a function that starts the training script as a process of its own (as two ranks)."""
+    started = []
 
-    def start(*args, torchrun: bool = False, **environment) -> subprocess.Popen:
-        command = [sys.executable]
-        if torchrun:
-            command += ['-m', 'torch.distributed.run', '--standalone', '--nproc-per-node=2']
-        command += [SCRIPT, *map(str, args)] + (['--launcher', 'pytorch'] if torchrun else [])
-        process = subprocess.Popen(
-            command,
-            cwd=repo_root,
-            env={**os.environ, 'OMP_NUM_THREADS': '1', **environment},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-        processes.append(process)
-        return process
+    def start(*args, ranks: int = 1, **environment) -> Training:
+        if ranks > 1:
+            runs = server.start_group(ranks, *args, apart=True, **environment)
+        else:
+            runs = [server.start(*args, apart=True, **environment)]
+        started.append(Training(runs))
+        return started[-1]
 
     yield start
-    for process in processes:
-        if process.poll() is None:
-            os.killpg(process.pid, 9)
-            process.wait()
+    for training in started:
+        training.kill()
 
 
 @pytest.fixture
@@ -175,13 +199,7 @@ def run_training(start_training):
     """Return a function that runs the training script to its end: ``(exit status, stdout,
     stderr)``.
     """
-
-    def run(*args, **options):
-        process = start_training(*args, **options)
-        out, err = process.communicate(timeout=300)
-        return process.returncode, out, err
-
-    return run
+    return lambda *args, **options: start_training(*args, **options).end()
 
 
 @pytest.fixture(scope='session')

@@ -5,7 +5,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -70,19 +69,22 @@ def start_process(repo_root):
 
 
 @pytest.fixture
-def start_ranks(start_process):
+def start_ranks(server):
     """Return a function that starts two ranks of the training script without an agent that would
     watch them.
     """
+    started = []
 
-    def start(
-        *args, launcher: str = 'pytorch', each=lambda rank: (), **environment
-    ) -> list[subprocess.Popen]:
+    def start(*args, launcher: str = 'pytorch', each=lambda rank: (), **environment) -> list:
         rank_name, size_name, local_name = VARIABLES[launcher]
         port = free_port()
-        return [
-            start_process(
-                [sys.executable, SCRIPT, *args, *each(rank), '--launcher', launcher],
+        ranks = [
+            server.start(
+                *args,
+                *each(rank),
+                '--launcher',
+                launcher,
+                apart=True,
                 **{
                     rank_name: str(rank),
                     size_name: '2',
@@ -93,5 +95,10 @@ def start_ranks(start_process):
             )
             for rank in range(2)
         ]
+        started.extend(ranks)
+        return ranks
 
-    return start
+    yield start
+    for rank in started:
+        rank.signal(signal.SIGKILL)
+        rank.wait()

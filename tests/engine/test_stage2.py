@@ -3,8 +3,6 @@ processes.
 """
 
 import json
-import os
-import signal
 import time
 
 import pytest
@@ -72,20 +70,19 @@ def logged(work_dir):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('torchrun', [False, True])
+@pytest.mark.parametrize('ranks', [1, 2])
 def test_a_killed_run_is_the_run_that_never_was(
-    tmp_path, stage2, run_training, start_training, torchrun
+    tmp_path, stage2, run_training, start_training, ranks
 ):
-    status, _, err = run_training(stage2(tmp_path / 'whole'), torchrun=torchrun)
+    status, _, err = run_training(stage2(tmp_path / 'whole'), ranks=ranks)
     assert status == 0, err
     config = stage2(tmp_path / 'killed')
-    process = start_training(config, torchrun=torchrun)
+    process = start_training(config, ranks=ranks)
     while not (tmp_path / 'killed' / 'iter_2.pth').exists():
-        assert process.poll() is None, process.communicate()
+        assert process.lives(), process.end()
         time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    status, _, err = run_training(config, torchrun=torchrun)
+    process.kill()
+    status, _, err = run_training(config, ranks=ranks)
     assert status == 0, err
     whole, killed = (end_state(tmp_path / name) for name in ('whole', 'killed'))
     torch.testing.assert_close(killed[0], whole[0], rtol=0, atol=0)
@@ -110,11 +107,11 @@ def test_a_killed_run_is_the_run_that_never_was(
 
 
 @pytest.mark.slow
-def test_from_stage_1_to_stage_2(tmp_path, stage2, write_config, run_training):
-    assert (
-        run_training(write_config(tmp_path / 'one'), '--cfg-options', 'train_cfg.max_iters=2')[0]
-        == 0
+def test_from_stage_1_to_stage_2(tmp_path, stage2, write_config, plain_network, run_training):
+    status, _, err = run_training(
+        write_config(tmp_path / 'one', plain_network), '--cfg-options', 'train_cfg.max_iters=2'
     )
+    assert status == 0, err
     first = tmp_path / 'one' / 'iter_2.pth'
     convert_to_stage2(first, tmp_path / 'converted.pth')
     for number, start in enumerate([first, tmp_path / 'converted.pth']):

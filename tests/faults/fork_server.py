@@ -1,9 +1,9 @@
 """Start trainings without importing everything each time: import once, then fork.
 
-Reads one JSON line at a time: ``{"script", "args", "env", "log"}`` starts a script in a session of
-its own and answers with its pid, ``{"wait": pid}`` answers with its exit status as
-:attr:`subprocess.Popen.returncode` has it. What is forked runs the script's own code to the
-interpreter's own end.
+Reads one JSON line at a time: ``{"script", "args", "env", "out", "err"}`` starts a script in a
+session of its own, which writes to two files (or one), and answers with its pid; ``{"wait": pid}``
+answers with its exit status as :attr:`subprocess.Popen.returncode` has it. What is forked runs the
+script's own code to the interpreter's own end.
 """
 
 import json
@@ -14,10 +14,9 @@ import sys
 
 def become(request: dict) -> None:
     os.setsid()
-    log = os.open(request['log'], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    null = os.open(os.devnull, os.O_RDONLY)
-    for source, target in ((null, 0), (log, 1), (log, 2)):
-        os.dup2(source, target)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    for name, target in (('out', 1), ('err', 2)):
+        os.dup2(os.open(request[name], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644), target)
     os.environ.update(request['env'])
     sys.argv = [request['script'], *request['args']]
     runpy.run_path(request['script'], run_name='__main__')

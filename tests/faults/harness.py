@@ -93,14 +93,26 @@ def write_config(
 
 
 class Run:
-    """A training that has been started; its output goes to a file, which :attr:`output` reads."""
+    """A training that has been started; what it says goes to files."""
 
-    def __init__(self, server: 'ForkServer', pid: int, log: Path):
-        self._server, self.pid, self._log, self.status = server, pid, log, None
+    def __init__(self, server: 'ForkServer', pid: int, out: Path, err: Path):
+        self._server, self.pid, self._out, self._err, self.status = server, pid, out, err, None
 
     @property
     def output(self) -> str:
-        return self._log.read_text(errors='replace')
+        return self._out.read_text(errors='replace')
+
+    @property
+    def errors(self) -> str:
+        """What went to stderr; the same as :attr:`output` unless they were kept apart."""
+        return self._err.read_text(errors='replace')
+
+    def lives(self) -> bool:
+        try:
+            stat = Path(f'/proc/{self.pid}/stat').read_text()
+        except FileNotFoundError:
+            return False
+        return stat.rpartition(')')[2].split()[0] != 'Z'
 
     def wait(self) -> int:
         """Wait for the end; returns the exit status, negative for a signal. What the process
@@ -150,19 +162,29 @@ class ForkServer:
         return int(self._process.stdout.readline())
 
     def start(
-        self, *args: object, fault: str = '', script: Path = SCRIPT, **environment: str
+        self,
+        *args: object,
+        fault: str = '',
+        script: Path = SCRIPT,
+        apart: bool = False,
+        **environment: str,
     ) -> Run:
-        """Start a script with arguments; ``fault`` is ``moment:number`` of fault_points.py."""
+        """Start a script with arguments; ``fault`` is ``moment:number`` of fault_points.py.
+        ``apart``: keep what it writes to stderr apart.
+        """
         self._count += 1
-        log = self._folder / f'output-{self._count}.log'
-        log.touch()
+        out = self._folder / f'output-{self._count}.log'
+        err = self._folder / f'errors-{self._count}.log' if apart else out
+        out.touch()
+        err.touch()
         pid = self.ask(
             script=str(script),
             args=[str(arg) for arg in args],
-            log=str(log),
+            out=str(out),
+            err=str(err),
             env={**environment, 'FAULT': fault},
         )
-        return Run(self, pid, log)
+        return Run(self, pid, out, err)
 
     def run(self, *args: object, **options) -> Run:
         """Start a script and wait for its end."""

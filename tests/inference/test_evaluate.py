@@ -19,8 +19,8 @@ SCRIPT = 'evaluate-mosaic-restoration-basicvsrpp.py'
 
 
 @pytest.fixture
-def config(tmp_path, write_config):
-    return write_config(tmp_path / 'work')
+def config(tmp_path, write_config, plain_network):
+    return write_config(tmp_path / 'work', plain_network)
 
 
 def save_weights(config, path, noise=0.0):

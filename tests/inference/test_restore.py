@@ -168,7 +168,9 @@ def test_half_precision_falls_back_where_it_overflows(frames, half, overflows):
 
 def test_the_network_runs_in_float16(frames):
     """As autocast on a processor does it; CUDA is not tested here."""
-    network = BasicVSRPlusPlusNet(8, 1, is_low_res_input=True, backend='plain').eval()
+    network = BasicVSRPlusPlusNet(
+        8, 1, head_channels=8, is_low_res_input=True, backend='plain'
+    ).eval()
     torch.manual_seed(0)
     torch.nn.init.normal_(network.conv_last.weight, std=0.1)
     squares = [frame[:64, :64] for frame in frames[:3]]

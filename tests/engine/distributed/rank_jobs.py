@@ -242,12 +242,16 @@ def all_jobs(config, work_dir):
     world_size = get_dist_info()[1]
     results = dict(scores=runner(config, work_dir, 1).val())
     if world_size < 3:
+        exact, updates = gradients(SEARCHING), accumulated(SEARCHING, world_size)
+        # One process has no wrapper.
         results |= dict(
-            searching=gradients(SEARCHING),
-            rewrapping=gradients(REWRAPPING),
+            searching=exact,
+            rewrapping=gradients(REWRAPPING) if world_size > 1 else exact,
             single=gradients(SEARCHING, double=False),
-            accumulated=accumulated(SEARCHING, world_size),
-            accumulated_rewrapping=accumulated(REWRAPPING, world_size),
+            accumulated=updates,
+            accumulated_rewrapping=(
+                accumulated(REWRAPPING, world_size) if world_size > 1 else updates
+            ),
             adversarial=adversarial(),
             run=whole_run(config, work_dir),
         )

@@ -32,8 +32,7 @@ def test_schedulers(tmp_path, write_config, start_ranks, launcher):
         SLURM_JOB_NODELIST='node[1-2]',
         PATH=f'{tmp_path}:/usr/bin:/bin',
     )
-    results = [rank.communicate(timeout=200) for rank in ranks]
-    assert [rank.returncode for rank in ranks] == [0, 0], results
+    assert [rank.wait() for rank in ranks] == [0, 0], [rank.errors for rank in ranks]
     log = next((tmp_path / 'run').glob('*/*.log')).read_text()
     assert 'GPU number: 2' in log
     assert (
@@ -82,15 +81,14 @@ def test_storage_that_is_not_shared(tmp_path, write_config, start_ranks):
         MASTER_ADDR='127.0.0.1',
     )
     for rank in ranks:
-        _, err = rank.communicate(timeout=200)
-        assert rank.returncode == 1
-        last = err.strip().splitlines()[-1]
+        assert rank.wait() == 1
+        last = rank.errors.strip().splitlines()[-1]
         assert (
             last.startswith('error: work directory')
             and 'rank 1 on' in last
             and 'rank 0 on' not in last
         )
-        assert 'Traceback' not in err
+        assert 'Traceback' not in rank.errors
     assert not [path for folder in tmp_path.glob('disk*') for path in folder.iterdir()]
 
 

@@ -1,14 +1,12 @@
 """Several ranks compute what one process computes on the whole batch."""
 
 import importlib.util
-import os
-import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
+
+from tests.engine.conftest import free_port
 
 JOBS = Path(__file__).with_name('rank_jobs.py')
 pytestmark = pytest.mark.slow
@@ -28,8 +26,8 @@ def config(tmp_path_factory, clips, repo_root):
     path.write_text(f"""
 _base_ = {str(demo)!r}
 model = dict(
-    generator=dict(_delete_=True, type='BasicVSRPlusPlusNet', mid_channels=8, num_blocks=1,
-                   head_channels=8, deform_groups=4, is_low_res_input=False),
+    generator=dict(_delete_=True, type='MosaicGuidedNet', mid_channels=8, num_blocks=1,
+                   head_channels=4, deform_groups=4, flow_channels=(4, 4, 4, 4)),
     train_cfg=dict(fix_iter=2))
 train_dataloader = dict(dataset=dict(metadata_root_dir={str(clips[0])!r}, num_frame=2))
 val_dataloader = dict(dataset=dict(metadata_root_dir={str(clips[0])!r}, num_frame=2))
@@ -43,37 +41,28 @@ def one(config):
     return load_jobs().all_jobs(config, config.parent / 'one')
 
 
-def run_ranks(count, config):
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        port = str(probe.getsockname()[1])
-    output = config.parent / f'ranks{count}.pt'
+def run_ranks(count, config, server):
+    port, output = free_port(), config.parent / f'ranks{count}.pt'
     ranks = [
-        subprocess.Popen(
-            [sys.executable, JOBS, output, config],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env={
-                **os.environ,
-                'OMP_NUM_THREADS': '1',
-                'RANK': str(rank),
-                'LOCAL_RANK': str(rank),
-                'WORLD_SIZE': str(count),
-                'MASTER_ADDR': '127.0.0.1',
-                'MASTER_PORT': port,
-            },
+        server.start(
+            output,
+            config,
+            script=JOBS,
+            RANK=str(rank),
+            LOCAL_RANK=str(rank),
+            WORLD_SIZE=str(count),
+            MASTER_ADDR='127.0.0.1',
+            MASTER_PORT=port,
         )
         for rank in range(count)
     ]
-    texts = [rank.communicate(timeout=400)[0] for rank in ranks]
-    assert all(rank.returncode == 0 for rank in ranks), texts
+    assert [rank.wait() for rank in ranks] == [0] * count, [rank.output for rank in ranks]
     return torch.load(output, weights_only=False)
 
 
 @pytest.fixture(scope='module')
-def two(config):
-    return run_ranks(2, config)
+def two(config, server):
+    return run_ranks(2, config, server)
 
 
 def assert_close_to_largest(found, expected, tolerance):
@@ -153,7 +142,7 @@ def test_rewrapping_and_resuming_it_change_no_bit(two):
         assert all(torch.equal(found[key], whole[key]) for key in whole)
 
 
-def test_validation_of_five_clips(one, two, config):
+def test_validation_of_five_clips(one, two, config, server):
     assert len(one['scores']) > 5 and 'PSNR' in one['scores']
     assert two['scores'] == one['scores']
-    assert run_ranks(3, config)['scores'] == one['scores']
+    assert run_ranks(3, config, server)['scores'] == one['scores']

@@ -9,7 +9,9 @@ from lada.models import BasicVSRPlusPlusNet
 def test_the_generator_is_one_graph_with_the_same_values_and_gradients():
     """What Inductor makes of the graph needs a C++ compiler; this is all before it."""
     torch.manual_seed(0)
-    net = BasicVSRPlusPlusNet(8, 1, is_low_res_input=False, backend='plain')
+    net = BasicVSRPlusPlusNet(
+        8, 1, head_channels=8, deform_groups=4, is_low_res_input=False, backend='plain'
+    )
     for parameter in net.parameters():
         if not parameter.any():
             torch.nn.init.normal_(parameter, std=0.01)
