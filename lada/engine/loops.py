@@ -5,7 +5,8 @@ loops.
 import os
 from typing import Any
 
-from mmengine.dist import get_world_size
+import torch
+from mmengine.dist import all_gather_object, get_world_size
 from mmengine.runner import TestLoop, ValLoop
 
 from lada.engine.loader import loader_errors
@@ -18,6 +19,7 @@ SAMPLES_CONSUMED = 'samples_consumed'
 # MMEngine logs what is called val... with each validation.
 VALIDATED_ITER = 'last_validated_iter'
 BATCH_LAYOUT = 'batch_layout'
+INSTRUCTIONS = 'cpu_instructions'
 
 
 def replays_batches() -> bool:
@@ -77,6 +79,7 @@ class IterBasedTrainLoop(OpenTrainLoop):
         elif self.iter > 0:
             self._place_data()
         self._note_batch_layout()
+        self._note_instructions()
         # Twice: PyTorch's signal handler raises the news of a worker's death at any time, in error
         # handling too.
         with loader_errors(self.dataloader.dataset), loader_errors(self.dataloader.dataset):
@@ -118,6 +121,28 @@ class IterBasedTrainLoop(OpenTrainLoop):
                 f'{change}: an iteration now takes {now[0] * now[1]} samples instead of'
                 f' {before[0] * before[1]}; the data continues at the next sample, the learning'
                 ' rate is kept'
+            )
+
+    def _note_instructions(self) -> None:
+        """Say by which instructions the processors compute: kernels are chosen by them, and others
+        round otherwise.
+        """
+        hub, log = self.runner.message_hub, self.runner.logger
+        of_ranks: list[Any] = all_gather_object(torch.backends.cpu.get_cpu_capability())
+        now = ', '.join(sorted(set(of_ranks)))
+        before = hub.runtime_info.get(INSTRUCTIONS)
+        hub.update_info(INSTRUCTIONS, now)
+        if before in (None, now):
+            log.info(f'Processor: {now}, {torch.get_num_threads()} threads')
+        else:
+            log.info(
+                f'Processor: {before} before, {now} now: the run goes on from the same weights, but'
+                ' rounds otherwise'
+            )
+        if len(set(of_ranks)) > 1:
+            log.warning(
+                'The processors of the ranks differ; ATEN_CPU_CAPABILITY, set on all of them to'
+                ' what all have (avx2, default), makes them compute alike'
             )
 
     def _place_data(self) -> None:

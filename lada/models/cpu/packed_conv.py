@@ -5,7 +5,7 @@ that happens once, and an addition or an activation joins the convolution where 
 along.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 
 import torch
@@ -13,10 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lada.models.cpu import onednn
-
-# With inputs of two bytes a number and more bytes than this, oneDNN computes weight gradients at
-# half its rate.
-WEIGHT_GRADIENT_BYTES = 4 * 2**20
+from lada.models.cpu.weight_gradient import Way, fastest_way, gradients_in_strips
 
 
 class PackedConv:
@@ -50,62 +47,38 @@ class PackedConv:
         self, grad: Tensor, x: Tensor, wanted: Sequence[bool]
     ) -> tuple[Tensor | None, ...]:
         """The gradients of input, weight and bias from that of the output, as far as ``wanted``."""
-        if not (
-            wanted[1]
-            and x.device.type == 'cpu'
-            and x.element_size() == 2
-            and x.nbytes > WEIGHT_GRADIENT_BYTES
-        ):
-            return self._backward(grad, x, wanted, (self.pad, self.pad))
-        grad_x = (
-            self._backward(grad, x, (True, False, False), (self.pad, self.pad))[0]
-            if wanted[0]
-            else None
+        weight = self._weight_as_inputs
+        way = Way.WHOLE
+        if wanted[1] and x.device.type == 'cpu':
+            way = fastest_way(
+                torch.backends.cpu.get_cpu_capability(),
+                x.dtype,
+                weight.shape,
+                x[0].nbytes,
+                grad[0].nbytes,
+            )
+        at_once = wanted if way is Way.WHOLE else (wanted[0], False, False)
+        found = torch.ops.aten.convolution_backward(
+            grad,
+            x,
+            weight,
+            [len(weight)],
+            [1, 1],
+            [self.pad] * 2,
+            [1, 1],
+            False,
+            [0, 0],
+            1,
+            at_once,
         )
-        strips = [
-            self._backward(part, rows, (False, *wanted[1:]), (0, self.pad))[1:]
-            for one, image in zip(grad.split(1), x.split(1), strict=True)
-            for part, rows in self._strips(one, image)
-        ]
-        sums = (
-            torch.stack(parts).sum(0, dtype=torch.float32) if parts[0] is not None else None
-            for parts in zip(*strips, strict=True)
-        )
-        return grad_x, *sums
+        if way is Way.WHOLE:
+            return found
+        return found[0], *gradients_in_strips(grad, x, weight, wanted[1:], way is Way.PLANES)
 
     @cached_property
     def _weight_as_inputs(self) -> Tensor:
         # Every backward pass would convert it to the inputs' layout otherwise.
         return self.weight.contiguous(memory_format=torch.channels_last)
-
-    def _backward(
-        self, grad: Tensor, x: Tensor, wanted: Sequence[bool], padding: tuple[int, int]
-    ) -> tuple[Tensor | None, ...]:
-        return torch.ops.aten.convolution_backward(
-            grad,
-            x,
-            self._weight_as_inputs,
-            [len(self.weight)],
-            [1, 1],
-            padding,
-            [1, 1],
-            False,
-            [0, 0],
-            1,
-            wanted,
-        )
-
-    def _strips(self, grad: Tensor, x: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        """Rows of the output's gradient, and the rows of the input, zeros above and below included,
-        that they meet.
-        """
-        height, pad = x.shape[2], self.pad
-        length = max(1, height * WEIGHT_GRADIENT_BYTES // x.nbytes)
-        for start in range(0, height, length):
-            end = min(start + length, height)
-            top, bottom = max(start - pad, 0), min(end + pad, height)
-            rows = F.pad(x[:, :, top:bottom], (0, 0, top - (start - pad), end + pad - bottom))
-            yield grad[:, :, start:end], rows
 
     def _pack(self, x: Tensor) -> Tensor:
         # oneDNN chooses the blocks by the size of the input.

@@ -2,7 +2,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from lada.models.cpu.packed_conv import WEIGHT_GRADIENT_BYTES, PackedConv
+from lada.models.cpu.packed_conv import PackedConv
+from lada.models.cpu.weight_gradient import STRIP_BYTES
 
 
 @pytest.mark.parametrize(
@@ -36,7 +37,7 @@ def test_same_as_the_plain_operations_at_two_sizes(dtype, tolerance, slope):
 def test_weight_gradients_of_large_pictures_are_those_of_float32(kernel, wanted):
     torch.manual_seed(0)
     x = torch.randn(2, 16, 300, 250).bfloat16().contiguous(memory_format=torch.channels_last)
-    assert x.nbytes > WEIGHT_GRADIENT_BYTES  # taken apart, the last strip shorter than the others
+    assert x.nbytes > STRIP_BYTES  # taken apart, the last strip shorter than the others
     grad = torch.randn(2, 8, 300, 250).bfloat16().contiguous(memory_format=torch.channels_last)
     weight = (torch.randn(8, 16, kernel, kernel) * 0.2).bfloat16()
     parts = [part.float().requires_grad_() for part in (x, weight, torch.zeros(8))]
