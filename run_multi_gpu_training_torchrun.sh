@@ -11,6 +11,8 @@ if [[ "$NNODES" = *:* ]]; then
     # Elastic: machines come and go, and ranks are given out at each meeting (docs/guides/multi-gpu.md).
     meeting=(--rdzv-backend=c10d --rdzv-endpoint="$MASTER_ADDR:$MASTER_PORT" --rdzv-id="${RUN_ID:-lada}"
              --max-restarts="${MAX_RESTARTS:-3}")
+    # A shared store keeps what it knew of machines that have left, and a machine that joins waits for them.
+    export TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1
 else
     meeting=(--node-rank="$NODE_RANK" --master-addr="$MASTER_ADDR" --master-port="$MASTER_PORT")
 fi

@@ -1,4 +1,8 @@
-"""What every script shares: one clear line for a user's error, exit codes 0, 1 and 2."""
+"""What every script shares: one clear line for a user's error, and exit statuses.
+
+0 done, 1 an error of the user, 2 wrong arguments, 3 a fault (a lost process, a bug), 128 and a
+signal's number stopped by it.
+"""
 
 import argparse
 import logging
@@ -6,11 +10,14 @@ import multiprocessing
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-from lada.errors import LadaError
+from lada.errors import JobError, LadaError
 from lada.text import one_line
+
+FAULT = JobError.status
 
 
 def make_parser(description: str | None) -> argparse.ArgumentParser:
@@ -20,6 +27,15 @@ def make_parser(description: str | None) -> argparse.ArgumentParser:
     )
     parser.add_argument('--debug', action='store_true', help='show the traceback of an error')
     return parser
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may use: of a scheduler's allocation, or of a container's
+    set, not of the machine.
+    """
+    if hasattr(os, 'sched_getaffinity'):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 class ConfigOption(argparse.Action):
@@ -39,8 +55,7 @@ def run_script(
     parser: argparse.ArgumentParser,
     arguments: Sequence[str] | None = None,
 ) -> None:
-    """Parse the command line, call ``main`` and exit: 0 done, 1 failed with one line on stderr, 2
-    wrong arguments.
+    """Parse the command line, call ``main`` and exit with a status as above.
 
     :class:`LadaError` and :class:`OSError` become one line unless ``--debug`` is given. Ctrl-C and
     SIGTERM end it with 130 and 143, whatever a library made of them.
@@ -73,9 +88,10 @@ def run_script(
     except Exception as error:
         if not signalled:
             if args.debug or not isinstance(error, (LadaError, OSError)):
-                raise
-            print(f'error: {one_line(error)}', file=sys.stderr)
-            sys.exit(1)
+                traceback.print_exc()
+            else:
+                print(f'error: {one_line(error)}', file=sys.stderr)
+            sys.exit(exit_status(error))
         # A library made an error of its own of it: MMEngine while it formats a config, an
         # extension module while it is imported.
         status = 128 + signalled
@@ -83,6 +99,13 @@ def run_script(
         sys.exit(status)
     print(f'stopped: {reason}' if reason else 'stopped', file=sys.stderr)
     _leave(status)
+
+
+def exit_status(error: Exception) -> int:
+    """Return the status with which a command ends that failed with ``error``."""
+    if isinstance(error, LadaError):
+        return error.status
+    return 1 if isinstance(error, OSError) else FAULT
 
 
 def _leave(status: int) -> NoReturn:

@@ -18,6 +18,13 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / 'tests' / 'faults'))
 
 
+def pytest_ignore_collect(collection_path, config):
+    """tests/cluster needs root and system packages: only where it is asked for (.ci/run)."""
+    if collection_path.name == 'cluster' and not any('cluster' in arg for arg in config.args):
+        return True
+    return None
+
+
 @pytest.fixture(scope='session', autouse=True)
 def _pin_threads():
     cv2.setNumThreads(0)

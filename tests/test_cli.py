@@ -88,7 +88,7 @@ def test_an_error_of_the_user_is_one_line():
     job = JOB.format(caught='OSError', raised='SystemError')
     for error, status, said in (
         ('OSError("no room")', 1, 'error: no room\n'),
-        ('KeyError("a")', 1, 'Traceback'),
+        ('KeyError("a")', 3, 'Traceback'),
     ):
         done = subprocess.run(
             [
@@ -103,3 +103,10 @@ def test_an_error_of_the_user_is_one_line():
         )
         assert done.returncode == status
         assert done.stderr.startswith(said)
+
+
+def test_cores_are_those_that_may_be_used():
+    asked = 'import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); '
+    asked += 'from lada.cli import usable_cores; print(usable_cores())'
+    done = subprocess.run([sys.executable, '-c', asked], capture_output=True, text=True)
+    assert done.stdout == '1\n'

@@ -2,10 +2,9 @@
 
 import argparse
 import json
-import os
 from pathlib import Path
 
-from lada.cli import make_parser
+from lada.cli import make_parser, usable_cores
 from lada.errors import LadaError
 from lada.files import write_atomically
 from lada.text import counted, printable
@@ -46,7 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--workers',
         type=int,
-        default=os.cpu_count() or 1,
+        default=usable_cores(),
         metavar='N',
         help='clips decoded at the same time; 1 uses no further process',
     )

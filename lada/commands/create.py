@@ -1,10 +1,9 @@
 """Cut videos into the clips of a mosaic restoration dataset."""
 
 import argparse
-import os
 from pathlib import Path
 
-from lada.cli import make_parser
+from lada.cli import make_parser, usable_cores
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -138,7 +137,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--workers',
         type=int,
-        default=os.cpu_count() or 1,
+        default=usable_cores(),
         metavar='N',
         help='files worked on at the same time; 1 uses no further process',
     )

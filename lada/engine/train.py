@@ -15,6 +15,7 @@ from mmengine.logging import print_log
 from lada.checkpoints.finding import LAST_CHECKPOINT, find_checkpoint, iteration_of
 from lada.checkpoints.reading import damage_of
 from lada.engine.config import config_errors, load_config
+from lada.engine.distributed.agreement import check_same_everywhere
 from lada.engine.distributed.process_group import (
     DEFAULT_TIMEOUT,
     check_launcher,
@@ -27,6 +28,7 @@ from lada.engine.distributed.process_group import (
 from lada.engine.hooks.checkpoint import CheckpointHook
 from lada.engine.loader import check_loader_memory, with_defaults
 from lada.engine.loops import RESUME_VARIABLE, replays_batches
+from lada.engine.run_state import run_state
 from lada.engine.runner import Runner, wrapper_configs
 from lada.engine.work_dir import checkpoint_folders, set_work_dir
 from lada.errors import LadaError
@@ -77,18 +79,21 @@ def train(options: TrainOptions) -> None:
     with process_group(
         options.launcher, dist_cfg.backend, dist_cfg.get('timeout', DEFAULT_TIMEOUT)
     ):
+        check_same_everywhere(config)
         for folder in checkpoint_folders(config):
             check_shared_storage(folder)
         checkpoint = decide_on_rank_0(_decide_start, config, options, was_restarted())
         if checkpoint is not None:
             config.resume, config.load_from = True, str(checkpoint)
-        with config_errors(config):
+        with run_state(Path(config.work_dir)) as state, config_errors(config):
             runner = Runner.from_cfg(config)
             try:
                 runner.train()
                 ignore_from_now_on()
             finally:
                 runner.release_loaders()
+            finished = runner.iter >= runner.max_iters
+            state.update(state='finished' if finished else 'stopped', iteration=runner.iter)
 
 
 def describe_run(options: TrainOptions) -> list[str]:

@@ -1,6 +1,6 @@
 # Sourced by run_multi_gpu_training*.sh: reads the environment, checks it, and prints what is about to run.
 #
-# Environment: CONFIG, NPROC (processes on this machine), CUDA_VISIBLE_DEVICES, MASTER_ADDR, MASTER_PORT, NNODES, NODE_RANK;
+# Environment: CONFIG, NPROC (processes on this machine; all: as many as it has GPUs), CUDA_VISIBLE_DEVICES, MASTER_ADDR, MASTER_PORT, NNODES, NODE_RANK;
 # for elastic jobs (NNODES=MIN:MAX, torchrun only) RUN_ID and MAX_RESTARTS as well.
 
 fail() { echo "error: $*" >&2; exit 1; }
@@ -46,12 +46,13 @@ prepare_launch() {
     CONFIG="${CONFIG:-configs/basicvsrpp/mosaic_restoration_generic_stage1.py}"
     [ -f "$CONFIG" ] || fail "no config at $CONFIG; set CONFIG to one of configs/basicvsrpp/"
     MASTER_ADDR="${MASTER_ADDR:-127.0.0.1}"
+    [ "${NPROC:-}" != all ] || NPROC="$(count_gpus | sed 's/^0$/1/')"
     [ -z "${NPROC:-}" ] || number NPROC 1
     [ -z "${MASTER_PORT:-}" ] || number MASTER_PORT 1
     check_nodes
 
     local gpus asked_devices="${CUDA_VISIBLE_DEVICES-}"
-    export CUDA_VISIBLE_DEVICES="${CUDA_VISIBLE_DEVICES-0,1}"
+    export CUDA_VISIBLE_DEVICES="${CUDA_VISIBLE_DEVICES-$(seq -s, 0 $(( ${NPROC:-2} - 1 )))}"
     gpus="$(count_gpus)"
     if [ "$gpus" -eq 0 ]; then
         [ -z "$asked_devices" ] || [ "$asked_devices" = -1 ] || \
@@ -83,7 +84,7 @@ prepare_launch() {
         MASTER_PORT="${MASTER_PORT:-29500}"
     fi
     # Config, data and checkpoint are checked once, before any process group is formed.
-    "$PY" scripts/training/train-mosaic-restoration-basicvsrpp.py "$CONFIG" --dry-run "$@" || exit $?
+    [ -n "${LADA_CHECKED:-}" ] || "$PY" scripts/training/train-mosaic-restoration-basicvsrpp.py "$CONFIG" --dry-run "$@" || exit $?
 }
 
 check_nodes() {

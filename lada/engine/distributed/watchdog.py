@@ -15,6 +15,7 @@ from datetime import timedelta
 import torch.distributed as dist
 from mmengine.dist import all_gather_object, barrier, broadcast_object_list, get_rank
 
+from lada.errors import JobError
 from lada.text import one_line, reason
 
 
@@ -124,7 +125,7 @@ class Watchdog:
                 if self._me.steps == min(peer.steps for peer in self.peers):
                     faulthandler.dump_traceback(sys.stderr)
                 # The main thread is blocked in a collective that will not return.
-                os._exit(1)
+                os._exit(JobError.status)
 
     def _beat(self) -> None:
         self._me.beat += 1

@@ -4,7 +4,7 @@ from mmengine.dist import get_world_size
 from mmengine.hooks import Hook
 
 from lada.engine.distributed.watchdog import Watchdog
-from lada.errors import LadaError
+from lada.errors import JobError, LadaError
 from lada.models.unwrapping import network_of
 from lada.registry import HOOKS
 
@@ -82,7 +82,7 @@ class WatchdogHook(Hook):
         # Collectives that a dead rank breaks raise RuntimeErrors.
         blamed = self.watchdog.blame(error, may_be_a_consequence=isinstance(error, RuntimeError))
         self.watchdog.stop()
-        return error if blamed is None else LadaError(f'{blamed}; run the same command to continue')
+        return error if blamed is None else JobError(f'{blamed}; run the same command to continue')
 
     def _note(self, action: str) -> None:
         if self.watchdog is not None:

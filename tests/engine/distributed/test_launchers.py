@@ -92,6 +92,19 @@ def test_storage_that_is_not_shared(tmp_path, write_config, start_ranks):
     assert not [path for folder in tmp_path.glob('disk*') for path in folder.iterdir()]
 
 
+def test_another_config_on_one_machine(tmp_path, write_config, start_ranks):
+    ranks = start_ranks(
+        write_config(tmp_path / 'run'),
+        each=lambda rank: ('--cfg-options', f'model.train_cfg.fix_iter={rank}'),
+        MASTER_ADDR='127.0.0.1',
+    )
+    for rank in ranks:
+        assert rank.wait() == 1
+        last = rank.errors.strip().splitlines()[-1]
+        assert last.startswith('error: rank 1 on ') and "config's 'model' differs" in last
+    assert not (tmp_path / 'run').exists()
+
+
 def test_an_elastic_job_survives_the_loss_of_a_machine(tmp_path, write_config, start_process):
     """Two agents on this machine, each with a rank; one is killed with all that is its own."""
     run = tmp_path / 'run'
