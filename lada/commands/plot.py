@@ -41,4 +41,6 @@ def main(args: argparse.Namespace) -> None:
     write_atomically(out / PAGE, to_html(logs).encode())
     for log in logs:
         print(f'{log.name}: {advise(log).text}')
+        if log.best:
+            print(f'{log.name}: {log.best}')
     print(f'Plots: {out / PICTURE} and {out / PAGE}')
