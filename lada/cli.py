@@ -1,12 +1,14 @@
 """What every script shares: one clear line for a user's error, exit codes 0, 1 and 2."""
 
 import argparse
+import hashlib
 import logging
 import multiprocessing
 import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from lada.errors import LadaError
@@ -72,6 +74,8 @@ def run_script(
         reason = str(interrupt)
     except Exception as error:
         if not signalled:
+            if not args.debug and not _first_to_say(f'{type(error).__name__}: {error}'):
+                sys.exit(1)
             if args.debug or not isinstance(error, (LadaError, OSError)):
                 raise
             print(f'error: {one_line(error)}', file=sys.stderr)
@@ -83,6 +87,23 @@ def run_script(
         sys.exit(status)
     print(f'stopped: {reason}' if reason else 'stopped', file=sys.stderr)
     _leave(status)
+
+
+def _first_to_say(text: str) -> bool:
+    """Tell whether no other process that the same torchrun has started on this machine has said
+    this already. Each of them has a folder for errors, in one of their own.
+    """
+    folder = os.environ.get('TORCHELASTIC_ERROR_FILE')
+    if not folder:
+        return True
+    digest = hashlib.sha256(text.encode('utf-8', 'surrogateescape')).hexdigest()[:16]
+    try:
+        (Path(folder).parent.parent / f'said-{digest}').touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    except OSError:
+        pass
+    return True
 
 
 def _leave(status: int) -> NoReturn:

@@ -80,6 +80,7 @@ def main(args: argparse.Namespace) -> None:
     from lada.evaluation.scores.lpips import ABSENT
     from lada.inference.evaluate import evaluate, scores_of
     from lada.inference.loading import choose_device
+    from lada.models.out_of_memory import EVALUATING, out_of_memory
 
     for number, name in enumerate(args.checkpoints):
         if Path(name).is_dir():
@@ -92,15 +93,16 @@ def main(args: argparse.Namespace) -> None:
     device = choose_device(args.device)
     lpips = dict(type='LPIPS', weights=args.lpips_weights, device=device)
     scores = scores_of(config, [lpips] if args.lpips_weights else [])
-    evaluation = evaluate(
-        config,
-        args.checkpoints,
-        device,
-        data=args.data,
-        num_clips=args.num_clips,
-        scores=scores,
-        on_clip=files.add_clip,
-    )
+    with out_of_memory(EVALUATING):
+        evaluation = evaluate(
+            config,
+            args.checkpoints,
+            device,
+            data=args.data,
+            num_clips=args.num_clips,
+            scores=scores,
+            on_clip=files.add_clip,
+        )
     if all(score.name != 'lpips' for score in scores):
         evaluation.notes.append(ABSENT)
     print(files.write(evaluation))
