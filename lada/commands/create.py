@@ -41,7 +41,13 @@ def build_parser() -> argparse.ArgumentParser:
         help='length of a video that is made of a photograph',
     )
     parser.add_argument(
-        '--output-root', type=Path, required=True, metavar='ROOT', help='folder of the dataset'
+        '--output',
+        '--output-root',
+        dest='output',
+        type=Path,
+        required=True,
+        metavar='ROOT',
+        help='folder of the dataset',
     )
     parser.add_argument(
         '--mask-dir',
@@ -53,7 +59,9 @@ def build_parser() -> argparse.ArgumentParser:
         ),
     )
     parser.add_argument(
+        '--boxes',
         '--boxes-file',
+        dest='boxes',
         type=Path,
         metavar='FILE',
         help=(
@@ -164,7 +172,7 @@ def main(args: argparse.Namespace) -> None:
         args.clips_per_shot,
         (args.size_range[0], args.size_range[1]),
         args.mask_dir,
-        args.boxes_file,
+        args.boxes,
         args.min_resolution,
         args.min_light,
         args.min_change,
@@ -176,7 +184,7 @@ def main(args: argparse.Namespace) -> None:
         raise LadaError('nothing to cut; name videos with --input or pictures with --from-images')
     create_dataset(
         args.input,
-        args.output_root,
+        args.output,
         settings,
         args.workers,
         args.dry_run,

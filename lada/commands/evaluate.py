@@ -25,7 +25,9 @@ def build_parser() -> argparse.ArgumentParser:
         '--data', metavar='ROOT', help="another dataset than the config's validation set"
     )
     parser.add_argument(
+        '--output',
         '--out',
+        dest='output',
         metavar='DIR',
         type=Path,
         help=(
@@ -86,8 +88,10 @@ def main(args: argparse.Namespace) -> None:
         if Path(name).is_dir():
             args.checkpoints[number] = str(checkpoint_of_run(Path(name)))
             print(f'{name}: {args.checkpoints[number]}')
-    out = args.out or Path(args.checkpoints[-1]).absolute().parent / 'evaluation'
-    refuse_to_replace(written_files(out), args.overwrite, other='choose another folder with --out')
+    out = args.output or Path(args.checkpoints[-1]).absolute().parent / 'evaluation'
+    refuse_to_replace(
+        written_files(out), args.overwrite, other='choose another folder with --output'
+    )
     config = load_config(args.config, args.cfg_options)
     files = EvaluationFiles(out, args.pictures)
     device = choose_device(args.device)

@@ -53,7 +53,7 @@ class CreationSettings:
 
     def __post_init__(self):
         if self.mask_dir is not None and self.boxes_file is not None:
-            raise LadaError('regions are given twice; use either --mask-dir or --boxes-file')
+            raise LadaError('regions are given twice; use either --mask-dir or --boxes')
         if (
             min(self.min_resolution, self.min_light, self.min_change) < 0
             or not 0 <= self.max_blur <= 1
