@@ -134,6 +134,13 @@ def build_parser() -> argparse.ArgumentParser:
         help='keep shots in which a mosaic is found: there is nothing under it to learn from',
     )
     parser.add_argument(
+        '--metadata-version',
+        type=int,
+        choices=[2, 3],
+        default=3,
+        help='of the JSON files: 3 names the source exactly, 2 is what public Lada reads',
+    )
+    parser.add_argument(
         '--num-shards',
         type=int,
         default=1,
@@ -179,6 +186,7 @@ def main(args: argparse.Namespace) -> None:
         args.max_blur,
         not args.keep_duplicates,
         not args.keep_mosaicked,
+        args.metadata_version,
     )
     if not args.input and not args.from_images:
         raise LadaError('nothing to cut; name videos with --input or pictures with --from-images')

@@ -50,6 +50,8 @@ class CreationSettings:
     """Leave clips out that show what a clip of another shot or source shows."""
     drop_mosaicked: bool = True
     """Leave shots out that show a mosaic already."""
+    metadata_version: int = 3
+    """Of the metadata that is written: 3, or 2 for public Lada."""
 
     def __post_init__(self):
         if self.mask_dir is not None and self.boxes_file is not None:
@@ -105,6 +107,7 @@ def options_of(source: Source, settings: CreationSettings) -> dict[str, Any]:
         '--max-blur': settings.max_blur,
         '--keep-duplicates': not settings.drop_duplicates,
         '--keep-mosaicked': not settings.drop_mosaicked,
+        '--metadata-version': settings.metadata_version,
     }
 
 
