@@ -1,4 +1,4 @@
-"""Layouts that public Lada's datasets have: both sides in one folder, files in a folder a source."""
+"""Layouts of public Lada: both sides in one folder, files in a folder for each source."""
 
 import json
 
