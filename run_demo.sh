@@ -18,7 +18,7 @@ mkdir -p "$OUT"
 step() { printf '\n== %s ==\n' "$*"; }
 
 step "1/5 Creating clips from assets/sample_videos"
-"$PY" scripts/dataset_creation/create-mosaic-restoration-dataset.py --input assets/sample_videos --output-root "$LADA_DATA_ROOT" \
+"$PY" scripts/dataset_creation/create-mosaic-restoration-dataset.py --input assets/sample_videos --output "$LADA_DATA_ROOT" \
     --max-frames 40 --clips-per-shot 3 --size-range 0.4 0.65
 
 step "2/5 Splitting them so that training and validation share no source video"
@@ -47,6 +47,6 @@ step "4/5 Resuming: the same command again"
 "${TRAIN[@]}"
 
 step "5/5 Measuring on the validation video, which training has never seen"
-"$PY" scripts/evaluation/evaluate-mosaic-restoration-basicvsrpp.py "$CONFIG" "$STARTER" "$(cat "$RUN/last_checkpoint")" --out "$OUT/report" --overwrite
+"$PY" scripts/evaluation/evaluate-mosaic-restoration-basicvsrpp.py "$CONFIG" "$STARTER" "$(cat "$RUN/last_checkpoint")" --output "$OUT/report" --overwrite
 echo
 echo "Pictures (mosaic | restored | ground truth) and tables are in $OUT/report."

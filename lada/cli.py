@@ -5,6 +5,7 @@ signal's number stopped by it.
 """
 
 import argparse
+import hashlib
 import logging
 import multiprocessing
 import os
@@ -12,6 +13,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from lada.errors import JobError, LadaError
@@ -87,6 +89,8 @@ def run_script(
         reason = str(interrupt)
     except Exception as error:
         if not signalled:
+            if not args.debug and not _first_to_say(f'{type(error).__name__}: {error}'):
+                sys.exit(exit_status(error))
             if args.debug or not isinstance(error, (LadaError, OSError)):
                 traceback.print_exc()
             else:
@@ -106,6 +110,23 @@ def exit_status(error: Exception) -> int:
     if isinstance(error, LadaError):
         return error.status
     return 1 if isinstance(error, OSError) else FAULT
+
+
+def _first_to_say(text: str) -> bool:
+    """Tell whether no other process that the same torchrun has started on this machine has said
+    this already. Each of them has a folder for errors, in one of their own.
+    """
+    folder = os.environ.get('TORCHELASTIC_ERROR_FILE')
+    if not folder:
+        return True
+    digest = hashlib.sha256(text.encode('utf-8', 'surrogateescape')).hexdigest()[:16]
+    try:
+        (Path(folder).parent.parent / f'said-{digest}').touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    except OSError:
+        pass
+    return True
 
 
 def _leave(status: int) -> NoReturn:

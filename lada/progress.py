@@ -51,8 +51,12 @@ class Progress:
 
     def update(self) -> None:
         """Count one more unit."""
-        self._done += 1
-        self._bar.update()
+        self.reach(self._done + 1)
+
+    def reach(self, done: int) -> None:
+        """Count so many units, or as many as before where that were more."""
+        self._bar.update(max(0, done - self._done))
+        self._done = max(self._done, done)
         self.show()
 
     def show(self) -> None:

@@ -8,6 +8,9 @@ import time
 
 import pytest
 
+from lada.cli import make_parser, run_script
+from lada.errors import LadaError
+
 JOB = """
 import sys, time
 from lada.cli import make_parser, run_script
@@ -110,3 +113,24 @@ def test_cores_are_those_that_may_be_used():
     asked += 'from lada.cli import usable_cores; print(usable_cores())'
     done = subprocess.run([sys.executable, '-c', asked], capture_output=True, text=True)
     assert done.stdout == '1\n'
+
+
+def test_processes_of_one_torchrun_say_one_thing_once(tmp_path, monkeypatch, capsys):
+    def main(args):
+        raise LadaError(said)
+
+    def end():
+        with pytest.raises(SystemExit) as ended:
+            run_script(main, make_parser(None), [])
+        assert ended.value.code == 1
+        return capsys.readouterr().err
+
+    said = 'no config at x.py'
+    assert end() == end() == 'error: no config at x.py\n'
+    for rank in range(3):
+        monkeypatch.setenv('TORCHELASTIC_ERROR_FILE', str(tmp_path / f'{rank}' / 'error.json'))
+        assert end() == ('' if rank else 'error: no config at x.py\n')
+    said = 'another'
+    assert end() == 'error: another\n'
+    monkeypatch.setenv('TORCHELASTIC_ERROR_FILE', str(tmp_path / 'gone' / 'x' / 'error.json'))
+    assert end() == end() == 'error: another\n'

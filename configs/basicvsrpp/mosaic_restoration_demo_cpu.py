@@ -15,7 +15,10 @@ data_root = '{{$LADA_DATA_ROOT:datasets/demo}}'
 val_root = '{{$LADA_VAL_ROOT:datasets/demo_val}}'
 
 train_cfg = dict(max_iters=300, val_interval=150)
-default_hooks = dict(checkpoint=dict(interval=25, max_keep_ckpts=6), logger=dict(interval=20))
+default_hooks = dict(
+    checkpoint=dict(interval=25, max_keep_ckpts=6, save_best='mosaic/gain'),
+    logger=dict(interval=20),
+)
 randomness = dict(deterministic=True)
 
 model = dict(

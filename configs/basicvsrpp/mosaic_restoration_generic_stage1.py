@@ -13,4 +13,6 @@ work_dir = f'./experiments/basicvsrpp/{experiment_name}'
 train_cfg = dict(max_iters=30_000, val_interval=3_000)
 model = dict(train_cfg=dict(fix_iter=2_000))
 train_dataloader = dict(batch_size=2)
-default_hooks = dict(checkpoint=dict(interval=1_500), logger=dict(interval=50))
+default_hooks = dict(
+    checkpoint=dict(interval=1_500, save_best='mosaic/gain'), logger=dict(interval=50)
+)

@@ -42,7 +42,7 @@ model = dict(
     ),
 )
 
-train_cfg = dict(max_iters=100_000, val_interval=2_000)
+train_cfg = dict(max_iters=150_000, val_interval=4_000)
 default_hooks = dict(checkpoint=dict(interval=2_000), logger=dict(interval=100))
 
 # Discriminator and VGG see every frame: shorter clips than in stage 1.

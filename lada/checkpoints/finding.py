@@ -1,6 +1,7 @@
 """Finding the checkpoints of a run."""
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from lada.checkpoints.reading import damage_of
@@ -9,6 +10,8 @@ from lada.folders import shipped_folder
 
 _ITERATION = re.compile(r'iter_(\d+)\.pth$')
 LAST_CHECKPOINT = 'last_checkpoint'
+GAIN = 'mosaic/gain'
+"""The score by which the shipped recipes choose their best checkpoint."""
 
 
 def iteration_of(path: Path) -> int:
@@ -24,16 +27,29 @@ def find_checkpoint(*folders: Path) -> tuple[Path | None, dict[Path, str]]:
     A ``last_checkpoint`` file in a folder may point to a further folder; it is a hint only, since a
     run can be killed between writing a checkpoint and writing the hint.
     """
+    return _newest_sound(folders, 'iter_*.pth')
+
+
+def checkpoint_of_run(work_dir: Path) -> Path:
+    """Return the sound checkpoint with which a run did best in validation, by the gain where that
+    was looked at, or else its newest. Raises :class:`LadaError` where there is neither.
+    """
+    for pattern in (f'best_{GAIN.replace("/", "_")}_iter_*.pth', 'best_*_iter_*.pth', 'iter_*.pth'):
+        # A run that is killed may leave two best ones: the later is the better.
+        path, _ = _newest_sound([work_dir], pattern)
+        if path is not None:
+            return path
+    raise LadaError(f'no checkpoint in {work_dir}; name the work directory of a run, or a file')
+
+
+def _newest_sound(folders: Iterable[Path], pattern: str) -> tuple[Path | None, dict[Path, str]]:
     places = dict.fromkeys(Path(folder) for folder in folders)
     for folder in list(places):
         hint = folder / LAST_CHECKPOINT
         if hint.is_file():
             places[Path(hint.read_text(errors='replace').strip()).parent] = None
     candidates = {
-        path.resolve(): path
-        for place in places
-        if place.is_dir()
-        for path in place.glob('iter_*.pth')
+        path.resolve(): path for place in places if place.is_dir() for path in place.glob(pattern)
     }
     damaged = {}
     for path in sorted(candidates.values(), key=iteration_of, reverse=True):

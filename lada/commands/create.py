@@ -40,7 +40,13 @@ def build_parser() -> argparse.ArgumentParser:
         help='length of a video that is made of a photograph',
     )
     parser.add_argument(
-        '--output-root', type=Path, required=True, metavar='ROOT', help='folder of the dataset'
+        '--output',
+        '--output-root',
+        dest='output',
+        type=Path,
+        required=True,
+        metavar='ROOT',
+        help='folder of the dataset',
     )
     parser.add_argument(
         '--mask-dir',
@@ -52,7 +58,9 @@ def build_parser() -> argparse.ArgumentParser:
         ),
     )
     parser.add_argument(
+        '--boxes',
         '--boxes-file',
+        dest='boxes',
         type=Path,
         metavar='FILE',
         help=(
@@ -125,6 +133,13 @@ def build_parser() -> argparse.ArgumentParser:
         help='keep shots in which a mosaic is found: there is nothing under it to learn from',
     )
     parser.add_argument(
+        '--metadata-version',
+        type=int,
+        choices=[2, 3],
+        default=3,
+        help='of the JSON files: 3 names the source exactly, 2 is what public Lada reads',
+    )
+    parser.add_argument(
         '--num-shards',
         type=int,
         default=1,
@@ -163,19 +178,20 @@ def main(args: argparse.Namespace) -> None:
         args.clips_per_shot,
         (args.size_range[0], args.size_range[1]),
         args.mask_dir,
-        args.boxes_file,
+        args.boxes,
         args.min_resolution,
         args.min_light,
         args.min_change,
         args.max_blur,
         not args.keep_duplicates,
         not args.keep_mosaicked,
+        args.metadata_version,
     )
     if not args.input and not args.from_images:
         raise LadaError('nothing to cut; name videos with --input or pictures with --from-images')
     create_dataset(
         args.input,
-        args.output_root,
+        args.output,
         settings,
         args.workers,
         args.dry_run,

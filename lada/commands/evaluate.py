@@ -13,13 +13,21 @@ def build_parser() -> argparse.ArgumentParser:
     parser = make_parser(__doc__)
     parser.add_argument('config', help='the config that the checkpoints were trained with')
     parser.add_argument(
-        'checkpoints', nargs='+', metavar='checkpoint', help='checkpoints or exported weights'
+        'checkpoints',
+        nargs='+',
+        metavar='checkpoint',
+        help=(
+            'checkpoints, exported weights, or work directories of runs: of these the best'
+            ' checkpoint counts, or the newest where none was kept as the best'
+        ),
     )
     parser.add_argument(
         '--data', metavar='ROOT', help="another dataset than the config's validation set"
     )
     parser.add_argument(
+        '--output',
         '--out',
+        dest='output',
         metavar='DIR',
         type=Path,
         help=(
@@ -68,28 +76,37 @@ def positive(text: str) -> int:
 
 
 def main(args: argparse.Namespace) -> None:
+    from lada.checkpoints.finding import checkpoint_of_run
     from lada.engine.config import load_config
     from lada.evaluation.files import EvaluationFiles, written_files
     from lada.evaluation.scores.lpips import ABSENT
     from lada.inference.evaluate import evaluate, scores_of
     from lada.inference.loading import choose_device
+    from lada.models.out_of_memory import EVALUATING, out_of_memory
 
-    out = args.out or Path(args.checkpoints[-1]).absolute().parent / 'evaluation'
-    refuse_to_replace(written_files(out), args.overwrite, other='choose another folder with --out')
+    for number, name in enumerate(args.checkpoints):
+        if Path(name).is_dir():
+            args.checkpoints[number] = str(checkpoint_of_run(Path(name)))
+            print(f'{name}: {args.checkpoints[number]}')
+    out = args.output or Path(args.checkpoints[-1]).absolute().parent / 'evaluation'
+    refuse_to_replace(
+        written_files(out), args.overwrite, other='choose another folder with --output'
+    )
     config = load_config(args.config, args.cfg_options)
     files = EvaluationFiles(out, args.pictures)
     device = choose_device(args.device)
     lpips = dict(type='LPIPS', weights=args.lpips_weights, device=device)
     scores = scores_of(config, [lpips] if args.lpips_weights else [])
-    evaluation = evaluate(
-        config,
-        args.checkpoints,
-        device,
-        data=args.data,
-        num_clips=args.num_clips,
-        scores=scores,
-        on_clip=files.add_clip,
-    )
+    with out_of_memory(EVALUATING):
+        evaluation = evaluate(
+            config,
+            args.checkpoints,
+            device,
+            data=args.data,
+            num_clips=args.num_clips,
+            scores=scores,
+            on_clip=files.add_clip,
+        )
     if all(score.name != 'lpips' for score in scores):
         evaluation.notes.append(ABSENT)
     print(files.write(evaluation))

@@ -18,7 +18,13 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument('root', type=Path, metavar='ROOT', help='folder of the dataset')
     parser.add_argument(
-        '--out', type=Path, default=Path('preview.png'), metavar='FILE', help='PNG file to write'
+        '--output',
+        '--out',
+        dest='output',
+        type=Path,
+        default=Path('preview.png'),
+        metavar='FILE',
+        help='PNG file to write',
     )
     parser.add_argument(
         '--clips', type=int, default=8, metavar='N', help='clips to show, spread over the dataset'
@@ -42,9 +48,11 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(args: argparse.Namespace) -> None:
     """Write the contact sheet."""
-    if args.out.suffix.lower() != '.png':
-        raise LadaError(f'not a PNG file: {printable(args.out)}; give --out a name ending in .png')
-    refuse_to_replace([args.out], args.overwrite, other='choose another --out')
+    if args.output.suffix.lower() != '.png':
+        raise LadaError(
+            f'not a PNG file: {printable(args.output)}; give --output a name ending in .png'
+        )
+    refuse_to_replace([args.output], args.overwrite, other='choose another --output')
     from lada.data import MosaicVideoDataset
     from lada.dataset_tools.check.preview import write_contact_sheet
 
@@ -57,8 +65,8 @@ def main(args: argparse.Namespace) -> None:
         lq_size=args.size,
         seed=args.seed,
     )
-    write_contact_sheet(args.out, dataset, args.clips, args.epoch)
+    write_contact_sheet(args.output, dataset, args.clips, args.epoch)
     print(
-        f'{printable(args.out)}: input, truth and mask of {min(args.clips, len(dataset))} of'
+        f'{printable(args.output)}: input, truth and mask of {min(args.clips, len(dataset))} of'
         f' {len(dataset)} clips'
     )

@@ -126,6 +126,7 @@ def main(args: argparse.Namespace) -> None:
     from lada.inference.restore_video import restore_video
     from lada.inference.self_test import SyntheticMosaic
     from lada.models.guidance import takes_grid
+    from lada.models.out_of_memory import RESTORING, out_of_memory
     from lada.video import VideoRewriter, count_frames, probe
 
     video = probe(args.input)
@@ -145,7 +146,8 @@ def main(args: argparse.Namespace) -> None:
         generator, size = ConsistentInterpolation(), None
     else:
         config = load_config(args.config) if args.config else None
-        generator = load_generator(args.checkpoint or starter_weights(), device, config)
+        with out_of_memory(RESTORING):
+            generator = load_generator(args.checkpoint or starter_weights(), device, config)
         size = args.size
     if regions is None and takes_grid(generator):
         regions = find_in_video(video)
@@ -171,15 +173,16 @@ def main(args: argparse.Namespace) -> None:
                 print(f'note: {note}', flush=True)
             if rewriter.done:
                 print(f'continuing behind frame {rewriter.done}', flush=True)
-            summary = restore_video(
-                rewriter,
-                restorer,
-                masks,
-                regions,
-                feather=args.feather,
-                total=count_frames(args.input),
-                synthetic=synthetic,
-            )
+            with out_of_memory(RESTORING):
+                summary = restore_video(
+                    rewriter,
+                    restorer,
+                    masks,
+                    regions,
+                    feather=args.feather,
+                    total=count_frames(args.input),
+                    synthetic=synthetic,
+                )
     finally:
         if rewriter.partial:
             print(

@@ -11,6 +11,7 @@ from mmengine.logging import print_log
 from torch.utils.data import Dataset
 
 from lada.data.catalog import ClipCatalog
+from lada.data.metadata import ClipMetadata
 from lada.data.sampler import ClipDraw, replacements, sample_rng
 from lada.data.worker import BusyClips
 from lada.errors import LadaError
@@ -130,6 +131,16 @@ class MosaicVideoDataset(Dataset):
         draw = ClipDraw(index, 0 if self.repeatable_random else epoch)
         return self._load_or_replace(draw) if replaceable else self.load(draw)
 
+    @property
+    def lengths(self) -> np.ndarray:
+        """Frames that each sample has."""
+        frames = self.catalog.frames_count[self._clips]
+        return frames if self.num_frame == -1 else np.minimum(frames, self.num_frame)
+
+    def clip(self, index: int) -> ClipMetadata:
+        """Return the metadata of one clip among those that stayed."""
+        return self.catalog[self._clips[index]]
+
     def busy_clips(self) -> list[str]:
         """Return the stems of the clips that loader workers are loading at this moment."""
         return [self.catalog.stem(self._clips[index]) for index in self._busy.indices()]
@@ -184,7 +195,7 @@ class MosaicVideoDataset(Dataset):
             draw: number of the clip among those that stayed, and epoch.
             rng: the sample's generator.
         """
-        meta = self.catalog[self._clips[draw.index]]
+        meta = self.clip(draw.index)
         start, stop = self._window(meta.frames_count, rng)
         return {'meta': meta, 'start': start, 'stop': stop, 'rng': rng}
 

@@ -21,6 +21,20 @@ from lada.mosaic.block_size import BLOCK_SIZE_KEYS
 
 QUALITY_KEYS = ('aesthetic', 'technical', 'overall')
 MAX_SIDE = 1 << 16
+PATHS_OF_VERSION_2 = {
+    'video_path': 'relative_nsfw_video_path',
+    'mask_path': 'relative_mask_video_path',
+    'mosaic_video_path': 'relative_mosaic_nsfw_video_path',
+    'mosaic_mask_path': 'relative_mosaic_mask_video_path',
+}
+NULLABLE = (
+    'mosaic',
+    'video_quality',
+    'watermark_detected',
+    'nudenet_nsfw_detected',
+    'nudenet_nsfw_detected_classes',
+    'censoring_detected',
+)
 
 
 class MetadataError(LadaError):
@@ -87,12 +101,16 @@ class ClipMetadata:
         """
         return _Reader(Path(os.path.abspath(path)), root).read()
 
-    def to_file(self, path: str | os.PathLike) -> None:
-        """Write version 3, with paths relative to the folder of ``path``; the file appears whole or
-        not at all.
+    def to_file(self, path: str | os.PathLike, version: int = 3) -> None:
+        """Write the file, whole or not at all.
+
+        Args:
+            path: its folder is what the paths in it are relative to.
+            version: 3, or 2, which public Lada reads; it has no place for ``source``.
         """
         path = Path(os.path.abspath(path))
-        text = json.dumps(self._to_json(path.parent), allow_nan=False)
+        data = self._to_json(path.parent)
+        text = json.dumps(_to_version_2(data) if version == 2 else data, allow_nan=False)
         write_atomically(path, text.encode())
 
     @property
@@ -141,6 +159,17 @@ class ClipMetadata:
             'censoring_detected': self.censoring_detected,
         }
         return data | {key: value for key, value in optional.items() if value is not None}
+
+
+def _to_version_2(data: dict[str, Any]) -> dict[str, Any]:
+    """Return what version 2 says of the same clip: other names of paths, and null for what is
+    unknown, which public Lada's reader does not miss out.
+    """
+    data = {key: value for key, value in data.items() if key != 'source'}
+    paths = {name: data.pop(key, None) for key, name in PATHS_OF_VERSION_2.items()}
+    sizes = {key: data['base_mosaic_block_size'].get(key) for key in BLOCK_SIZE_KEYS}
+    unknown = dict.fromkeys(NULLABLE)
+    return {**unknown, **data, **paths, 'version': 2, 'base_mosaic_block_size': sizes}
 
 
 class _Reader:
@@ -352,12 +381,7 @@ class _Reader:
                     ('mask_path', 'mask', '.mkv'),
                 )
             }
-        keys = {
-            'video_path': 'relative_nsfw_video_path',
-            'mask_path': 'relative_mask_video_path',
-            'mosaic_video_path': 'relative_mosaic_nsfw_video_path',
-            'mosaic_mask_path': 'relative_mosaic_mask_video_path',
-        }
+        keys = PATHS_OF_VERSION_2
         names = keys if version == 2 else {key: key for key in keys}
         required = ('video_path', 'mask_path')
         return {

@@ -32,11 +32,20 @@ class Watch:
     def __init__(self, context=None):
         make = (context or multiprocessing.get_context('spawn')).Value
         self._frames, self._clips, self._stop = make('q', 0), make('q', 0), make('b', 0)
+        self.on_frames: Callable[[], None] = lambda: None
+        """Called when this process has counted frames."""
+
+    def __getstate__(self):
+        return {**self.__dict__, 'on_frames': None}
+
+    def __setstate__(self, state):
+        self.__dict__.update(state, on_frames=lambda: None)
 
     def frames_done(self, count: int) -> None:
         """Count frames; raises InterruptedError when the run is to stop."""
         with self._frames.get_lock():
             self._frames.value += count
+        self.on_frames()
         if self.stopped():
             raise InterruptedError('stopped')
 
@@ -88,25 +97,24 @@ def _in_worker(function: Callable, *args):
 
 @contextmanager
 def worker_pool(count: int) -> Iterator[Callable]:
-    """Yield ``run(jobs, label, weights)``, which yields the jobs' results in order, in this process
-    or in others.
+    """Yield ``run(jobs, label, weights, frames)``, which yields the jobs' results in order, in this
+    process or in others.
 
     ``weights`` say how much work each job is, in any unit, for the time left; all the same where
-    they are left away.
+    they are left away. ``frames`` is how many all jobs count together: progress is theirs then, so
+    that one long file shows some.
     """
     context = multiprocessing.get_context('spawn')
     watch = Watch(context)
 
-    def shown(jobs, label, weights):
-        return Progress(label, 'file', len(jobs), _WorkDone(weights or [1] * len(jobs), watch))
-
     if count <= 1:
 
-        def run_here(jobs, label, weights=None):
-            with shown(jobs, label, weights) as progress:
+        def run_here(jobs, label, weights=None, frames=None):
+            with _shown(len(jobs), label, weights, frames, watch) as show:
+                watch.on_frames = lambda: show(0)
                 for function, *args in jobs:
                     result = function(*args, watch)
-                    progress.update()
+                    show(1)
                     yield result
 
         yield run_here
@@ -116,16 +124,16 @@ def worker_pool(count: int) -> Iterator[Callable]:
         count, mp_context=context, initializer=_start_worker, initargs=(watch,)
     ) as pool:
 
-        def run_there(jobs, label, weights=None):
+        def run_there(jobs, label, weights=None, frames=None):
             with held_back():
                 futures: deque[Future] = deque(pool.submit(_in_worker, *job) for job in jobs)
-            with shown(jobs, label, weights) as progress:
+            with _shown(len(jobs), label, weights, frames, watch) as show:
                 while futures:
                     future = futures.popleft()
                     while not wait([future], timeout=0.5).done:
-                        progress.show()
+                        show(0)
                     result = future.result()
-                    progress.update()
+                    show(1)
                     yield result
 
         try:
@@ -141,17 +149,31 @@ def worker_pool(count: int) -> Iterator[Callable]:
             raise
 
 
-class _WorkDone:
-    """Says how many clips were made, how fast, and about how much time is left."""
+@contextmanager
+def _shown(
+    jobs: int, label: str, weights: Sequence[int] | None, frames: int | None, watch: Watch
+) -> Iterator[Callable[[int], None]]:
+    """Yield what takes the number of jobs finished since and shows how far all is, how fast, and
+    about how much time is left.
+    """
+    clips_before, frames_before = watch.clips, watch.frames
+    total = sum(weights) if weights else jobs
+    sums = [0, *accumulate(weights or [1] * jobs)]
 
-    def __init__(self, weights: Sequence[int], watch: Watch):
-        self._total, self._sums = sum(weights), [0, *accumulate(weights)]
-        self._watch, self._clips_before = watch, watch.clips
-
-    def __call__(self, jobs: int, seconds: float) -> str:
-        clips = self._watch.clips - self._clips_before
+    def detail(done: int, seconds: float) -> str:
+        clips = watch.clips - clips_before
         text = f'{counted(clips, "clip")}, {clips / max(seconds, 1e-3):.1f} clips/s'
-        share = self._sums[jobs] / max(self._total, 1)
-        return text + (
-            f', about {human_seconds(seconds * (1 - share) / share)} left' if 0 < share < 1 else ''
-        )
+        share = sums[done] / max(total, 1) if frames is None else done / max(frames, 1)
+        if not 0 < share < 1:
+            return text
+        return f'{text}, about {human_seconds(seconds * (1 - share) / share)} left'
+
+    with Progress(label, *(('file', jobs) if frames is None else ('frame', frames)), detail) as bar:
+        finished = 0
+
+        def show(more: int) -> None:
+            nonlocal finished
+            finished += more
+            bar.reach(finished if frames is None else min(frames, watch.frames - frames_before))
+
+        yield show

@@ -61,8 +61,9 @@ def load_config(path: str, options: dict | None = None) -> Config:
     top-level key that neither the config nor the Runner has, or when a key of the config is a near
     miss of one the Runner reads.
     """
+    file = find_config(path)
     try:
-        config = Config.fromfile(find_config(path))
+        config = Config.fromfile(file)
     except Exception as error:  # a config is a program: it can raise anything
         raise LadaError(f'config {path} cannot be read: {type(error).__name__}: {error}') from error
     _refuse_unknown_options(config, options or {})

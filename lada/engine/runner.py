@@ -2,6 +2,7 @@
 
 import copy
 import io
+import logging
 import time
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +20,7 @@ from mmengine.runner.checkpoint import get_state_dict
 import lada
 from lada.checkpoints.fitting import fit_state_dict, load_networks
 from lada.checkpoints.reading import load_training_checkpoint
+from lada.engine.batches import check_equal_clips
 from lada.engine.compiling import compile_or_fall_back
 from lada.engine.hooks.watchdog import WatchdogHook
 from lada.engine.loader import check_loader_memory, with_defaults
@@ -28,6 +30,7 @@ from lada.engine.optim import single_wrappers
 from lada.engine.schedules import changes, fast_forward, settings
 from lada.errors import LadaError
 from lada.files import write_atomically
+from lada.models.out_of_memory import TRAINING, out_of_memory
 from lada.models.placement import place
 from lada.models.unwrapping import unwrapped
 from lada.registry import MODEL_WRAPPERS, OPTIMIZERS, RUNNERS
@@ -58,6 +61,7 @@ class Runner(OpenRunner):
         dataloader = ConfigDict(with_defaults(dataloader))
         loader = OpenRunner.build_dataloader(dataloader, seed, diff_rank_seed)
         check_loader_memory('the data loader', loader.dataset, dataloader)
+        check_equal_clips(loader.dataset, dataloader.get('batch_size', 1), loader.sampler)
         return loader
 
     def set_randomness(self, *args, **kwargs) -> None:
@@ -71,6 +75,8 @@ class Runner(OpenRunner):
         # MMEngine lists every parameter with a learning rate of its own: hundreds of lines at each
         # start.
         logger.addFilter(lambda record: not record.getMessage().startswith('paramwise_options'))
+        if not torch.cuda.is_available():
+            logger.addFilter(_count_processes)
         return logger
 
     def register_default_hooks(self, hooks=None) -> None:
@@ -87,7 +93,8 @@ class Runner(OpenRunner):
 
     def train(self):
         try:
-            return super().train()
+            with out_of_memory(TRAINING):
+                return super().train()
         except Exception as error:
             watcher = next((hook for hook in self.hooks if isinstance(hook, WatchdogHook)), None)
             reason = error if watcher is None else watcher.explain(error)
@@ -282,6 +289,12 @@ class Runner(OpenRunner):
         buffer = io.BytesIO()
         torch.save(checkpoint, buffer)
         return buffer.getvalue()
+
+
+def _count_processes(record: logging.LogRecord) -> bool:
+    """Let MMEngine call processes what it calls GPUs where there are none."""
+    record.msg = str(record.msg).replace('GPU number: ', 'Number of processes: ')
+    return True
 
 
 def _first_rates(groups: list[dict]) -> list[float]:

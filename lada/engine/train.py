@@ -234,7 +234,7 @@ def _set_aside(folders: list[Path], beyond: int) -> None:
     resumed later.
     """
     for folder in folders:
-        old = sorted(folder.glob('iter_*.pth')) if folder.is_dir() else []
+        old = sorted(folder.glob('*iter_*.pth')) if folder.is_dir() else []
         old = [path for path in old if iteration_of(path) > beyond]
         if not old:
             continue

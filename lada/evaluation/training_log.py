@@ -7,6 +7,7 @@ import statistics
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lada.checkpoints.finding import iteration_of
 from lada.errors import LadaError
 
 HEADLINES = ('mosaic/gain', 'mosaic/psnr_model', 'PSNR_mosaic', 'PSNR')
@@ -41,11 +42,27 @@ class TrainingLog:
     validation: dict[str, Curve] = field(default_factory=dict)
     resumes: list[int] = field(default_factory=list)
     """Iterations after which the run was continued by another process."""
+    best_files: dict[int, str] = field(default_factory=dict)
+    """Names of the checkpoints that the run kept as its best, by iteration."""
 
     @property
     def headline(self) -> str | None:
         """Return the validation score by which the run is judged, if there is one."""
         return next((name for name in HEADLINES if name in self.validation), None)
+
+    @property
+    def best(self) -> str:
+        """Return a sentence that names the best validation, and its checkpoint where it was kept;
+        empty without validations.
+        """
+        if self.headline is None:
+            return ''
+        points = [p for p in self.validation[self.headline].points if math.isfinite(p[1])]
+        if not points:
+            return ''
+        step, value = max(points, key=lambda point: point[1])
+        kept = f' ({self.best_files[step]})' if step in self.best_files else ''
+        return f'Best {self.headline}: {value:.4g} at iteration {step}{kept}'
 
 
 @dataclass(frozen=True)
@@ -70,6 +87,8 @@ def read_log(work_dir: str | Path) -> TrainingLog:
         work_dir.glob('vis_data/scalars.json')
     )
     log = TrainingLog(work_dir.resolve().name)
+    kept = sorted(work_dir.glob('best_*_iter_*.pth'))
+    log.best_files = {step: path.name for path in kept if (step := iteration_of(path)) >= 0}
     seen = False
     for file in files:
         records = _records(file)

@@ -31,7 +31,8 @@ def to_html(logs: list[TrainingLog]) -> str:
     """Return one page with all runs overlaid."""
     cards = ''.join(
         f'<div class="card">{escape(log.name)}<b>{_state(advice)}</b>'
-        f'<span class="muted">{escape(advice.text)}</span></div>'
+        f'<span class="muted">{escape(advice.text)}</span>'
+        f'<span class="muted">{escape(log.best)}</span></div>'
         for log, advice in ((log, advise(log)) for log in logs)
     )
     charts = []

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from lada.checkpoints.finding import find_checkpoint
+from lada.checkpoints.finding import checkpoint_of_run, find_checkpoint
 from lada.checkpoints.fitting import fit_state_dict, load_networks
 from lada.checkpoints.reading import damage_of, load_training_checkpoint
 from lada.errors import LadaError
@@ -24,6 +24,21 @@ def test_newest_by_iteration_not_by_name(tmp_path):
         save(tmp_path / f'iter_{step}.pth')
     save(tmp_path / 'best_PSNR_iter_900.pth')
     assert find_checkpoint(tmp_path) == (tmp_path / 'iter_100.pth', {})
+
+
+def test_a_run_stands_for_its_best_checkpoint_or_else_its_newest(tmp_path):
+    with pytest.raises(LadaError, match='no checkpoint in'):
+        checkpoint_of_run(tmp_path)
+    for name in (
+        'iter_30.pth',
+        'best_PSNR_iter_20.pth',
+        'best_mosaic_gain_iter_5.pth',
+        'best_mosaic_gain_iter_10.pth',
+    ):
+        path = save(tmp_path / name)
+        assert checkpoint_of_run(tmp_path) == path
+    path.write_bytes(b'cut')
+    assert checkpoint_of_run(tmp_path).name == 'best_mosaic_gain_iter_5.pth'
 
 
 def test_a_hint_leads_to_another_folder_but_need_not_be_newest(tmp_path):

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import zipfile
 from functools import partial
+from importlib import import_module
 
 import pytest
 
@@ -65,3 +66,18 @@ def test_help_names_the_columns_of_boxes():
     from lada.inference.regions import BOX_COLUMNS
 
     assert ', '.join(BOX_COLUMNS) in ' '.join(restore.build_parser().format_help().split())
+
+
+@pytest.mark.parametrize(
+    ('name', 'arguments', 'old', 'new'),
+    [
+        ('create', [], '--output-root', '--output'),
+        ('create', ['--output', 'x'], '--boxes-file', '--boxes'),
+        ('evaluate', ['config.py', 'iter_1.pth'], '--out', '--output'),
+        ('plot', ['run'], '--out', '--output'),
+        ('preview', ['root'], '--out', '--output'),
+    ],
+)
+def test_old_names_of_options_still_work(name, arguments, old, new):
+    parser = import_module(f'lada.commands.{name}').build_parser()
+    assert parser.parse_args([*arguments, old, 'y']) == parser.parse_args([*arguments, new, 'y'])

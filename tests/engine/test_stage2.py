@@ -146,3 +146,19 @@ def test_the_stage_2_config(repo_root):
         config.train_dataloader.dataset.num_frame == 16 and config.train_dataloader.dataset.degrade
     )
     assert config.model_wrapper_cfg == dict(type='MMSeparateDistributedDataParallel')
+    assert config.train_cfg.max_iters == 150_000 and config.train_cfg.val_interval == 4_000
+
+
+@pytest.mark.parametrize(('stage', 'frames', 'batch'), [('2_5', 16, 2), ('2_6', 26, 1)])
+def test_later_stages_differ_in_their_losses_and_clips(repo_root, stage, frames, batch):
+    folder = repo_root / 'configs/basicvsrpp'
+    first = Config.fromfile(folder / 'mosaic_restoration_generic_stage2.py')
+    config = Config.fromfile(folder / f'mosaic_restoration_generic_stage{stage}.py')
+    assert config.work_dir.endswith(f'stage{stage}')
+    assert config.model.perceptual_loss.pop('perceptual_weight') == 1.0
+    assert config.model.gan_loss.pop('loss_weight') == 0.1
+    first.model.perceptual_loss.pop('perceptual_weight')
+    first.model.gan_loss.pop('loss_weight')
+    assert config.model == first.model and config.train_cfg == first.train_cfg
+    loader = config.train_dataloader
+    assert (loader.dataset.num_frame, loader.batch_size) == (frames, batch)

@@ -76,6 +76,7 @@ def test_logs_pictures_and_metrics(tmp_path, write_config, run_training):
     assert any('mosaic/flicker_model' in entry for entry in scalars)
     scores = {entry['step']: entry['PSNR'] for entry in scalars if 'PSNR' in entry}
     [best] = (tmp_path / 'run').glob('best_*.pth')
+    assert f'Best checkpoint: {best} (' in out + err
     assert best.name == f'best_PSNR_iter_{max(scores, key=lambda step: scores[step])}.pth'
     for pattern in ('clip_1.png', 'clip_1.mp4', 'clips.csv', 'evaluation.json'):
         assert len(list((tmp_path / 'run').glob(f'*/validation/iter_*/{pattern}'))) == 2

@@ -41,6 +41,15 @@ def test_resumed_run(tmp_path):
     }
 
 
+def test_the_best_validation_is_named_and_its_checkpoint_where_it_was_kept(tmp_path):
+    write(tmp_path, '20260101_000000', 1, 40, lambda step: 1 - abs(step - 20) / 100)
+    assert read_log(tmp_path).best == 'Best mosaic/gain: 1 at iteration 20'
+    (tmp_path / 'best_mosaic_gain_iter_20.pth').touch()
+    log = read_log(tmp_path)
+    assert log.best.endswith('at iteration 20 (best_mosaic_gain_iter_20.pth)')
+    assert log.best in to_html([log])
+
+
 def test_resumed_run_that_validates_first(tmp_path):
     write(tmp_path, '20260101_000000', 1, 30, growing)
     for name in ('20260102_000000', '20260103_000000'):

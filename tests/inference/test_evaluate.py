@@ -29,6 +29,7 @@ def save_weights(config, path, noise=0.0):
     """
     with DefaultScope.overwrite_default_scope('lada'):
         model = MODELS.build(Config.fromfile(config).model)
+    path.parent.mkdir(exist_ok=True)
     if noise:
         torch.nn.init.normal_(model.generator.conv_last.weight, std=noise)
         torch.save(model.generator.state_dict(), path)
@@ -40,11 +41,13 @@ def save_weights(config, path, noise=0.0):
 def test_two_checkpoints_side_by_side(tmp_path, config, run_script_file):
     paths = [
         save_weights(config, tmp_path / 'iter_10.pth'),
-        save_weights(config, tmp_path / 'iter_20.pth', 0.02),
+        save_weights(config, tmp_path / 'run' / 'iter_20.pth', 0.02),
     ]
     out = tmp_path / 'out'
-    status, text, err = run_script_file(SCRIPT, config, *paths, '--out', out, '--device', 'cpu')
-    assert status == 0, err
+    status, text, err = run_script_file(
+        SCRIPT, config, paths[0], tmp_path / 'run', '--out', out, '--device', 'cpu'
+    )
+    assert status == 0 and f'{tmp_path / "run"}: {paths[1]}\n' in text, err
     assert 'all clips' in text and 'iter_20 against iter_10: undecided' in text
     evaluation = Evaluation.from_file(out / 'evaluation.json')
     assert list(evaluation.checkpoints) == ['iter_10', 'iter_20'] and len(evaluation.clips) == 2

@@ -102,7 +102,7 @@ def test_to_the_end_killed_and_resumed(tmp_path, write_config, start, launch):
     assert 'Port 29500 is in use: taking ' in out
     assert 'Running:' in out and '--launcher pytorch' in out
     log = next((tmp_path / 'whole').glob('*/*.log')).read_text()
-    assert 'Distributed training: True' in log and 'GPU number: 2' in log
+    assert 'Distributed training: True' in log and 'Number of processes: 2' in log
     expected = weights(tmp_path / 'whole')
     assert_speed_is_logged(tmp_path / 'whole', log)
 

@@ -5,6 +5,7 @@ look like.
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,7 +13,15 @@ import cv2
 import numpy as np
 
 from lada.dataset_tools.check.sheets import encode_png, write_text
-from lada.dataset_tools.frame_hashes import VIEWS, near_matches, similarity, view_hashes
+from lada.dataset_tools.create.duplicates import Fingerprint
+from lada.dataset_tools.create.sources import SourceIndex
+from lada.dataset_tools.frame_hashes import (
+    MAX_DISTANCE,
+    VIEWS,
+    near_matches,
+    similarity,
+    view_hashes,
+)
 from lada.dataset_tools.inventory import Clip, Inventory, take_inventory
 from lada.dataset_tools.workers import Watch, worker_pool
 from lada.errors import LadaError
@@ -33,8 +42,9 @@ LABEL_LETTERS, LABEL_SCALE = 36, 0.36
 class Leak:
     """A training clip and a validation clip that have something in common.
 
-    ``reason`` is ``source`` (the same file, by name or hash), ``content`` (the same video) or
-    ``frames`` (frames that look the same: ``train_frame`` and ``val_frame`` are the closest pair).
+    ``reason`` is ``source`` (the same file, by name or hash), ``content`` (the same video),
+    ``film`` (cut from frames that look the same), or ``frames`` (frames that look the same
+    themselves: ``train_frame`` and ``val_frame`` are the closest pair).
     """
 
     reason: str
@@ -63,7 +73,7 @@ def find_leaks(
         )
     train, val = _inventory(train_root), _inventory(val_root)
     leaks = {(leak.train, leak.val): leak for leak in _shared_sources(train, val)}
-    for leak in _shared_content(train, val):
+    for leak in chain(_shared_content(train, val), _shared_films(train, val)):
         leaks.setdefault((leak.train, leak.val), leak)
     with worker_pool(workers) as run:
         for leak in _shared_frames(train, val, run):
@@ -119,6 +129,37 @@ def _shared_content(train: Inventory, val: Inventory) -> Iterator[Leak]:
         if clip.files[1].size in sizes:
             for stem in hashes.get(file_sha256(val.root / _video(clip)), ()):
                 yield Leak('content', stem, clip.stem, 'the same video file')
+
+
+def _shared_films(train: Inventory, val: Inventory) -> Iterator[Leak]:
+    """Compare what creation noted of the whole frames that clips were cut from: two encodings of a
+    film are found by it, whose crops show other places.
+    """
+    known = _fingerprints(train.root) | _fingerprints(val.root)  # a split leaves the index behind
+    sides = []
+    for side in (train, val):
+        found = [(clip.stem, known.get((clip.source, clip.stem))) for clip in side.clips]
+        sides.append([(stem, look) for stem, look in found if look is not None])
+    ours, theirs = sides
+    queries, base = (np.array([look.first for _, look in side], np.uint64) for side in sides)
+    for one, other, bits in zip(*near_matches(queries, base), strict=True):
+        (stem, look), (other_stem, other_look) = ours[one], theirs[other]
+        more = (look.middle ^ other_look.middle).bit_count()
+        if more <= MAX_DISTANCE:
+            detail = (
+                f'the whole frames they are cut from differ in {counted(int(bits), "bit")} of 63 at'
+                f' their start, in {more} in the middle'
+            )
+            yield Leak('film', stem, other_stem, detail)
+
+
+def _fingerprints(root: Path) -> dict[tuple[str | None, str], Fingerprint]:
+    """Return what creation noted, by the source's hash and the clip's stem."""
+    return {
+        (sha256, look.stem): look
+        for sha256, entry in SourceIndex.open(root).finished.items()
+        for look in (Fingerprint(*each) for each in entry.get('looks', ()))
+    }
 
 
 class _Hashes(NamedTuple):

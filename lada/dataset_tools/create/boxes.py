@@ -63,10 +63,10 @@ def load_tracks(path: Path) -> dict[str, list[BoxTrack]]:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, 'strerror', None) or 'not UTF-8 text'
         raise LadaError(
-            f'boxes cannot be read: {printable(path)} ({reason}); check --boxes-file'
+            f'boxes cannot be read: {printable(path)} ({reason}); check --boxes'
         ) from error
     if not found:
-        raise LadaError(f'no boxes: {printable(path)} is empty; check --boxes-file')
+        raise LadaError(f'no boxes: {printable(path)} is empty; check --boxes')
     tracks = defaultdict(list)
     for (video, _), boxes in sorted(found.items()):
         tracks[video] += _without_gaps(boxes)

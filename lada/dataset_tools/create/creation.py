@@ -13,13 +13,19 @@ from lada.dataset_tools.create.boxes import load_tracks
 from lada.dataset_tools.create.cutting import cut_clips
 from lada.dataset_tools.create.duplicates import Fingerprint, FingerprintIndex
 from lada.dataset_tools.create.from_images import RENDERED_FOLDER, find_images, render_videos
-from lada.dataset_tools.create.planning import CreationSettings, plan_clips, survey
+from lada.dataset_tools.create.planning import (
+    CreationSettings,
+    options_of,
+    plan_clips,
+    survey,
+)
 from lada.dataset_tools.create.sources import (
     WHOLE,
     Shard,
     Source,
     SourceIndex,
     find_videos,
+    length_of,
     name_sources,
     size_of,
 )
@@ -31,6 +37,11 @@ from lada.folders import mask_path, metadata_path, video_path
 from lada.text import counted, one_line, printable
 
 STAGING_FOLDER = '.creating'
+PASSES = 2
+"""Times that each frame of a source is read: when it is surveyed, and when clips are cut."""
+DUPLICATES_NAMED = 10
+"""So many of a source's dropped clips are named."""
+VIDEOS_NAMED = 5
 
 
 @dataclass
@@ -48,13 +59,16 @@ class SourceResult:
     fingerprints: list[Fingerprint] = field(default_factory=list)
     lengths: dict[str, int] = field(default_factory=dict)
     """Frames of each clip, by its stem."""
+    duplicates: dict[str, str] = field(default_factory=dict)
+    """Of which clip each dropped one is a duplicate, by their stems."""
 
-    def drop(self, stem: str, reason: str) -> None:
+    def drop_duplicate(self, stem: str, original: str) -> None:
         """Take a clip out of the account."""
         self.fingerprints = [each for each in self.fingerprints if each.stem != stem]
         self.frames -= self.lengths.pop(stem)
         self.clips -= 1
-        self.dropped[reason] += 1
+        self.dropped['duplicate of another clip'] += 1
+        self.duplicates[stem] = original
 
     def line(self) -> str:
         """Describe the result on one line."""
@@ -64,9 +78,13 @@ class SourceResult:
             f'{printable(self.source.path)}: {counted(self.clips, "clip")} of'
             f' {counted(self.frames, "frame")} in {counted(self.shots, "shot")}'
         )
-        return line + ''.join(
-            f'; {n} dropped: {reason}' for reason, n in sorted(self.dropped.items())
+        line += ''.join(f'; {n} dropped: {reason}' for reason, n in sorted(self.dropped.items()))
+        named = list(self.duplicates.items())[:DUPLICATES_NAMED]
+        line += ''.join(
+            f'\n  {printable(stem)} shows what {printable(other)} shows' for stem, other in named
         )
+        more = len(self.duplicates) - len(named)
+        return line + (f'\n  and {more} more' if more else '')
 
 
 def create_dataset(
@@ -106,7 +124,7 @@ def create_dataset(
             f'no shard {shard.index} of {shard.count}; use 0 <= --shard-index < --num-shards'
         )
     if settings.boxes_file is not None:
-        load_tracks(settings.boxes_file)
+        _name_unknown(load_tracks(settings.boxes_file), paths, settings.boxes_file, say)
     if settings.mask_dir is not None and not settings.mask_dir.is_dir():
         raise LadaError(
             f'no such folder of masks: {printable(settings.mask_dir)}; check --mask-dir'
@@ -158,8 +176,13 @@ def _create(
         if skipped:
             clips = sum(index.finished[s.sha256]['clips'] for s in skipped)
             say(f'{counted(len(skipped), "source")} finished before: {counted(clips, "clip")}')
-        jobs = [(work_on_source, source, root, settings, staging) for source in todo]
-        for result in run(jobs, 'cutting', [size_of(source.path) for source in todo]):
+        _name_changed(skipped, index, settings, root, say)
+        lengths = [length_of(source.path) for source in todo]
+        jobs = [
+            (work_on_source, source, root, settings, staging, PASSES * length)
+            for source, length in zip(todo, lengths, strict=True)
+        ]
+        for result in run(jobs, 'cutting', frames=PASSES * sum(lengths)):
             results.append(result)
             if settings.drop_duplicates:
                 _drop_duplicates(result, seen, None if staging is None else root)
@@ -170,6 +193,7 @@ def _create(
                     clips=result.clips,
                     dropped=result.dropped,
                     looks=result.fingerprints,  # the name they have in the index of old datasets
+                    settings=options_of(result.source, settings),
                 )
     _summarise(results, len(skipped), say)
     if not skipped and not any(r.clips for r in results):
@@ -177,6 +201,43 @@ def _create(
             f'no clip could be created from {counted(len(paths), "file")}; {results[0].line()}'
         )
     return results
+
+
+def _name_unknown(
+    boxes: Iterable[str], paths: list[Path], file: Path, say: Callable[[str], None]
+) -> None:
+    unknown = sorted(set(boxes) - {path.name for path in paths})
+    if unknown:
+        named = ', '.join(printable(name) for name in unknown[:VIDEOS_NAMED])
+        named += f' and {len(unknown) - VIDEOS_NAMED} more' if len(unknown) > VIDEOS_NAMED else ''
+        say(
+            f'{printable(file)} has boxes for {counted(len(unknown), "video")} that no input is'
+            f' called: {named}'
+        )
+
+
+def _name_changed(
+    finished: list[Source],
+    index: SourceIndex,
+    settings: CreationSettings,
+    root: Path,
+    say: Callable[[str], None],
+) -> None:
+    """Say which finished sources were cut with other options than those asked for now. Indices of
+    version 0.1 do not tell.
+    """
+    changed: dict[str, list[Source]] = {}
+    for source in finished:
+        before, now = index.finished[source.sha256].get('settings'), options_of(source, settings)
+        if isinstance(before, dict) and before != now:
+            keys = [key for key in now if before.get(key) != now[key]]
+            changed.setdefault(', '.join(keys), []).append(source)
+    for keys, sources in changed.items():
+        say(
+            f'{counted(len(sources), "source")} finished before with other {keys}, such as'
+            f' {printable(sources[0].path)}: the clips stay as they are; to cut them again, use'
+            f' another --output or remove {printable(root)}'
+        )
 
 
 def _drop_duplicates(result: SourceResult, seen: FingerprintIndex, root: Path | None) -> None:
@@ -191,7 +252,7 @@ def _drop_duplicates(result: SourceResult, seen: FingerprintIndex, root: Path | 
         if root is not None:  # the metadata first: without it the rest is no clip
             for path in (metadata_path, video_path, mask_path):
                 path(root, each.stem).unlink(missing_ok=True)
-        result.drop(each.stem, 'duplicate of another clip')
+        result.drop_duplicate(each.stem, original)
 
 
 def _hash_sources(
@@ -234,7 +295,12 @@ def hash_source(path: Path, watch: Watch) -> tuple[str | None, str | None]:
 
 
 def work_on_source(
-    source: Source, root: Path, settings: CreationSettings, staging: Path | None, watch: Watch
+    source: Source,
+    root: Path,
+    settings: CreationSettings,
+    staging: Path | None,
+    expected: int,
+    watch: Watch,
 ) -> SourceResult:
     """Survey a source and cut the clips that are still missing (runs in a worker).
 
@@ -243,11 +309,20 @@ def work_on_source(
         root: folder of the dataset.
         settings: what is cut.
         staging: folder for unfinished files; None writes nothing.
+        expected: frames that it counts, whatever becomes of the source.
         watch: is told of frames and clips.
     """
     result = SourceResult(source)
+    counted_frames = 0
+
+    def seen(frames: int) -> None:
+        nonlocal counted_frames
+        frames = min(frames, expected - counted_frames)
+        counted_frames += frames
+        watch.frames_done(frames)
+
     try:
-        found = survey(source, settings, watch.frames_done)
+        found = survey(source, settings, seen)
         clips, result.dropped = plan_clips(found, settings)
         result.clips, result.shots = len(clips), len(found.shots)
         result.lengths = {clip.stem(source): clip.shot.stop - clip.shot.start for clip in clips}
@@ -261,7 +336,7 @@ def work_on_source(
             missing = [
                 clip for clip in clips if not metadata_path(root, clip.stem(source)).exists()
             ]
-            for _ in cut_clips(source, found, missing, settings, root, staging, watch.frames_done):
+            for _ in cut_clips(source, found, missing, settings, root, staging, seen):
                 result.written += 1
                 watch.clip_done()
     except InterruptedError:
@@ -270,6 +345,7 @@ def work_on_source(
         result.error = one_line(error)
         result.clips = result.frames = 0
         result.fingerprints = []
+    seen(expected)
     return result
 
 

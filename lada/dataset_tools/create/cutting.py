@@ -128,7 +128,8 @@ def _cut_stretch(
             written.replace(place)
         # Beside the metadata folder the relative paths are the same as in it.
         written = staging / f'{stem}.json'
-        _write_metadata(source, found, part, root, written)
+        metadata = _metadata(source, found, part, root)
+        metadata.to_file(written, settings.metadata_version)
         metadata_path(root, stem).parent.mkdir(parents=True, exist_ok=True)
         written.replace(metadata_path(root, stem))
         yield part.clip
@@ -190,11 +191,11 @@ def random_region(
     return MovingRegion(rng, frame_shape, max(diameter, 0.45 * min(SMALLEST_SIDE, short)))
 
 
-def _write_metadata(source: Source, found: Survey, part: _OpenClip, root: Path, path: Path) -> None:
+def _metadata(source: Source, found: Survey, part: _OpenClip, root: Path) -> ClipMetadata:
     stem, shot = part.clip.stem(source), part.clip.shot
     frames = shot.stop - shot.start
     whole = next(each for each in found.shots if each.start == part.clip.within)
-    ClipMetadata(
+    return ClipMetadata(
         stem=stem,
         name=source.name,
         source={'file': source.path.name, 'sha256': source.sha256, 'start_frame': shot.start},
@@ -207,4 +208,4 @@ def _write_metadata(source: Source, found: Survey, part: _OpenClip, root: Path, 
         video_path=video_path(root, stem),
         mask_path=mask_path(root, stem),
         censoring_detected=found.statistics.shows_mosaic(*whole),
-    ).to_file(path)
+    )

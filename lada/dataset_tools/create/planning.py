@@ -2,13 +2,15 @@
 seen.
 """
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -48,10 +50,12 @@ class CreationSettings:
     """Leave clips out that show what a clip of another shot or source shows."""
     drop_mosaicked: bool = True
     """Leave shots out that show a mosaic already."""
+    metadata_version: int = 3
+    """Of the metadata that is written: 3, or 2 for public Lada."""
 
     def __post_init__(self):
         if self.mask_dir is not None and self.boxes_file is not None:
-            raise LadaError('regions are given twice; use either --mask-dir or --boxes-file')
+            raise LadaError('regions are given twice; use either --mask-dir or --boxes')
         if (
             min(self.min_resolution, self.min_light, self.min_change) < 0
             or not 0 <= self.max_blur <= 1
@@ -72,6 +76,39 @@ class CreationSettings:
                 f'not a range of region sizes: {self.size_range[0]} to {self.size_range[1]}; '
                 'use fractions of the short side with 0 < low <= high <= 0.7'
             )
+
+
+def options_of(source: Source, settings: CreationSettings) -> dict[str, Any]:
+    """Return what, besides its content, decides which clips a source gives, by the names of the
+    command's options; ready for JSON.
+
+    Masks stand for themselves by their file's size and time, boxes by their hash.
+    """
+    masks = boxes = None
+    if settings.mask_dir is not None:
+        with suppress(LadaError, OSError):
+            status = find_mask(settings.mask_dir, source.path).stat()
+            masks = [status.st_size, status.st_mtime_ns]
+    if settings.boxes_file is not None:
+        tracks = load_tracks(settings.boxes_file).get(source.path.name, [])
+        told = repr([(track.start, track.boxes.tolist()) for track in tracks])
+        boxes = hashlib.sha256(told.encode()).hexdigest()[:16]
+    return {
+        '--seed': settings.seed,
+        '--min-frames': settings.min_frames,
+        '--max-frames': settings.max_frames,
+        '--clips-per-shot': settings.clips_per_shot,
+        '--size-range': list(settings.size_range),
+        '--mask-dir': masks,
+        '--boxes': boxes,
+        '--min-resolution': settings.min_resolution,
+        '--min-light': settings.min_light,
+        '--min-change': settings.min_change,
+        '--max-blur': settings.max_blur,
+        '--keep-duplicates': not settings.drop_duplicates,
+        '--keep-mosaicked': not settings.drop_mosaicked,
+        '--metadata-version': settings.metadata_version,
+    }
 
 
 class PlannedClip(NamedTuple):

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from lada.errors import LadaError
 from lada.files import fitting_name
 from lada.text import printable
+from lada.video import probe
 
 VIDEO_SUFFIXES = frozenset(
     {
@@ -107,6 +108,17 @@ def size_of(path: Path) -> int:
         return path.stat().st_size
     except OSError:
         return 0
+
+
+def length_of(path: Path) -> int:
+    """Return about how many frames a video has, as its container says; 0 where it does not, or
+    where it cannot be read, which cutting it will report.
+    """
+    try:
+        video = probe(path)
+    except (LadaError, OSError):
+        return 0
+    return video.frames or round((video.duration or 0) * video.fps)
 
 
 LONGEST_NAME = 200

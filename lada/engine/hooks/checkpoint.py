@@ -2,6 +2,7 @@
 break.
 """
 
+import math
 import os.path as osp
 from collections.abc import Collection
 from inspect import signature
@@ -108,6 +109,16 @@ class CheckpointHook(OpenCheckpointHook):
     def after_train(self, runner) -> None:
         self._writer.wait()
         super().after_train(runner)
+        for key in self.key_indicators if self.save_best else ():
+            path, score = self._best(runner, key)
+            if path is not None and Path(path).is_file():
+                runner.logger.info(f'Best checkpoint: {path} ({key} {score:.4g})')
+
+    def _best(self, runner, key: str) -> tuple[str | None, float]:
+        single = len(self.key_indicators) == 1
+        path = self.best_ckpt_path if single else self.best_ckpt_path_dict.get(key)
+        name = 'best_score' if single else f'best_score_{key}'
+        return path, runner.message_hub.runtime_info.get(name, math.nan)
 
     def save_now(self, runner) -> None:
         """Save the iteration that has just ended, unless the schedule already has, and wait until

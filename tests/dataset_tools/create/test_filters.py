@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lada.data import ClipMetadata
+from lada.dataset_tools.check.leakage import find_leaks
 from lada.dataset_tools.create.boxes import load_tracks
 from lada.dataset_tools.create.creation import create_dataset
 from lada.dataset_tools.create.duplicates import Fingerprint, FingerprintIndex
 from lada.dataset_tools.create.planning import CreationSettings
-from lada.dataset_tools.create.sources import Shard
+from lada.dataset_tools.create.sources import INDEX_NAME, Shard
 from lada.dataset_tools.create.statistics import blurriness
 from lada.errors import LadaError
 from lada.mosaic import MosaicLook, draw_mosaic
@@ -125,12 +126,64 @@ def test_a_recoded_copy_gives_no_clips_whatever_the_number_of_workers(frames, tm
             (2, {}),
             (0, {'duplicate of another clip': 2}),
         ]
+        assert 'b.mkv-000001 shows what a.mp4-000001 shows' in results[1].line()
         assert {c.name for c in clips_of(root)} == {'a.mp4'}
         assert len(list(root.glob('crop_unscaled_*/*'))) == 6
     later = create_dataset(
         [folder, tmp_path / 'in' / 'b.mkv'], tmp_path / 'set1', SETTINGS, say=quiet
     )
     assert later == []
+
+
+def test_two_encodings_of_a_film_leak_whatever_their_crops_show(frames, tmp_path):
+    write_video(tmp_path / 'a.mp4', frames, 25)
+    larger = [cv2.resize(frame, (120, 80), interpolation=cv2.INTER_AREA) for frame in frames]
+    write_video(tmp_path / 'b.mkv', larger, 25, options={'crf': '28'})
+    train, val = tmp_path / 'train', tmp_path / 'val'
+    for name, root in (('a.mp4', train), ('b.mkv', val)):
+        create_dataset([tmp_path / name], root, SETTINGS, say=quiet)
+    pairs = [('film', f'a.mp4-00000{i}', f'b.mkv-00000{i}') for i in range(2)]
+    found = [(leak.reason, leak.train, leak.val) for leak in find_leaks(train, val)[0]]
+    assert set(pairs) <= set(found)
+    with open(train / INDEX_NAME, 'ab') as index:  # as after a split, which moves clips alone
+        index.write((val / INDEX_NAME).read_bytes())
+    (val / INDEX_NAME).unlink()
+    assert [(leak.reason, leak.train, leak.val) for leak in find_leaks(train, val)[0]] == found
+
+
+def test_changed_options_of_a_finished_source_are_named(frames, tmp_path):
+    write_video(tmp_path / 'a.mp4', frames, 25)
+    root, boxes = tmp_path / 'set', tmp_path / 'boxes.jsonl'
+    entry = {'video': 'a.mp4', 'frame': 0, 'box': [4, 4, 40, 40]}
+    write_boxes(boxes, entry, entry | {'frame': 14})
+    settings = replace(SETTINGS, boxes_file=boxes)
+
+    def said(settings):
+        lines = []
+        create_dataset([tmp_path / 'a.mp4'], root, settings, say=lines.append)
+        return '\n'.join(lines)
+
+    said(settings)
+    assert 'with other' not in said(settings)
+    assert 'finished before with other --min-frames, --max-blur, such as' in said(
+        replace(settings, min_frames=5, max_blur=0.9)
+    )
+    write_boxes(boxes, entry, entry | {'frame': 10}, entry | {'video': 'c.mp4'})
+    load_tracks.cache_clear()
+    changed = said(settings)
+    assert 'with other --boxes, such as' in changed and 'another --output' in changed
+    assert 'boxes for 1 video that no input is called: c.mp4' in changed
+
+
+@pytest.mark.parametrize('workers', [1, 2])
+def test_one_long_film_shows_progress_in_frames(frames, tmp_path, monkeypatch, capsys, workers):
+    write_video(tmp_path / 'a.mp4', frames, 25)
+    monkeypatch.setattr('lada.progress.LINE_EVERY', 0.0)
+    create_dataset([tmp_path / 'a.mp4'], tmp_path / 'set', SETTINGS, workers, say=quiet)
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith('cutting')]
+    assert lines[-1].startswith('cutting: 48 of 48 frames')
+    if workers == 1:
+        assert lines[11].startswith('cutting: 12 of 48 frames') and lines[11].endswith(' left')
 
 
 def test_pieces_and_regions_of_one_shot_are_no_duplicates():

@@ -34,7 +34,7 @@ def test_schedulers(tmp_path, write_config, start_ranks, launcher):
     )
     assert [rank.wait() for rank in ranks] == [0, 0], [rank.errors for rank in ranks]
     log = next((tmp_path / 'run').glob('*/*.log')).read_text()
-    assert 'GPU number: 2' in log
+    assert 'Number of processes: 2' in log and 'GPU number' not in log
     assert (
         torch.load(tmp_path / 'run' / 'iter_1.pth', weights_only=False)['message_hub'][
             'runtime_info'
