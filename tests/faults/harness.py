@@ -36,7 +36,7 @@ val_dataloader = dict(
 val_evaluator = dict(_delete_=True, type='Evaluator', metrics=[dict(type='PSNR')])
 train_cfg = dict(max_iters={iters}, val_interval=4)
 default_hooks = dict(
-    checkpoint=dict(interval=2, max_keep_ckpts=2, out_dir=None),
+    checkpoint=dict(interval=2, max_keep_ckpts=2, out_dir=None, save_best=None),
     logger=dict(interval=1))
 custom_hooks = [dict(type='FaultHook')]
 visualizer = dict(vis_backends=[dict(type='LocalVisBackend')])

@@ -65,7 +65,8 @@ def assert_same_end(work_dir, whole, iters=8):
     assert [key for key in state if not same(state[key], end[key])] == []
     assert logged(work_dir) == log and len(log) == iters
     files = {path.name for path in work_dir.iterdir() if path.suffix != '.py' and path.is_file()}
-    assert files == {f'iter_{iters - 2}.pth', f'iter_{iters}.pth', 'last_checkpoint'}
+    checkpoints = {f'iter_{iters - 2}.pth', f'iter_{iters}.pth'}
+    assert files == checkpoints | {'last_checkpoint', 'run_state.json'}
     assert (work_dir / 'last_checkpoint').read_text().endswith(f'iter_{iters}.pth')
 
 

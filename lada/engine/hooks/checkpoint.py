@@ -60,6 +60,7 @@ class CheckpointHook(OpenCheckpointHook):
         super().__init__(*args, **kwargs)
         self._writer = BackgroundWriter()
         self._due = False
+        self._trains = False
         self._saved_iter: int | None = None
         self._expired: list[int] = []
 
@@ -79,6 +80,7 @@ class CheckpointHook(OpenCheckpointHook):
             runner.message_hub.update_info(KEPT, [])
             runner.message_hub.update_info(EXPIRED, [])
         super().before_train(runner)
+        self._trains = True
         self._saved_iter = runner.iter if runner.resumed_from is not None else None
         self._expired = list(runner.message_hub.runtime_info.get(EXPIRED, []))
         if is_main_process():
@@ -99,6 +101,8 @@ class CheckpointHook(OpenCheckpointHook):
             self.save(runner)
 
     def after_val_epoch(self, runner, metrics) -> None:
+        if not self._trains:
+            return  # validation alone has no checkpoints
         saved_with = self._saved_iter
         self._saved_iter = None
         super().after_val_epoch(runner, metrics)
