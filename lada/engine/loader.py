@@ -1,7 +1,8 @@
 """What a data loader's worker processes can do to a run."""
 
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import torch
 from torch.utils.data import Dataset
@@ -15,6 +16,8 @@ from lada.text import one_line
 # takes.
 TIMEOUT = 600
 PREFETCH = 4
+# A process's end is told within milliseconds.
+SECONDS_TO_HEAR = 2
 
 
 def with_defaults(config: dict) -> dict:
@@ -55,7 +58,11 @@ def loader_errors(dataset: Dataset) -> Iterator[None]:
             what = text.replace('DataLoader timed out', 'the data loader gave no batch')
             remedy = 'look at that clip and its disk, or raise train_dataloader.timeout'
         elif text.startswith('DataLoader worker') or not isinstance(error, RuntimeError):
-            # It may have been in the middle of handing a batch over, which breaks a connection.
+            # It may have been in the middle of handing a batch over, which breaks a connection
+            # before PyTorch's signal handler raises the news, in whatever is done then.
+            if not isinstance(error, RuntimeError):
+                with suppress(RuntimeError):
+                    time.sleep(SECONDS_TO_HEAR)
             what = f'a loader worker was killed ({one_line(error)})'
             remedy = (
                 'memory may have run out: use fewer workers (train_dataloader.num_workers), then'
