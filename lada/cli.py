@@ -89,12 +89,11 @@ def run_script(
         reason = str(interrupt)
     except Exception as error:
         if not signalled:
-            if not args.debug and not _first_to_say(f'{type(error).__name__}: {error}'):
-                sys.exit(exit_status(error))
-            if args.debug or not isinstance(error, (LadaError, OSError)):
-                traceback.print_exc()
-            else:
-                print(f'error: {one_line(error)}', file=sys.stderr)
+            if args.debug or _first_to_say(f'{type(error).__name__}: {error}'):
+                if args.debug or not isinstance(error, (LadaError, OSError)):
+                    traceback.print_exc()
+                else:
+                    print(f'error: {one_line(error)}', file=sys.stderr)
             sys.exit(exit_status(error))
         # A library made an error of its own of it: MMEngine while it formats a config, an
         # extension module while it is imported.

@@ -11,7 +11,7 @@ from pathlib import Path
 from mmengine.dist import get_rank
 
 from lada.cli import exit_status
-from lada.files import whole_file
+from lada.files import write_atomically
 from lada.text import one_line
 
 RUN_STATE = 'run_state.json'
@@ -52,5 +52,4 @@ def _write(work_dir: Path, values: dict) -> None:
     if 'SLURM_JOB_ID' in os.environ:
         restarts = os.environ.get('SLURM_RESTART_COUNT', '0')
         owner['job'] = f'{os.environ["SLURM_JOB_ID"]}.{restarts}'
-    with whole_file(work_dir / RUN_STATE) as file:
-        file.write(json.dumps({**values, **owner}).encode() + b'\n')
+    write_atomically(work_dir / RUN_STATE, json.dumps({**values, **owner}).encode() + b'\n')

@@ -1,16 +1,13 @@
 """A machine that joins a running job, as a second agent on this machine."""
 
-import os
 import re
-import subprocess
-import sys
 import time
 
 import pytest
 import torch
-from harness import HERE, ROOT, SCRIPT, write_config
+from harness import free_port, meeting, torchrun, write_config
 
-from tests.engine.conftest import free_port, kill_all
+from tests.engine.conftest import kill_all
 
 ITERS = 1500
 
@@ -20,40 +17,11 @@ def start(tmp_path):
     agents = []
 
     def start(config, port):
-        command = [
-            sys.executable,
-            '-m',
-            'torch.distributed.run',
-            '--nnodes=1:2',
-            '--nproc-per-node=1',
-            '--max-restarts=3',
-            '--rdzv-backend=c10d',
-            f'--rdzv-endpoint=127.0.0.1:{port}',
-            '--rdzv-id=lada',
-            '--rdzv-conf=last_call_timeout=2',
-            '--local-addr=127.0.0.1',
-            SCRIPT,
-            config,
-            '--launcher',
-            'pytorch',
-        ]
-        environment = {
-            **os.environ,
-            'OMP_NUM_THREADS': '1',
-            'PYTHONPATH': os.pathsep.join(map(str, (ROOT, HERE))),
-            # As run_multi_gpu_training_torchrun.sh sets it.
-            'TORCH_DISABLE_SHARE_RDZV_TCP_STORE': '1',
-        }
         with open(tmp_path / f'agent{len(agents)}.log', 'w') as log:
+            options = meeting(port, 'last_call_timeout=2')
+            # As run_multi_gpu_training_torchrun.sh sets it.
             agents.append(
-                subprocess.Popen(
-                    command,
-                    cwd=ROOT,
-                    env=environment,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                )
+                torchrun(config, *options, stdout=log, TORCH_DISABLE_SHARE_RDZV_TCP_STORE='1')
             )
         return agents[-1]
 

@@ -3,11 +3,11 @@
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 from pathlib import Path
 
 import pytest
+from harness import free_port
 
 SCRIPT = 'scripts/training/train-mosaic-restoration-basicvsrpp.py'
 VARIABLES = {
@@ -15,12 +15,6 @@ VARIABLES = {
     'slurm': ('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID'),
     'mpi': ('OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE', 'OMPI_COMM_WORLD_LOCAL_RANK'),
 }
-
-
-def free_port() -> str:
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        return str(probe.getsockname()[1])
 
 
 def descendants(pid: int) -> list[int]:
@@ -77,7 +71,7 @@ def start_ranks(server):
 
     def start(*args, launcher: str = 'pytorch', each=lambda rank: (), **environment) -> list:
         rank_name, size_name, local_name = VARIABLES[launcher]
-        port = free_port()
+        port = str(free_port())
         ranks = [
             server.start(
                 *args,

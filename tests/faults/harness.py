@@ -242,6 +242,22 @@ def torchrun(config, *options, start=(), stdout=subprocess.PIPE, **environment):
     )
 
 
+def meeting(port: int, settings: str) -> list[str]:
+    """Options of the elastic launcher for one of one or two agents on this machine, each with a
+    rank; ``settings``: of the rendezvous.
+    """
+    return [
+        '--nnodes=1:2',
+        '--nproc-per-node=1',
+        '--max-restarts=3',
+        '--rdzv-backend=c10d',
+        f'--rdzv-endpoint=127.0.0.1:{port}',
+        '--rdzv-id=lada',
+        f'--rdzv-conf={settings}',
+        '--local-addr=127.0.0.1',
+    ]
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(('127.0.0.1', 0))

@@ -7,10 +7,11 @@ import time
 
 import pytest
 import torch
+from harness import free_port, meeting
 
 from lada.engine.distributed.process_group import process_group
 from lada.errors import LadaError
-from tests.engine.conftest import SCRIPT, free_port, kill_all
+from tests.engine.conftest import SCRIPT, kill_all
 
 pytestmark = pytest.mark.slow
 
@@ -121,19 +122,8 @@ def test_an_elastic_job_survives_the_loss_of_a_machine(tmp_path, write_config, s
         'train_cfg.val_interval=1000',
         'default_hooks.watchdog.interval=0.5',
     ]
-    agent = [
-        sys.executable,
-        '-m',
-        'torch.distributed.run',
-        '--nnodes=1:2',
-        '--nproc-per-node=1',
-        '--max-restarts=3',
-        '--rdzv-backend=c10d',
-        f'--rdzv-endpoint=127.0.0.1:{free_port()}',
-        '--rdzv-id=lada',
-        '--rdzv-conf=last_call_timeout=5,keep_alive_interval=1,keep_alive_max_attempt=3',
-        '--local-addr=127.0.0.1',
-    ]
+    settings = 'last_call_timeout=5,keep_alive_interval=1,keep_alive_max_attempt=3'
+    agent = [sys.executable, '-m', 'torch.distributed.run', *meeting(free_port(), settings)]
     # The first agent keeps the meeting point; without it there is none to meet at.
     staying = start_process([*agent, *script])
     time.sleep(1)

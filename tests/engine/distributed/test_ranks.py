@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-
-from tests.engine.conftest import free_port
+from harness import free_port
 
 JOBS = Path(__file__).with_name('rank_jobs.py')
 pytestmark = pytest.mark.slow
@@ -42,7 +41,7 @@ def one(config):
 
 
 def run_ranks(count, config, server):
-    port, output = free_port(), config.parent / f'ranks{count}.pt'
+    port, output = str(free_port()), config.parent / f'ranks{count}.pt'
     ranks = [
         server.start(
             output,
