@@ -106,9 +106,9 @@ def command_page() -> str:
         '# Command reference',
         _wrapped(
             'Written from the code by `dev/write_reference.py`. Exit status: 0 done, 1 failed with '
-            'one '
-            'line that says what, where and what to do, 2 wrong arguments. `--debug` adds the '
-            'traceback. Without a clone: `python -m lada.commands NAME`.'
+            'one line that says what, where and what to do, 2 wrong arguments, 3 a fault, 130 and '
+            '143 stopped. `--debug` adds the traceback. Without a clone: `python -m lada.commands '
+            'NAME`.'
         ),
     ]
     for name, script in _scripts():
