@@ -50,13 +50,7 @@ class PackedConv:
         weight = self._weight_as_inputs
         way = Way.WHOLE
         if wanted[1] and x.device.type == 'cpu':
-            way = fastest_way(
-                torch.backends.cpu.get_cpu_capability(),
-                x.dtype,
-                weight.shape,
-                x[0].nbytes,
-                grad[0].nbytes,
-            )
+            way = fastest_way(torch.backends.cpu.get_cpu_capability(), grad, x, weight)
         at_once = wanted if way is Way.WHOLE else (wanted[0], False, False)
         found = torch.ops.aten.convolution_backward(
             grad,

@@ -26,26 +26,23 @@ class Way(Enum):
     PLANES = 'in strips of planes'
 
 
-def fastest_way(
-    instructions: str, dtype: torch.dtype, weight: Sequence[int], picture: int, result: int
-) -> Way:
-    """Look up the fastest way.
+def fastest_way(instructions: str, grad: Tensor, x: Tensor, weight: Tensor) -> Way:
+    """Look up the fastest way, by type and shape.
 
     Args:
         instructions: as :func:`torch.backends.cpu.get_cpu_capability` names them.
-        dtype: of input and gradient.
-        weight: its shape (O, C, k, k).
-        picture: bytes of one input.
-        result: bytes of the output of one input.
+        grad: (N, O, H, W), of the output.
+        x: (N, C, H, W), the input.
+        weight: (O, C, k, k).
     """
-    if dtype.itemsize == 2:
-        return Way.STRIPS if picture > STRIP_BYTES else Way.WHOLE
+    if x.element_size() == 2:
+        return Way.STRIPS if x.nbytes > STRIP_BYTES else Way.WHOLE
     if (
         instructions == 'AVX2'
-        and dtype == torch.float32
-        and weight[-1] == 3
-        and min(weight[:2]) >= 32
-        and max(picture, result) > STRIP_BYTES // 2
+        and x.dtype == torch.float32
+        and weight.shape[-1] == 3
+        and min(weight.shape[:2]) >= 32
+        and max(x[0].nbytes, grad[0].nbytes) > STRIP_BYTES // 2
     ):
         return Way.PLANES
     return Way.WHOLE
