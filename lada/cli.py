@@ -20,6 +20,8 @@ from lada.errors import JobError, LadaError
 from lada.text import one_line
 
 FAULT = JobError.status
+_ASK_AGAIN = 0.5
+"""Seconds after which a stop is asked for again where a library has swallowed it."""
 
 
 def make_parser(description: str | None) -> argparse.ArgumentParser:
@@ -73,7 +75,14 @@ def run_script(
     def stop(number: int, frame: object) -> None:
         nonlocal signalled
         signalled = number
+        signal.signal(signal.SIGALRM, ask_again)
+        signal.setitimer(signal.ITIMER_REAL, _ASK_AGAIN, _ASK_AGAIN)
         raise KeyboardInterrupt
+
+    def ask_again(number: int, frame: object) -> None:
+        # PyAV takes an exception that meets the end of a file for that end.
+        if not _stopping():
+            raise KeyboardInterrupt
 
     for number, handler in (
         (signal.SIGTERM, signal.SIG_DFL),
@@ -83,7 +92,10 @@ def run_script(
             signal.signal(number, stop)
     reason = ''
     try:
-        status = main(args) or 0
+        try:
+            status = main(args) or 0
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
     except KeyboardInterrupt as interrupt:
         status = 128 + (signalled or signal.SIGINT)
         reason = str(interrupt)
@@ -126,6 +138,14 @@ def _first_to_say(text: str) -> bool:
     except OSError:
         pass
     return True
+
+
+def _stopping() -> bool:
+    """Tell whether an interrupt is on its way: something is cleaned up because of it."""
+    error = sys.exc_info()[1]
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error is not None
 
 
 def _leave(status: int) -> NoReturn:

@@ -48,6 +48,42 @@ def test_a_signal_ends_a_command(number, caught, raised, status):
     assert said == 'stopped\n'
 
 
+SWALLOWED = """
+import sys, time
+from lada.cli import make_parser, run_script
+
+def main(args):
+    print('started', flush=True)
+    try:
+        try:
+            time.sleep(60)
+        except BaseException:
+            pass
+        time.sleep(60)
+    finally:
+        time.sleep(2)  # longer than until a stop is asked for again
+        print('cleaned up', flush=True)
+
+run_script(main, make_parser(None), [])
+"""
+
+
+@pytest.mark.parametrize(('number', 'status'), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_that_a_library_swallows_is_not_lost(number, status):
+    """As PyAV does at the end of a file. What is cleaned up is not disturbed."""
+    process = subprocess.Popen(
+        [sys.executable, '-c', SWALLOWED],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == 'started\n'
+    time.sleep(0.1)
+    os.kill(process.pid, number)
+    output, said = process.communicate(timeout=30)
+    assert (process.returncode, output, said) == (status, 'cleaned up\n', 'stopped\n')
+
+
 END_THAT_CRASHES = """
 import atexit, multiprocessing, os, signal, sys, time
 from lada.cli import make_parser, run_script
