@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 . scripts/setup-environment.sh
-setup_environment "$PWD"
+setup_environment "$PWD" dev
 
 echo "== Style, types, import directions =="
 "$PY" -m ruff check --quiet .
