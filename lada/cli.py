@@ -33,6 +33,21 @@ def make_parser(description: str | None) -> argparse.ArgumentParser:
     return parser
 
 
+def add_launcher(parser: argparse.ArgumentParser) -> None:
+    """Add what a command needs that several processes can share."""
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='what started the processes of a distributed job',
+    )
+    # torch.distributed.launch of old passed the rank as an argument; today it is in the
+    # environment.
+    parser.add_argument(
+        '--local-rank', '--local_rank', type=int, default=0, help='ignored; the environment says it'
+    )
+
+
 def usable_cores() -> int:
     """Return how many cores this process may use: of a scheduler's allocation, or of a container's
     set, not of the machine.

@@ -40,7 +40,9 @@ setup_environment() {
 # $TORCH_INDEX; whoever has chosen an index for pip has a reason, and is sent to no other.
 install_torch_without_cuda() {
     local root="$1" venv_python="$2" quiet="$3" index="${TORCH_INDEX:-}" wheels
-    if [ "$(uname -s)" != Linux ] || [ -e /dev/nvidiactl ] || "$venv_python" -m pip show --quiet torch 2>/dev/null; then
+    # Under WSL the GPU is /dev/dxg.
+    if [ "$(uname -s)" != Linux ] || [ -e /dev/nvidiactl ] || [ -e /dev/dxg ] || command -v nvidia-smi >/dev/null ||
+        "$venv_python" -m pip show --quiet torch 2>/dev/null; then
         return 0
     fi
     if [ -z "$index" ]; then

@@ -5,7 +5,7 @@ blocks.
 import argparse
 from pathlib import Path
 
-from lada.cli import ConfigOption, make_parser
+from lada.cli import ConfigOption, add_launcher, make_parser
 from lada.files import refuse_to_replace
 
 
@@ -65,6 +65,7 @@ def build_parser() -> argparse.ArgumentParser:
         metavar='KEY=VALUE',
         help='override the config',
     )
+    add_launcher(parser)
     return parser
 
 
@@ -78,35 +79,40 @@ def positive(text: str) -> int:
 def main(args: argparse.Namespace) -> None:
     from lada.checkpoints.finding import checkpoint_of_run
     from lada.engine.config import load_config
+    from lada.engine.distributed.team import team
     from lada.evaluation.files import EvaluationFiles, written_files
     from lada.evaluation.scores.lpips import ABSENT
     from lada.inference.evaluate import evaluate, scores_of
     from lada.inference.loading import choose_device
     from lada.models.out_of_memory import EVALUATING, out_of_memory
 
-    for number, name in enumerate(args.checkpoints):
-        if Path(name).is_dir():
-            args.checkpoints[number] = str(checkpoint_of_run(Path(name)))
-            print(f'{name}: {args.checkpoints[number]}')
-    out = args.output or Path(args.checkpoints[-1]).absolute().parent / 'evaluation'
-    refuse_to_replace(
-        written_files(out), args.overwrite, other='choose another folder with --output'
-    )
-    config = load_config(args.config, args.cfg_options)
-    files = EvaluationFiles(out, args.pictures)
-    device = choose_device(args.device)
-    lpips = dict(type='LPIPS', weights=args.lpips_weights, device=device)
-    scores = scores_of(config, [lpips] if args.lpips_weights else [])
-    with out_of_memory(EVALUATING):
-        evaluation = evaluate(
-            config,
-            args.checkpoints,
-            device,
-            data=args.data,
-            num_clips=args.num_clips,
-            scores=scores,
-            on_clip=files.add_clip,
-        )
-    if all(score.name != 'lpips' for score in scores):
-        evaluation.notes.append(ABSENT)
-    print(files.write(evaluation))
+    with team(args.launcher) as processes:
+        for number, name in enumerate(args.checkpoints):
+            if Path(name).is_dir():
+                args.checkpoints[number] = str(checkpoint_of_run(Path(name)))
+                if processes.leads:
+                    print(f'{name}: {args.checkpoints[number]}')
+        out = args.output or Path(args.checkpoints[-1]).absolute().parent / 'evaluation'
+        if processes.leads:
+            refuse_to_replace(
+                written_files(out), args.overwrite, other='choose another folder with --output'
+            )
+        config = load_config(args.config, args.cfg_options)
+        files = EvaluationFiles(out, args.pictures)
+        device = choose_device(args.device)
+        lpips = dict(type='LPIPS', weights=args.lpips_weights, device=device)
+        scores = scores_of(config, [lpips] if args.lpips_weights else [])
+        with out_of_memory(EVALUATING):
+            evaluation = evaluate(
+                config,
+                args.checkpoints,
+                device,
+                data=args.data,
+                num_clips=args.num_clips,
+                scores=scores,
+                on_clip=files.add_clip,
+                processes=processes,
+            )
+        if all(score.name != 'lpips' for score in scores):
+            evaluation.notes.append(ABSENT)
+        print(files.write(evaluation))

@@ -7,10 +7,15 @@ import argparse
 import math
 from itertools import tee
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from lada.cli import make_parser
+from lada.cli import add_launcher, make_parser
 from lada.errors import LadaError
 from lada.files import beside, refuse_to_replace
+
+if TYPE_CHECKING:
+    from lada.engine.distributed.team import Team
+    from lada.inference.restore import Restorer
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -106,23 +111,61 @@ def build_parser() -> argparse.ArgumentParser:
         '--half', action='store_true', help='float16 where it is safe: less GPU memory (CUDA only)'
     )
     parser.add_argument('--device', help='cpu, cuda or cuda:N (none: cuda where there is one)')
+    add_launcher(parser)
     return parser
 
 
 def main(args: argparse.Namespace) -> None:
     check(args)
+    from lada.engine.distributed.team import team
+    from lada.models.out_of_memory import RESTORING, out_of_memory
+
+    with team(args.launcher) as processes:
+        restorer = make_restorer(args, processes)
+        if not processes.leads:
+            with out_of_memory(RESTORING):
+                processes.follow(restorer.network)
+        restore(args, restorer)
+
+
+def make_restorer(args: argparse.Namespace, processes: 'Team') -> 'Restorer':
+    """Return what every process has: the network, or what stands in for it."""
     from lada.checkpoints.finding import starter_weights
     from lada.engine.config import load_config
-    from lada.inference.find_video import FoundMosaics, find_in_video
     from lada.inference.interpolation import ConsistentInterpolation
     from lada.inference.loading import choose_device, load_generator
+    from lada.inference.restore import Restorer
+    from lada.models.out_of_memory import RESTORING, out_of_memory
+
+    device = choose_device(args.device)
+    if args.half and device.type != 'cuda':
+        raise LadaError(f'--half: for CUDA, and the device is {device}; leave it out')
+    if args.method == 'interpolate':
+        generator, size = ConsistentInterpolation(), None
+    else:
+        config = load_config(args.config) if args.config else None
+        with out_of_memory(RESTORING):
+            generator = load_generator(args.checkpoint or starter_weights(), device, config)
+        size = args.size
+    return Restorer(
+        generator,
+        device,
+        window=args.window,
+        overlap=args.overlap,
+        size=size,
+        half=args.half,
+        processes=processes,
+    )
+
+
+def restore(args: argparse.Namespace, restorer: 'Restorer') -> None:
+    from lada.inference.find_video import FoundMosaics, find_in_video
     from lada.inference.regions import (
         masks_from_boxes,
         masks_from_video,
         masks_of_ellipse,
         read_boxes,
     )
-    from lada.inference.restore import Restorer
     from lada.inference.restore_video import restore_video
     from lada.inference.self_test import SyntheticMosaic
     from lada.models.guidance import takes_grid
@@ -141,26 +184,8 @@ def main(args: argparse.Namespace) -> None:
         found = FoundMosaics(video)
         regions, looked_at = tee(find_in_video(video))
         masks = found.collect(looked_at)
-    device = choose_device(args.device)
-    if args.method == 'interpolate':
-        generator, size = ConsistentInterpolation(), None
-    else:
-        config = load_config(args.config) if args.config else None
-        with out_of_memory(RESTORING):
-            generator = load_generator(args.checkpoint or starter_weights(), device, config)
-        size = args.size
-    if regions is None and takes_grid(generator):
+    if regions is None and takes_grid(restorer.generator):
         regions = find_in_video(video)
-    if args.half and device.type != 'cuda':
-        raise LadaError(f'--half: for CUDA, and the device is {device}; leave it out')
-    restorer = Restorer(
-        generator,
-        device,
-        window=args.window,
-        overlap=args.overlap,
-        size=size,
-        half=args.half,
-    )
     synthetic = SyntheticMosaic(args.block_size) if args.synthesize_mosaic else None
     compare = compare_path(args.output) if args.compare else None
     rewriter = VideoRewriter(

@@ -2,7 +2,7 @@
 
 import argparse
 
-from lada.cli import ConfigOption, make_parser
+from lada.cli import ConfigOption, add_launcher, make_parser
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -48,12 +48,7 @@ def build_parser() -> argparse.ArgumentParser:
         action='store_true',
         help='multiply the learning rate by global batch size / auto_scale_lr.base_batch_size',
     )
-    parser.add_argument(
-        '--launcher',
-        choices=['none', 'pytorch', 'slurm', 'mpi'],
-        default='none',
-        help='what started the processes of a distributed job',
-    )
+    add_launcher(parser)
     parser.add_argument(
         '--dry-run',
         action='store_true',
@@ -66,11 +61,6 @@ def build_parser() -> argparse.ArgumentParser:
         default={},
         metavar='KEY=VALUE',
         help='override config values, for example train_cfg.max_iters=1000',
-    )
-    # torch.distributed.launch of old passed the rank as an argument; today it is in the
-    # environment.
-    parser.add_argument(
-        '--local-rank', '--local_rank', type=int, default=0, help='ignored; the environment says it'
     )
     return parser
 

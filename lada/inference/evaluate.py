@@ -1,17 +1,19 @@
 """Measuring checkpoints on a validation set."""
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
+from mmengine.model import BaseModel
 from mmengine.registry import DATASETS, DefaultScope
 from torch.utils.data import DataLoader, Subset
 
 from lada.data.worker import init_worker, worker_context
 from lada.engine.config import config_errors
+from lada.engine.distributed.team import Team
 from lada.engine.runner import share_seed
 from lada.errors import LadaError
 from lada.evaluation.frames import to_frames
@@ -34,6 +36,7 @@ def evaluate(
     num_clips: int | None = None,
     scores: Sequence[Score],
     on_clip: Callable[[MeasuredClip], None] | None = None,
+    processes: Team | None = None,
 ) -> Evaluation:
     """Measure every checkpoint, and the baselines, on the clips of the config's validation set.
 
@@ -45,7 +48,9 @@ def evaluate(
         num_clips: how many clips, evenly spaced over the set; all of them when ``None``.
         scores: what to measure, see :func:`scores_of`.
         on_clip: called after each clip.
+        processes: share the clips; the numbers are those of one process.
     """
+    processes = processes or Team()
     labels = dict(zip(label_checkpoints(checkpoints), map(str, checkpoints), strict=True))
     dataset = build_dataset(config, data)
     models = {label: load_restorer(config, path, device) for label, path in labels.items()}
@@ -55,13 +60,11 @@ def evaluate(
         checkpoints=labels,
     )
     clips = evenly_spaced(len(dataset), num_clips)
+    mine = _measure(dataset, clips[processes.rank :: processes.size], models, scores)
+    if not processes.leads:
+        processes.contribute(mine)
     with Progress('evaluating', 'clip', len(clips)) as progress:
-        for batch in _samples(dataset, clips):
-            restored, sample = {}, {}
-            for label, model in models.items():
-                sample = _predict(model, batch)
-                restored[label] = to_frames(sample['pred_img'])
-            clip = measure_clip(sample, restored, scores)
+        for clip in processes.gather(mine, len(clips)):
             evaluation.clips.append(clip.result)
             if on_clip is not None:
                 on_clip(clip)
@@ -150,6 +153,17 @@ def build_dataset(config: Config, data: str | None = None):
         DefaultScope.overwrite_default_scope(config.get('default_scope', 'lada')),
     ):
         return DATASETS.build(settings)
+
+
+def _measure(
+    dataset, clips: list[int], models: Mapping[str, BaseModel], scores: Sequence[Score]
+) -> Iterator[MeasuredClip]:
+    for batch in _samples(dataset, clips):
+        restored, sample = {}, {}
+        for label, model in models.items():
+            sample = _predict(model, batch)
+            restored[label] = to_frames(sample['pred_img'])
+        yield measure_clip(sample, restored, scores)
 
 
 def _samples(dataset, clips: list[int]) -> Iterator[dict]:
