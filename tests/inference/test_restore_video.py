@@ -127,7 +127,7 @@ def size_of(path):
 @pytest.mark.slow
 @pytest.mark.parametrize(('number', 'expected'), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_interrupted_run_leaves_nothing_under_the_name(
-    make_video, tmp_path, repo_root, checkpoint, frames, number, expected
+    make_video, tmp_path, repo_root, frames, number, expected
 ):
     source = make_video(images=np.concatenate([frames] * 20), audio=True)
     process = subprocess.Popen(
@@ -136,8 +136,8 @@ def test_interrupted_run_leaves_nothing_under_the_name(
             f'scripts/evaluation/{SCRIPT}',
             '--input',
             source,
-            '--checkpoint',
-            checkpoint,
+            '--method',
+            'interpolate',
             '--output',
             tmp_path / 'out.mp4',
             '--synthesize-mosaic',
