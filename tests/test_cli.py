@@ -170,3 +170,20 @@ def test_processes_of_one_torchrun_say_one_thing_once(tmp_path, monkeypatch, cap
     assert end() == 'error: another\n'
     monkeypatch.setenv('TORCHELASTIC_ERROR_FILE', str(tmp_path / 'gone' / 'x' / 'error.json'))
     assert end() == end() == 'error: another\n'
+
+
+@pytest.mark.parametrize(
+    ('given', 'expected'),
+    [({}, '1000'), ({'GOMP_SPINCOUNT': '7'}, '7'), ({'OMP_WAIT_POLICY': 'ACTIVE'}, None)],
+)
+def test_threads_wait_for_each_other_briefly(monkeypatch, given, expected):
+    """Unless somebody has decided how."""
+    # So that the test's end takes back what run_script sets.
+    for name in ('GOMP_SPINCOUNT', 'OMP_WAIT_POLICY'):
+        monkeypatch.setenv(name, '')
+        monkeypatch.delenv(name)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit):
+        run_script(lambda args: None, make_parser(''), [])
+    assert os.environ.get('GOMP_SPINCOUNT') == expected

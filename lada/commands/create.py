@@ -64,8 +64,9 @@ def build_parser() -> argparse.ArgumentParser:
         type=Path,
         metavar='FILE',
         help=(
-            'regions as boxes instead, one JSON object a line: {"video": "a.mp4", "frame": 12,'
-            ' "box": [left, top, right, bottom], "track": 3}; a clip for every track'
+            'regions as boxes instead, lines of JSON {"video": "a.mp4", "frame": 12, "box": [left,'
+            ' top, right, bottom], "track": 3}, or CSV with the columns first, last, x, y, width,'
+            ' height, video; a clip for every track'
         ),
     )
     parser.add_argument(

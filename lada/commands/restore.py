@@ -60,8 +60,8 @@ def build_parser() -> argparse.ArgumentParser:
         type=Path,
         metavar='FILE',
         help=(
-            'CSV file with the columns first, last, x, y, width, height: pixels, and frame numbers'
-            ' from 0'
+            'CSV with the columns first, last, x, y, width, height: pixels, and frame numbers from'
+            ' 0; or the lines of JSON that creation takes'
         ),
     )
     parser.add_argument(
@@ -164,13 +164,13 @@ def restore(args: argparse.Namespace, restorer: 'Restorer') -> None:
         masks_from_boxes,
         masks_from_video,
         masks_of_ellipse,
-        read_boxes,
     )
     from lada.inference.restore_video import restore_video
     from lada.inference.self_test import SyntheticMosaic
     from lada.models.guidance import takes_grid
     from lada.models.out_of_memory import RESTORING, out_of_memory
     from lada.video import VideoRewriter, count_frames, probe
+    from lada.video.boxes import read_boxes
 
     video = probe(args.input)
     found = regions = None

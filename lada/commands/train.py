@@ -3,6 +3,7 @@
 import argparse
 
 from lada.cli import ConfigOption, add_launcher, make_parser
+from lada.errors import LadaError
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -55,6 +56,14 @@ def build_parser() -> argparse.ArgumentParser:
         help='check config, data and checkpoint, say what would happen, and stop',
     )
     parser.add_argument(
+        '--trial-step',
+        action='store_true',
+        help=(
+            'with --dry-run: also try a step, and say what it takes in time and memory (on a GPU'
+            ' --dry-run always does)'
+        ),
+    )
+    parser.add_argument(
         '--cfg-options',
         nargs='+',
         action=ConfigOption,
@@ -80,7 +89,9 @@ def main(args: argparse.Namespace) -> None:
         launcher=args.launcher,
         cfg_options=args.cfg_options or {},
     )
+    if args.trial_step and not args.dry_run:
+        raise LadaError('--trial-step: only with --dry-run; add it')
     if args.dry_run:
-        print('\n'.join(describe_run(options)))
+        print('\n'.join(describe_run(options, args.trial_step or None)))
     else:
         train(options)

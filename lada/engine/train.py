@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import cast
 
+import torch
 from mmengine.config import Config
 from mmengine.logging import print_log
 
@@ -30,9 +31,11 @@ from lada.engine.loader import check_loader_memory, with_defaults
 from lada.engine.loops import RESUME_VARIABLE, replays_batches
 from lada.engine.run_state import run_state
 from lada.engine.runner import Runner, wrapper_configs
+from lada.engine.trial import describe_network, try_step
 from lada.engine.work_dir import checkpoint_folders, set_work_dir
 from lada.errors import LadaError
 from lada.memory import keep_freed_memory
+from lada.models.out_of_memory import TRAINING, out_of_memory
 from lada.signals import ignore_from_now_on
 
 
@@ -96,9 +99,13 @@ def train(options: TrainOptions) -> None:
             state.update(state='finished' if finished else 'stopped', iteration=runner.iter)
 
 
-def describe_run(options: TrainOptions) -> list[str]:
+def describe_run(options: TrainOptions, trial: bool | None = None) -> list[str]:
     """Return what :func:`train` would do, one line each, and touch nothing. Raises what
     :func:`train` would raise.
+
+    Args:
+        options: of the run.
+        trial: also try a step (:func:`~lada.engine.trial.try_step`); None: on a GPU.
     """
     config = prepare_config(options)
     lines = [
@@ -119,11 +126,17 @@ def describe_run(options: TrainOptions) -> list[str]:
                 hook.check(runner)
         if checkpoint is not None:
             runner.load_checkpoint(str(checkpoint))
+        lines.append(describe_network(runner.model))
         for loop in runner.built_loops:
             name = 'val_dataloader' if loop is runner.val_loop else 'train_dataloader'
             dataset = loop.dataloader.dataset
             check_loader_memory(name, dataset, with_defaults(config[name]))
             lines.append(f'{name}: {len(cast(Sized, dataset))} clips')
+        if torch.cuda.is_available() if trial is None else trial:
+            workers = with_defaults(config.train_dataloader).get('num_workers', 0)
+            with out_of_memory(TRAINING):
+                done = 0 if checkpoint is None else iteration_of(checkpoint)
+                lines += try_step(runner, workers, done)
     if checkpoint is not None:
         lines.append(f'resumes {checkpoint}')
     elif config.load_from:

@@ -12,7 +12,8 @@ import pytest
 
 from lada import commands
 from lada.cli import ConfigOption, make_parser
-from lada.commands import restore
+from lada.commands import create, restore
+from lada.video.boxes import COLUMNS
 
 NAMES = [m.name for m in pkgutil.iter_modules(commands.__path__) if m.name != '__main__']
 HEAVY = {'torch', 'mmengine', 'mmcv', 'cv2', 'numpy', 'av'}
@@ -63,9 +64,8 @@ def test_a_wheel_works_without_the_clone(repo_root, tmp_path):
 
 
 def test_help_names_the_columns_of_boxes():
-    from lada.inference.regions import BOX_COLUMNS
-
-    assert ', '.join(BOX_COLUMNS) in ' '.join(restore.build_parser().format_help().split())
+    for command in (create, restore):
+        assert ', '.join(COLUMNS) in ' '.join(command.build_parser().format_help().split())
 
 
 @pytest.mark.parametrize(

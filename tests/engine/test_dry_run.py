@@ -18,7 +18,7 @@ from lada.errors import LadaError
 said = {}
 for name, options in json.loads(sys.argv[1]).items():
     try:
-        said[name] = describe_run(TrainOptions(**options))
+        said[name] = describe_run(TrainOptions(**options), trial=name == 'right')
     except LadaError as error:
         said[name] = str(error)
 print(json.dumps(said))
@@ -113,3 +113,12 @@ def test_a_right_config_says_what_it_would_do(said):
     assert lines['checkpoints'] == lines['work directory']
     assert lines['train_dataloader'].endswith(' clips')
     assert said['right'][-1] == 'starts afresh'
+
+
+def test_a_step_is_tried(said):
+    lines = '\n'.join(said['right'])
+    assert re.search(r'network: [\d,]+ parameters\n', lines)
+    assert re.search(r'a step of 1 clip: \d+\.\d\d s, \d.* at its peak\n', lines)
+    assert re.search(r'its data: \d+\.\d\d s in one process; num_workers=0 wait for it\n', lines)
+    assert re.search(r'8 iterations: about \d+ (s|min), without validation\n', lines)
+    assert all('a step of' not in line for name in said if name != 'right' for line in said[name])

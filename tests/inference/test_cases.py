@@ -11,9 +11,9 @@ import pytest
 import torch
 from av.sidedata.sidedata import Type
 
-from lada.inference.regions import read_boxes
 from lada.models import BasicVSRPlusPlusNet
 from lada.video import iter_frames, probe, read_frames
+from lada.video.boxes import read_boxes
 from lada.video.orientation import Orientation, display_matrix, orientation_of, side_data
 
 CASES = Path(__file__).resolve().parents[1] / 'cases'
@@ -60,9 +60,9 @@ def outside_box(source, target):
     """Return the mean difference of two videos in grey levels outside of a case's boxes."""
     before, after = read_frames(source), read_frames(target)
     outside = np.ones(before.shape[1:3], bool)
-    for box in read_boxes(source.parent / 'boxes.csv'):
-        _, _, x, y, width, height = box
-        outside[y : y + height, x : x + width] = False
+    for region in read_boxes(source.parent / 'boxes.csv').of(source):
+        top, left, bottom, right = region.box
+        outside[top:bottom, left:right] = False
     return np.abs(before.astype(int) - after)[:, outside].mean()
 
 

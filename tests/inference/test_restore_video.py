@@ -1,5 +1,6 @@
 """The script, from a video file to a video file."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -12,13 +13,14 @@ import torch
 from lada.checkpoints.architecture import architecture_of
 from lada.checkpoints.fitting import networks_of
 from lada.errors import LadaError
-from lada.inference.regions import masks_from_boxes, masks_from_video, read_boxes
+from lada.inference.regions import masks_from_boxes, masks_from_video
 from lada.inference.restore import Restorer
 from lada.inference.restore_video import restore_video
 from lada.inference.self_test import SyntheticMosaic
 from lada.models import BasicVSRPlusPlusNet
 from lada.registry import MODELS
 from lada.video import VideoRewriter, mask_encoding, probe, read_frames, write_video
+from lada.video.boxes import read_boxes
 
 SCRIPT = 'restore-video.py'
 
@@ -302,28 +304,25 @@ def test_boxes(tmp_path, make_video):
     assert both.sum() == 30 + 12 * 44 and last.sum() == 12 * 44
 
 
-@pytest.mark.parametrize(
-    ('text', 'message'),
-    [
-        ('', 'no column'),
-        ('first,last,x,y,width\n', 'no column height'),
-        ('first,last,x,y,width,height\n', 'no boxes'),
-        ('first,last,x,y,width,height\n0,1,2,3,a,5\n', 'line 2'),
-        ('first,last,x,y,width,height\n0,1,2\n', 'line 2'),
-        ('first,last,x,y,width,height\n5,1,2,3,4,5\n', 'impossible box'),
-        ('\0\xff', 'CSV|column'),
-    ],
-)
-def test_wrong_boxes(tmp_path, text, message):
-    path = tmp_path / 'boxes.csv'
-    path.write_text(text, encoding='latin-1')
-    with pytest.raises(LadaError, match=message):
-        read_boxes(path)
-
-
-def test_boxes_that_are_not_there(tmp_path):
-    with pytest.raises(LadaError, match='cannot be read'):
-        read_boxes(tmp_path / 'boxes.csv')
+def test_boxes_as_creation_takes_them(tmp_path, make_video):
+    source, path = make_video(), tmp_path / 'boxes.jsonl'
+    lines = [
+        {'video': source.name, 'frame': 1, 'box': [10, 20, 30, 30]},
+        {'video': source.name, 'frame': 3, 'box': [14, 20, 34, 30]},
+        {'frame': 3, 'box': [0, 0, 5, 5]},
+        {'video': 'other.mp4', 'frame': 0, 'box': [0, 0, 9000, 9]},
+    ]
+    path.write_text(''.join(json.dumps(line) + '\n' for line in lines))
+    masks = masks_from_boxes(read_boxes(path), probe(source))
+    none, one, two, three, last = (next(masks) for _ in range(5))
+    assert not none.any() and not last.any()
+    assert one.sum() == 200 and one[20:30, 10:30].all()
+    assert two.sum() == 200 and two[20:30, 12:32].all()
+    assert three.sum() == 225 and three[:5, :5].all()
+    path.write_text(json.dumps(lines[-1]))
+    read_boxes.cache_clear()
+    with pytest.raises(LadaError, match=f'no boxes of {source.name}'):
+        masks_from_boxes(read_boxes(path), probe(source))
 
 
 @pytest.mark.parametrize('count', [3, 5])

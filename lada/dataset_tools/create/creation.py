@@ -9,7 +9,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lada.dataset_tools.create.boxes import load_tracks
 from lada.dataset_tools.create.cutting import cut_clips
 from lada.dataset_tools.create.duplicates import Fingerprint, FingerprintIndex
 from lada.dataset_tools.create.from_images import RENDERED_FOLDER, find_images, render_videos
@@ -35,6 +34,7 @@ from lada.errors import LadaError
 from lada.files import file_sha256
 from lada.folders import mask_path, metadata_path, video_path
 from lada.text import counted, one_line, printable
+from lada.video.boxes import read_boxes
 
 STAGING_FOLDER = '.creating'
 PASSES = 2
@@ -124,7 +124,10 @@ def create_dataset(
             f'no shard {shard.index} of {shard.count}; use 0 <= --shard-index < --num-shards'
         )
     if settings.boxes_file is not None:
-        _name_unknown(load_tracks(settings.boxes_file), paths, settings.boxes_file, say)
+        boxes = read_boxes(settings.boxes_file)
+        if len(paths) > 1:
+            boxes.check_named()
+        _name_unknown(boxes.videos, paths, settings.boxes_file, say)
     if settings.mask_dir is not None and not settings.mask_dir.is_dir():
         raise LadaError(
             f'no such folder of masks: {printable(settings.mask_dir)}; check --mask-dir'

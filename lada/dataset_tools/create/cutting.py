@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from lada.data import ClipMetadata
-from lada.dataset_tools.create.boxes import BoxTrack
 from lada.dataset_tools.create.planning import CreationSettings, PlannedClip, Survey
 from lada.dataset_tools.create.sources import Source
 from lada.dataset_tools.create.trajectories import MovingRegion, fill_outline
@@ -19,6 +18,7 @@ from lada.mosaic import base_block_sizes
 from lada.mosaic.crops import SMALLEST_SIDE, square_padding
 from lada.randomness import keyed_rng
 from lada.video import VideoWriter, clip_encoding, iter_frames, mask_encoding
+from lada.video.boxes import BoxTrack
 
 COVERAGE = 0.14, 0.36
 """Fraction of a crop that its region covers on average: enough to restore, and context to restore

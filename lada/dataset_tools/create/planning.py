@@ -14,13 +14,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lada.dataset_tools.create.boxes import BoxTrack, load_tracks
 from lada.dataset_tools.create.sources import VIDEO_SUFFIXES, Source
 from lada.dataset_tools.create.statistics import FrameStatistics
 from lada.errors import LadaError
 from lada.folders import clip_stem
 from lada.text import printable
 from lada.video import iter_frames, probe
+from lada.video.boxes import BoxTrack, read_boxes
 from lada.video.shots import Shot, ShotFinder, cut_into_pieces, thumbnail
 
 
@@ -90,8 +90,8 @@ def options_of(source: Source, settings: CreationSettings) -> dict[str, Any]:
             status = find_mask(settings.mask_dir, source.path).stat()
             masks = [status.st_size, status.st_mtime_ns]
     if settings.boxes_file is not None:
-        tracks = load_tracks(settings.boxes_file).get(source.path.name, [])
-        told = repr([(track.start, track.boxes.tolist()) for track in tracks])
+        regions = read_boxes(settings.boxes_file).of(source.path)
+        told = repr([region.told() for region in regions])
         boxes = hashlib.sha256(told.encode()).hexdigest()[:16]
     return {
         '--seed': settings.seed,
@@ -164,10 +164,8 @@ def survey(
     fps = probe(source.path).fps
     mask_path = find_mask(settings.mask_dir, source.path) if settings.mask_dir is not None else None
     masks = iter_frames(mask_path, gray=True) if mask_path else None
-    tracks = (
-        None
-        if settings.boxes_file is None
-        else load_tracks(settings.boxes_file).get(source.path.name, [])
+    regions = (
+        None if settings.boxes_file is None else read_boxes(settings.boxes_file).of(source.path)
     )
     finder, statistics, shape, boxes, areas = ShotFinder(), FrameStatistics(), None, [], []
     for frame in iter_frames(source.path):
@@ -198,11 +196,12 @@ def survey(
             f'no frames in the video: {printable(source.path)}; remove or replace the file'
         )
     if masks is None:
-        if tracks is not None:
+        tracks = None
+        if regions is not None:
             tracks = [
                 clipped
-                for track in tracks
-                if (clipped := track.within(shape, finder.frames)) is not None
+                for region in regions
+                if (clipped := region.within(shape, finder.frames)) is not None
             ]
         return Survey(shape, fps, finder.shots(), statistics, tracks=tracks)
     if next(masks, None) is not None:

@@ -6,12 +6,9 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from lada.data import ClipMetadata
 from lada.dataset_tools.check.leakage import find_leaks
-from lada.dataset_tools.create.boxes import load_tracks
 from lada.dataset_tools.create.creation import create_dataset
 from lada.dataset_tools.create.duplicates import Fingerprint, FingerprintIndex
 from lada.dataset_tools.create.planning import CreationSettings
@@ -20,6 +17,7 @@ from lada.dataset_tools.create.statistics import blurriness
 from lada.errors import LadaError
 from lada.mosaic import MosaicLook, draw_mosaic
 from lada.video import iter_frames, read_frames, write_video
+from lada.video.boxes import read_boxes
 
 SETTINGS = CreationSettings(min_frames=10, max_frames=12, min_resolution=64)
 
@@ -169,7 +167,7 @@ def test_changed_options_of_a_finished_source_are_named(frames, tmp_path):
         replace(settings, min_frames=5, max_blur=0.9)
     )
     write_boxes(boxes, entry, entry | {'frame': 10}, entry | {'video': 'c.mp4'})
-    load_tracks.cache_clear()
+    read_boxes.cache_clear()
     changed = said(settings)
     assert 'with other --boxes, such as' in changed and 'another --output' in changed
     assert 'boxes for 1 video that no input is called: c.mp4' in changed
@@ -227,41 +225,20 @@ def test_every_track_becomes_a_clip_with_its_box_as_mask(frames, tmp_path):
         assert ((mask == 255).sum(axis=(1, 2)) == area).all()
 
 
-@pytest.mark.parametrize(
-    'line',
-    [
-        '{',
-        '[]',
-        '{"video": "a"}',
-        '{"video": "a", "frame": -1, "box": [0, 0, 1, 1]}',
-        '{"video": "a", "frame": 1, "box": [5, 0, 1, 1]}',
-        '{"video": "a", "frame": 1, "box": [0, 0, 1, NaN]}',
-        '{"video": 3, "frame": 1, "box": [0, 0, 1, 1]}',
-        '{"video": "a", "frame": 1, "box": [0, 0, 1]}',
-    ],
-)
-def test_a_bad_line_is_named(tmp_path, line):
-    (tmp_path / 'boxes.jsonl').write_text(
-        f'{{"video": "a", "frame": 0, "box": [0, 0, 1, 1]}}\n{line}\n'
-    )
-    with pytest.raises(LadaError, match=r'not a box: .*boxes\.jsonl, line 2'):
-        load_tracks(tmp_path / 'boxes.jsonl')
-
-
-@given(text=st.text(max_size=60))
-def test_any_text_is_boxes_or_one_error(tmp_path_factory, text):
-    path = tmp_path_factory.mktemp('boxes') / 'boxes.jsonl'
-    path.write_text(text, encoding='utf-8')
-    with pytest.raises(LadaError):
-        load_tracks(path)
-
-
-def test_a_long_gap_ends_a_track(tmp_path):
-    path = write_boxes(
-        tmp_path / 'b.jsonl',
-        *({'video': 'a', 'frame': i, 'box': [0, 0, 2, 2]} for i in (3, 18, 34)),
-    )
-    assert [(track.start, track.stop) for track in load_tracks(path)['a']] == [(3, 19), (34, 35)]
+def test_boxes_without_a_video_are_of_the_only_one(frames, tmp_path):
+    write_video(tmp_path / 'a.mp4', frames, 25)
+    boxes = tmp_path / 'boxes.csv'
+    boxes.write_text('first,last,x,y,width,height\n1,,10,8,30,22\n')
+    settings = CreationSettings(min_frames=11, max_frames=12, min_resolution=64, boxes_file=boxes)
+    create_dataset([tmp_path / 'a.mp4'], tmp_path / 'set', settings, say=quiet)
+    for clip in clips_of(tmp_path / 'set'):
+        mask = read_frames(clip.mask_path, gray=True)
+        assert ((mask == 255).sum(axis=(1, 2)) == 30 * 22).all()
+    write_video(tmp_path / 'b.mp4', frames, 25)
+    with pytest.raises(LadaError, match='without a video'):
+        create_dataset(
+            [tmp_path / 'a.mp4', tmp_path / 'b.mp4'], tmp_path / 'set', settings, say=quiet
+        )
 
 
 # ---- shards
