@@ -20,7 +20,7 @@ from lada.errors import JobError, LadaError
 from lada.text import one_line
 
 FAULT = JobError.status
-_SPINS = '1000'
+_SPINS = '4000'
 """How often OpenMP's threads look for each other before they sleep. GNU's 300,000 cost a step three
 times its time where another process wants a core too, and nothing is gained with idle cores.
 """

@@ -174,7 +174,7 @@ def test_processes_of_one_torchrun_say_one_thing_once(tmp_path, monkeypatch, cap
 
 @pytest.mark.parametrize(
     ('given', 'expected'),
-    [({}, '1000'), ({'GOMP_SPINCOUNT': '7'}, '7'), ({'OMP_WAIT_POLICY': 'ACTIVE'}, None)],
+    [({}, '4000'), ({'GOMP_SPINCOUNT': '7'}, '7'), ({'OMP_WAIT_POLICY': 'ACTIVE'}, None)],
 )
 def test_threads_wait_for_each_other_briefly(monkeypatch, given, expected):
     """Unless somebody has decided how."""
