@@ -36,6 +36,14 @@ with socket.socket() as probe:
 PYTHON
 }
 
+# reserve_port PORT: keeps it from this user's other launches, also while the launcher is still starting, until this process
+# (exec keeps it) has ended.
+reserve_port() {
+    command -v flock >/dev/null || return 0
+    local lock
+    exec {lock}>"${TMPDIR:-/tmp}/lada-$UID-port-$1.lock" && flock --nonblock "$lock"
+}
+
 free_port() { "$PY" -c 'import socket; s = socket.socket(); s.bind(("", 0)); print(s.getsockname()[1])'; }
 
 count_gpus() { "$PY" -c 'import torch; print(torch.cuda.device_count())' 2>/dev/null || echo 0; }
@@ -72,19 +80,17 @@ prepare_launch() {
             fail "$NPROC processes asked for (CUDA_VISIBLE_DEVICES=$CUDA_VISIBLE_DEVICES), but PyTorch sees $gpus GPUs; set NPROC or CUDA_VISIBLE_DEVICES"
     fi
 
-    if [ "$NNODES" = 1 ]; then
-        if [ -n "${MASTER_PORT:-}" ]; then
-            port_is_free "$MASTER_PORT" || fail "port $MASTER_PORT is in use; choose another MASTER_PORT or leave it unset"
-        else
-            MASTER_PORT=29500
-            port_is_free "$MASTER_PORT" || { MASTER_PORT="$(free_port)"; echo "Port 29500 is in use: taking $MASTER_PORT."; }
-        fi
-    else
-        # Every node must name the same port, so none is chosen here.
-        MASTER_PORT="${MASTER_PORT:-29500}"
+    if [ "$NNODES" = 1 ] && [ -n "${MASTER_PORT:-}" ]; then
+        port_is_free "$MASTER_PORT" || fail "port $MASTER_PORT is in use; choose another MASTER_PORT or leave it unset"
     fi
     # Config, data and checkpoint are checked once, before any process group is formed.
     [ -n "${LADA_CHECKED:-}" ] || "$PY" scripts/training/train-mosaic-restoration-basicvsrpp.py "$CONFIG" --dry-run "$@" || exit $?
+    if [ "$NNODES" = 1 ] && [ -z "${MASTER_PORT:-}" ] && ! { reserve_port 29500 && port_is_free 29500; }; then
+        MASTER_PORT="$(free_port)"
+        echo "Port 29500 is in use: taking $MASTER_PORT."
+    fi
+    # On several machines all must name the same port, so none is chosen here.
+    MASTER_PORT="${MASTER_PORT:-29500}"
 }
 
 check_nodes() {

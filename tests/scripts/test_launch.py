@@ -195,3 +195,15 @@ def test_a_port_in_use(tmp_path, write_config, launch):
         )
     assert status == 1
     assert 'is in use' in err
+
+
+def test_a_port_is_kept_while_the_launcher_starts(tmp_path, repo_root, monkeypatch):
+    """By whatever the script's shell has become, until it ends."""
+    monkeypatch.setenv('TMPDIR', str(tmp_path))
+    reserve = f'. {repo_root}/scripts/training/launch-common.sh; reserve_port 29500 || exit 9;'
+    command = ['bash', '-c', f'{reserve} echo; exec sleep 60']
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as first:
+        assert first.stdout is not None and first.stdout.readline() == '\n'
+        assert subprocess.run(['bash', '-c', reserve], check=False).returncode == 9
+        first.kill()
+    assert subprocess.run(['bash', '-c', reserve], check=False).returncode == 0
