@@ -8,7 +8,7 @@ import torch
 
 from lada.errors import LadaError
 from lada.inference.crops import plan_crops
-from lada.inference.restore import Item, Restorer, feathered
+from lada.inference.restore import Item, Job, Restorer, feathered
 from lada.models import BasicVSRPlusPlusNet
 from lada.video import read_frames
 
@@ -177,6 +177,6 @@ def test_the_network_runs_in_float16(frames):
     results = []
     for half in (False, True):
         restorer = Restorer(network, CPU, size=64, half=half)
-        results.append(np.stack(restorer._network(squares, None)))
+        results.append(np.stack(restorer.network(Job(squares, None)).squares))
     difference = np.abs(results[0] - results[1])
     assert 0 < difference.max() < 3 and difference.mean() < 0.2
