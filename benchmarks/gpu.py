@@ -8,8 +8,8 @@ are left out.
 import argparse
 import copy
 import json
-import time
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
@@ -17,12 +17,15 @@ from statistics import median
 import torch
 from torch import Tensor, nn
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from conv_floor import clock_for
+from train_step import DTYPES, make_network
+
 from lada.cli import make_parser, run_script
 from lada.errors import LadaError
-from lada.models import BasicVSRPlusPlusNet, CharbonnierLoss
+from lada.models import CharbonnierLoss
 from lada.models.placement import place
-
-DTYPES = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
 
 
 def main(args: argparse.Namespace) -> None:
@@ -45,23 +48,14 @@ def main(args: argparse.Namespace) -> None:
         Path(args.json).write_text(json.dumps(report, indent=1) + '\n')
 
 
-def _net(args: argparse.Namespace, **options) -> BasicVSRPlusPlusNet:
-    torch.manual_seed(0)
-    net = BasicVSRPlusPlusNet(args.channels, args.blocks, is_low_res_input=False, **options)
-    for parameter in net.parameters():
-        if not parameter.any():  # layers that start at zero would make parts of the work trivial
-            nn.init.normal_(parameter, std=0.01)
-    return net
-
-
 def _shipped(args: argparse.Namespace, device: torch.device, segment=None, **options) -> nn.Module:
-    return place(_net(args, checkpoint_segment=segment, backend='plain', **options), device)
+    return place(make_network(args, checkpoint_segment=segment, backend='plain', **options), device)
 
 
 def _variants(args: argparse.Namespace, device: torch.device) -> dict[str, nn.Module]:
     variants = {
         'shipped (channels last)': _shipped(args, device),
-        'planes': _net(args, backend='plain').to(device),
+        'planes': make_network(args, backend='plain').to(device),
     }
     for name in list(variants):
         compiled = copy.deepcopy(variants[name])
@@ -85,6 +79,7 @@ def _case(
 ) -> Iterator[dict]:
     clip = torch.rand(batch, frames, 3, size, size, device=device)
     target = torch.rand_like(clip)
+    clock = clock_for(device)
     rows: dict[str, dict] = {}
     for name, net in variants.items():
         with _told(name):
@@ -99,9 +94,9 @@ def _case(
     times: dict[str, list[float]] = {name: [] for name in rows}
     for _ in range(args.repeats):
         for name in rows:
-            times[name].append(
-                _timed(lambda net=variants[name]: _step(net, clip, target, precision), device)
-            )
+            start = clock()
+            _step(variants[name], clip, target, precision)
+            times[name].append(clock() - start)
     first = None
     for name, row in rows.items():
         row['ms'] = median(times[name]) * 1e3
@@ -120,16 +115,6 @@ def _step(net: nn.Module, clip: Tensor, target: Tensor, precision: str) -> None:
     with torch.autocast(clip.device.type, DTYPES[precision], enabled=precision != 'fp32'):
         loss = CharbonnierLoss()(net(clip), target)
     loss.backward()
-
-
-def _timed(work: Callable[[], None], device: torch.device) -> float:
-    if device.type == 'cuda':
-        torch.cuda.synchronize(device)
-    start = time.perf_counter()
-    work()
-    if device.type == 'cuda':
-        torch.cuda.synchronize(device)
-    return time.perf_counter() - start
 
 
 @contextmanager

@@ -65,11 +65,7 @@ def main(args: argparse.Namespace) -> None:
 
 def case(args: argparse.Namespace, device: torch.device, size: int, frames: int) -> list[dict]:
     """Measure one clip size and length in all precisions and print a table."""
-    torch.manual_seed(0)
-    net = BasicVSRPlusPlusNet(args.channels, args.blocks, is_low_res_input=False).to(device)
-    for parameter in net.parameters():
-        if not parameter.any():  # layers that start at zero would make parts of the work trivial
-            torch.nn.init.normal_(parameter, std=0.01)
+    net = make_network(args).to(device)
     net.spynet.requires_grad_(not args.frozen)
     clip = torch.rand(args.batch, frames, 3, size, size, device=device)
     target = torch.rand_like(clip)
@@ -137,6 +133,16 @@ def case(args: argparse.Namespace, device: torch.device, size: int, frames: int)
         results.append(result)
         _print(result)
     return results
+
+
+def make_network(args: argparse.Namespace, **options) -> BasicVSRPlusPlusNet:
+    """Return the network of ``--channels`` and ``--blocks``, the same at every call."""
+    torch.manual_seed(0)
+    net = BasicVSRPlusPlusNet(args.channels, args.blocks, is_low_res_input=False, **options)
+    for parameter in net.parameters():
+        if not parameter.any():  # layers that start at zero would make parts of the work trivial
+            torch.nn.init.normal_(parameter, std=0.01)
+    return net
 
 
 def _with(

@@ -1,8 +1,6 @@
 """One step tried before a training: what it takes."""
 
 import math
-import resource
-import sys
 import time
 from collections.abc import Callable
 from typing import Any, cast
@@ -10,6 +8,7 @@ from typing import Any, cast
 import torch
 from torch import nn
 
+from lada.engine.peak_memory import peak_memory_mb
 from lada.engine.runner import Runner
 from lada.models.unwrapping import unwrapped
 from lada.text import counted, human_bytes, human_seconds
@@ -52,8 +51,9 @@ def try_step(runner: Runner, workers: int, done: int) -> list[str]:
     else:
         verdict, seconds = 'wait for it', step + data
     left = runner.max_iters - done
+    memory = human_bytes(round(peak_memory_mb() * 2**20))
     return [
-        f'a step of {counted(len(batch["inputs"]), "clip")}: {step:.2f} s, {_memory()} at its peak',
+        f'a step of {counted(len(batch["inputs"]), "clip")}: {step:.2f} s, {memory} at its peak',
         f'its data: {data:.2f} s in one process; num_workers={workers} {verdict}',
         f'{counted(left, "iteration")}: about {human_seconds(left * seconds)}, without validation',
     ]
@@ -69,10 +69,3 @@ def _timed(work: Callable[[], Any]) -> tuple[Any, float]:
     if torch.cuda.is_available():
         torch.cuda.synchronize()
     return done, time.perf_counter() - start
-
-
-def _memory() -> str:
-    if torch.cuda.is_available():
-        return f'{human_bytes(torch.cuda.max_memory_reserved())} of the GPU'
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return human_bytes(peak * (1 if sys.platform == 'darwin' else 1024))

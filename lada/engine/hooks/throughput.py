@@ -1,13 +1,12 @@
 """How fast training goes, and which rank holds it up."""
 
-import resource
-import sys
 import time
 
 import torch
 from mmengine.dist import all_gather, get_rank, get_world_size
 from mmengine.hooks import Hook, LoggerHook
 
+from lada.engine.peak_memory import peak_memory_mb
 from lada.models.unwrapping import network_of
 from lada.registry import HOOKS
 
@@ -87,7 +86,7 @@ class ThroughputHook(Hook):
             for pair in zip(self._marks[::2], self._marks[1::2], strict=True)
         )
         own = torch.tensor(
-            [self._data_s, self._step_s, forward_s, _peak_memory_mb()], dtype=torch.float64
+            [self._data_s, self._step_s, forward_s, peak_memory_mb()], dtype=torch.float64
         )
         ranks = torch.stack(all_gather(own)).cpu()
         data, step, forward, memory = ranks.unbind(1)
@@ -126,10 +125,3 @@ def _seconds_between(start, end) -> float:
         return end - start
     end.synchronize()
     return start.elapsed_time(end) / 1000
-
-
-def _peak_memory_mb() -> float:
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated() / 2**20
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 2 ** (20 if sys.platform == 'darwin' else 10)
