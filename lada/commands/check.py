@@ -63,7 +63,8 @@ def main(args: argparse.Namespace) -> int:
             '--fix is for one dataset: which side of a leak should go is for you to decide'
         )
     if args.fix == 'restore':
-        print(f'{counted(checking.restore(args.root), "file")} moved back')
+        count = checking.restore(args.root)
+        print(f'{counted(count, _thing(args.root))} moved back')
         return 0
     return _check_leakage(args) if args.leakage else _check(args)
 
@@ -88,10 +89,17 @@ def _check(args: argparse.Namespace) -> int:
         )
         if moved:
             print(
-                f'{counted(moved, "file")} moved to'
+                f'{counted(moved, _thing(args.root))} moved to'
                 f' {printable(args.root / checking.QUARANTINE_FOLDER)}'
             )
     return 1 if problems else 0
+
+
+def _thing(root: Path) -> str:
+    """Return what is moved aside: of a packed dataset no file moves."""
+    from lada.data.packed import find_packed
+
+    return 'file' if find_packed(root) is None else 'clip'
 
 
 def _check_leakage(args: argparse.Namespace) -> int:

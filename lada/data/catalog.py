@@ -8,6 +8,7 @@ import numpy as np
 
 from lada.data.index import CENSORING, NUDENET_NSFW, UNREADABLE, WATERMARK, open_index
 from lada.data.metadata import ClipMetadata
+from lada.data.packed import PackedDataset, find_packed
 from lada.errors import LadaError
 
 # Of metadata files here, and of the draws of a training (BadSamplesHook).
@@ -22,13 +23,15 @@ class ClipCatalog:
     folder on, not the rows.
 
     Args:
-        folder: of the clips' JSON files, an absolute path.
+        folder: of the clips' JSON files, or of the packed dataset; an absolute path.
         rows: as :func:`lada.data.index.open_index` returns them, or some of them.
+        packed: the dataset, where it is a packed one.
     """
 
-    def __init__(self, folder: Path, rows: np.ndarray) -> None:
+    def __init__(self, folder: Path, rows: np.ndarray, packed: PackedDataset | None = None) -> None:
         self.folder = folder
         self.rows = rows
+        self.packed = packed
 
     @classmethod
     def open(cls, metadata_root_dir: str | os.PathLike, refresh: bool = False) -> 'ClipCatalog':
@@ -40,10 +43,14 @@ class ClipCatalog:
         with an error that names the first.
 
         Args:
-            metadata_root_dir: folder of the clips' JSON files.
+            metadata_root_dir: folder of the clips' JSON files, or of a packed dataset.
             refresh: also look for files that were edited in place.
         """
         folder = Path(os.path.abspath(metadata_root_dir))
+        place = find_packed(folder)
+        if place is not None:
+            packed = PackedDataset.open(place)
+            return cls(place, packed.rows, packed)
         catalog = cls(folder, open_index(folder, refresh))
         bad = np.flatnonzero(catalog.unreadable)
         if len(bad) > MAX_BAD_FRACTION * len(catalog):
@@ -58,6 +65,8 @@ class ClipCatalog:
         return len(self.rows)
 
     def __getitem__(self, index: int) -> ClipMetadata:
+        if self.packed is not None:
+            return self.packed[index].metadata()
         return ClipMetadata.from_file(self.folder / f'{self.stem(index)}.json')
 
     def __reduce__(self) -> tuple:
