@@ -6,14 +6,20 @@
 Many clips: copies of one small clip under other names, three files each. Samples: clips cut from
 the sample videos, made from files and from the tar file in turn, each the same draw, so that both
 find their files in the system's cache; the ratio is samples a second of processor time from tar
-files over those from files.
+files over those from files. With `--s3` also from an S3 server on this machine (moto's), with and
+without what has been downloaded before; there the time is wall-clock time.
 """
 
 import argparse
+import os
 import shutil
+import socket
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 from lada.data import ClipDraw, InfiniteSampler, MosaicVideoDataset
@@ -101,17 +107,82 @@ def samples(root: Path, work: Path, repeats: int) -> None:
         )
 
 
+@contextmanager
+def s3_server():
+    """Run moto's server in a process of its own and point S3's clients to it."""
+    with socket.create_server(('127.0.0.1', 0)) as free:
+        port = free.getsockname()[1]
+    server = subprocess.Popen(
+        [sys.executable, '-m', 'moto.server', '-p', str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    os.environ.update(
+        AWS_ACCESS_KEY_ID='key',
+        AWS_SECRET_ACCESS_KEY='secret',
+        AWS_DEFAULT_REGION='us-east-1',
+        AWS_ENDPOINT_URL=f'http://127.0.0.1:{port}',
+    )
+    try:
+        while server.poll() is None:
+            try:
+                socket.create_connection(('127.0.0.1', port)).close()
+                break
+            except OSError:
+                time.sleep(0.1)
+        yield
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def from_s3(packed: Path, work: Path, repeats: int) -> None:
+    import boto3
+
+    with s3_server():
+        client = boto3.client('s3')
+        client.create_bucket(Bucket='films')
+        for path in packed.iterdir():
+            client.upload_file(str(path), 'films', f'some/{path.name}')
+        kept = dict(folder=str(work / 'downloads'), max_gb=1)
+        datasets = {
+            'disk': MosaicVideoDataset(packed, num_frame=30),
+            'S3': MosaicVideoDataset('s3://films/some', num_frame=30),
+            'S3, downloaded before': MosaicVideoDataset(
+                's3://films/some', num_frame=30, download_cache=kept
+            ),
+        }
+        times = {name: [] for name in datasets}
+        for epoch in range(repeats):
+            for index in range(len(datasets['disk'])):
+                for name, dataset in datasets.items():
+                    seconds, _ = clock(dataset.load, ClipDraw(index, epoch))
+                    if epoch:
+                        times[name].append(seconds)
+        base = sum(times['disk'])
+        for name, each in times.items():
+            print(
+                f'from {name}: {1000 * statistics.mean(each):.1f} ms a sample without degradation;'
+                f' samples/s {base / sum(each):.3f} x those from disk'
+            )
+
+
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('--clips', type=int, default=100_000)
     parser.add_argument('--repeats', type=int, default=7)
+    parser.add_argument('--s3', action='store_true', help='only samples, from disk and from S3')
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         root = work / 'clips'
         create_dataset([SAMPLES], root, CreationSettings(max_frames=40), workers=1)
+        if args.s3:
+            pack_dataset([root], work / 'some', int(1e9))
+            from_s3(work / 'some', work, args.repeats)
+            return
         samples(root, work, args.repeats)
         many_clips(root, work, args.clips)
         shutil.rmtree(work / 'files')

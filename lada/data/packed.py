@@ -3,9 +3,11 @@
 A packed dataset is a folder with ``packed.index``: a JSON header in the first 4096 bytes, one row a
 clip of one fixed layout, sorted by stem, then the JSON list of the tar files. Rows say where in
 which tar file a clip's files begin, how long they are, and their SHA-256. Processes that map it
-share its pages. The tar files may lie elsewhere: a split of a packed dataset is a second table.
+share its pages. The tar files may lie elsewhere: a split of a packed dataset is a second table. The
+folder may be one behind an address, of which the table is kept on this machine.
 """
 
+import hashlib
 import json
 import os
 import zlib
@@ -15,10 +17,11 @@ from typing import NamedTuple, NoReturn
 
 import numpy as np
 
+from lada import remote
 from lada.data import index
 from lada.data.metadata import ClipMetadata
 from lada.errors import LadaError
-from lada.file_part import FilePart
+from lada.file_part import FilePart, PartStore
 from lada.files import whole_file
 from lada.text import counted, printable, some
 
@@ -31,9 +34,9 @@ PATH_FIELDS = ('video_path', 'mask_path', 'mosaic_video_path', 'mosaic_mask_path
 
 
 class TarFile(NamedTuple):
-    """A tar file of the dataset: path, and its size in bytes."""
+    """A tar file of the dataset: path or address, and its size in bytes."""
 
-    path: Path
+    path: Path | str
     size: int
 
 
@@ -48,6 +51,20 @@ def row_type(stem_bytes: int) -> np.dtype:
     ]
     plain = index.row_type(stem_bytes)
     return np.dtype([(name, plain[name]) for name in plain.names or ()] + places)
+
+
+def find_packed_address(address: str) -> str:
+    """Return the address of the packed dataset that ``address`` names, as :func:`find_packed`
+    does. Raises :class:`LadaError` where there is none.
+    """
+    folders = remote.join(address, '.'), remote.join(address, '..')
+    for folder in folders:
+        if remote.exists(remote.join(folder, INDEX_NAME)):
+            return folder
+    raise LadaError(
+        f'no packed dataset: {printable(folders[0])} holds no {INDEX_NAME}; an address is that of'
+        ' what pack-dataset.py wrote'
+    )
 
 
 def find_packed(path: Path) -> Path | None:
@@ -101,32 +118,45 @@ class PackedDataset:
     """The clips of a packed dataset.
 
     Args:
-        folder: that holds the table.
+        folder: that holds the table, or its address.
         rows: of the table, sorted by stem.
         tars: the tar files that rows count.
         metadata_folder: name of the folder for metadata once it is unpacked.
+        store: what keeps downloaded files.
     """
 
     def __init__(
-        self, folder: Path, rows: np.ndarray, tars: list[TarFile], metadata_folder: str
+        self,
+        folder: Path | str,
+        rows: np.ndarray,
+        tars: list[TarFile],
+        metadata_folder: str,
+        store: PartStore | None = None,
     ) -> None:
         self.folder = folder
+        self.store = store
         self.rows = rows
         self.tars = tars
         self.metadata_folder = metadata_folder
         self._numbers: dict[str, int] | None = None
 
     @classmethod
-    def open(cls, folder: str | os.PathLike, check_tars: bool = True) -> 'PackedDataset':
+    def open(
+        cls, folder: str | os.PathLike, check_tars: bool = True, store: PartStore | None = None
+    ) -> 'PackedDataset':
         """Open a packed dataset. Raises :class:`LadaError` if its table is damaged, or a tar file
         is missing or cut short.
 
         Args:
-            folder: that holds ``packed.index``.
+            folder: that holds ``packed.index``, or its address.
             check_tars: look at the tar files.
+            store: what keeps downloaded files; local files are not stored again.
         """
-        folder = Path(os.path.abspath(folder))
-        dataset = cls(folder, *_read(folder / INDEX_NAME))
+        if isinstance(folder, str) and remote.is_address(folder):
+            dataset = cls(folder, *_read(_download(folder), folder), store)
+        else:
+            folder = Path(os.path.abspath(folder))
+            dataset = cls(folder, *_read(folder / INDEX_NAME, folder))
         if check_tars:
             dataset.check_tars()
         return dataset
@@ -139,15 +169,22 @@ class PackedDataset:
         tar = self.tars[row['tar']].path
         stem = os.fsdecode(bytes(row['stem']))
         parts = tuple(
-            FilePart(tar, int(start), int(size), digest.tobytes(), f'{role} of {printable(stem)}')
+            FilePart(
+                tar,
+                int(start),
+                int(size),
+                digest.tobytes(),
+                f'{role} of {printable(stem)}',
+                self.store,
+            )
             if size
             else None
             for role, start, size, digest in zip(
                 ROLES, row['start'], row['bytes'], row['sha256'], strict=True
             )
         )
-        place = self.folder / self.metadata_folder / f'{stem}.json'
-        return PackedClip(stem, place, self.folder, parts)
+        root = Path('/', str(self.folder))
+        return PackedClip(stem, root / self.metadata_folder / f'{stem}.json', root, parts)
 
     def clip(self, stem: str) -> PackedClip:
         """Return one clip by its stem."""
@@ -166,9 +203,9 @@ class PackedDataset:
         bad = {}
         for number, (path, size) in enumerate(self.tars):
             try:
-                found = path.stat().st_size
+                found = remote.describe(path)[0] if isinstance(path, str) else path.stat().st_size
             except OSError as error:
-                bad[number] = f'{path} ({error.strerror})'
+                bad[number] = f'{path} ({error.strerror or "not there"})'
             else:
                 if found != size:
                     bad[number] = f'{path} ({found:,} bytes of {size:,})'
@@ -228,7 +265,20 @@ def read_header(folder: Path) -> dict:
         _fail(place, 'is damaged')
 
 
-def _read(place: Path) -> tuple[np.ndarray, list[TarFile], str]:
+def _download(folder: str) -> Path:
+    """Return the path of this machine's copy of the table at an address."""
+    address = remote.join(folder, INDEX_NAME)
+    _, version = remote.describe(address)
+    key = hashlib.sha256(f'{address}\0{version}'.encode()).hexdigest()[:32]
+    place = index.cache_folder() / key / INDEX_NAME
+    if not place.exists():
+        content = remote.read(address)
+        with whole_file(place) as file:
+            file.write(content)
+    return place
+
+
+def _read(place: Path, folder: Path | str) -> tuple[np.ndarray, list[TarFile], str]:
     header = read_header(place.parent)
     try:
         dtype = row_type(int(header['stem_bytes']))
@@ -240,7 +290,12 @@ def _read(place: Path) -> tuple[np.ndarray, list[TarFile], str]:
         if count < 0 or zlib.crc32(body.data) != header['crc32']:
             raise ValueError
         tars = [
-            TarFile(Path(os.path.normpath(place.parent / path)), size)
+            TarFile(
+                remote.join(folder, path)
+                if isinstance(folder, str)
+                else Path(os.path.normpath(folder / path)),
+                size,
+            )
             for path, size in json.loads(bytes(body[end:]))
         ]
         return body[:end].view(dtype), tars, header['metadata_folder']

@@ -143,7 +143,7 @@ def unpack_dataset(root: Path, output: Path) -> int:
                         _restore(part, output / getattr(paths, name).relative_to(clip.root))
                 _restore(clip.parts[0], place)
             bar.update()
-        _add_sources(packed.folder, output)
+        _add_sources(Path(packed.folder), output)
         os.sync()
     return len(packed)
 
@@ -207,7 +207,7 @@ def _files(catalog: ClipCatalog, number: int, root: Path) -> tuple[Path | FilePa
     """Return a clip's files by role. Raises :class:`LadaError` where one is missing."""
     if catalog.packed is not None:
         return catalog.packed[number].parts
-    path = catalog.folder / f'{catalog.stem(number)}.json'
+    path = Path(catalog.folder) / f'{catalog.stem(number)}.json'
     clip = ClipMetadata.from_file(path, root)
     files = (path, *(getattr(clip, name) for name in PATH_FIELDS))
     for file in files:

@@ -68,7 +68,7 @@ def probe(path: VideoFile) -> VideoInfo:
         else:
             duration = None
         return VideoInfo(
-            path=path.path if isinstance(path, FilePart) else Path(path),
+            path=Path(path.path if isinstance(path, FilePart) else path),
             width=width,
             height=height,
             fps=frame_rate(stream),
