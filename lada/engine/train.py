@@ -69,9 +69,9 @@ class TrainOptions:
     cfg_options: dict = field(default_factory=dict)
 
 
-def train(options: TrainOptions) -> None:
-    """Train until the config's last iteration. Raises :class:`LadaError` for what the user can put
-    right.
+def train(options: TrainOptions) -> Config | None:
+    """Train until the config's last iteration; return the config, or None where the run was stopped
+    before. Raises :class:`LadaError` for what the user can put right.
     """
     os.environ.setdefault(RESUME_VARIABLE, '0')
     keep_freed_memory()
@@ -97,6 +97,7 @@ def train(options: TrainOptions) -> None:
                 runner.release_loaders()
             finished = runner.iter >= runner.max_iters
             state.update(state='finished' if finished else 'stopped', iteration=runner.iter)
+    return config if finished else None
 
 
 def describe_run(options: TrainOptions, trial: bool | None = None) -> list[str]:
