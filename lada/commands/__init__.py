@@ -60,6 +60,7 @@ COMMANDS = (
             'training/convert-weights-basicvsrpp-stage1-to-stage2.py'),
     Command('convert-trusted', 'convert_trusted', _FILES, 'convert a checkpoint that is refused',
             'training/convert-trusted-checkpoint.py'),
+    Command('doctor', 'doctor', _TOOLKIT, 'say what this machine lacks, and what mends it'),
     Command('completion', 'completion', _TOOLKIT, "print a shell's completion of these commands"),
 )
 # fmt: on
