@@ -112,6 +112,11 @@ def _source(distribution: metadata.Distribution) -> Path | None:
 
 
 def _install(package: Path) -> str:
-    if (package.parent / 'pyproject.toml').is_file():
-        return f'{PIP} install -e {shlex.quote(str(package.parent))}'
-    return f'{PIP} uninstall lada'  # the index has another project of that name
+    """Return what puts a clone's package in the place of others.
+
+    Without a clone there is nothing to say: pip would take this package away first, and the index
+    has another project of that name.
+    """
+    clone = package.parent
+    here = (clone / 'pyproject.toml').is_file()
+    return f'{PIP} install -e {shlex.quote(str(clone))}' if here else ''
