@@ -10,6 +10,9 @@ set -euo pipefail
 HERE="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 SPLIT="$HERE/scripts/dataset_creation/split-train-val-dataset.py"
 
+# What comes next is said here.
+export LADA_NEXT=no
+
 fail() { printf 'error: %s\n' "$*" >&2; exit 1; }
 
 PY="$HERE/.venv/bin/python"

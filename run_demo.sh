@@ -13,6 +13,8 @@ RUN="$OUT/run"
 export LADA_DATA_ROOT="$OUT/clips" LADA_VAL_ROOT="$OUT/clips_val"
 STARTER=assets/weights/starter.safetensors
 KILL_AT=100
+# The next step is taken here.
+export LADA_NEXT=no
 mkdir -p "$OUT"
 
 step() { printf '\n== %s ==\n' "$*"; }

@@ -13,7 +13,6 @@ import textwrap
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
-from pkgutil import iter_modules
 
 import docstring_parser
 from mmengine.registry import Registry
@@ -107,31 +106,21 @@ def command_page() -> str:
         _wrapped(
             'Written from the code by `dev/write_reference.py`. Exit status: 0 done, 1 failed with '
             'one line that says what, where and what to do, 2 wrong arguments, 3 a fault, 130 and '
-            '143 stopped. `--debug` adds the traceback. Without a clone: `python -m lada.commands '
-            'NAME`.'
+            '143 stopped. `--debug` adds the traceback. `python -m lada.commands NAME` is the '
+            'same as `lada NAME`.'
         ),
     ]
-    for name, script in _scripts():
-        parser = import_module(f'lada.commands.{name}').build_parser()
-        parts += [f'## {name}', f'`{script}`', _wrapped(parser.description or '')]
+    for command in lada.commands.COMMANDS:
+        parser = import_module(f'lada.commands.{command.module}').build_parser()
+        calls = [f'lada {command.name}', command.script and f'scripts/{command.script}']
+        parts += [f'## {command.name}', ', '.join(f'`{call}`' for call in calls if call)]
+        parts.append(_wrapped(parser.description or ''))
         rows = [_option(action) for action in parser._actions if action.dest not in _EVERYWHERE]
         parts.append(_table(('option', 'default', 'meaning'), [row for row in rows if row]))
     return '\n\n'.join(parts) + '\n'
 
 
 _EVERYWHERE = {'help', 'debug'}
-
-
-def _scripts() -> Iterator[tuple[str, str]]:
-    """Yield each command's name and the script that calls it."""
-    root = FOLDER.parents[1]
-    scripts = {
-        re.search(r'from lada\.commands import (\w+)', path.read_text())[1]: path
-        for path in sorted(root.glob('scripts/*/*.py'))
-    }
-    for module in iter_modules(lada.commands.__path__):
-        if module.name != '__main__':
-            yield module.name, scripts[module.name].relative_to(root).as_posix()
 
 
 def _option(action: argparse.Action) -> tuple[str, str, str] | None:

@@ -152,15 +152,19 @@ def _is_url(path_or_url: str | Path) -> bool:
     return isinstance(path_or_url, str) and urlparse(path_or_url).scheme in ('http', 'https')
 
 
-def _download(url: str) -> Path:
-    folder = Path(torch.hub.get_dir()) / 'checkpoints'
+def downloaded_file(url: str) -> Path:
+    """Return where the file of an address is kept once it has been downloaded."""
     # The address is part of the name: two sites may serve different files under one name.
     name = f'{hashlib.sha256(url.encode()).hexdigest()[:8]}-{Path(urlparse(url).path).name}'
-    target = folder / name
+    return Path(torch.hub.get_dir()) / 'checkpoints' / name
+
+
+def _download(url: str) -> Path:
+    target = downloaded_file(url)
     if target.is_file():
         return target
     published = re.search(r'-([0-9a-f]{8,64})\.', Path(urlparse(url).path).name)
-    folder.mkdir(parents=True, exist_ok=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
     try:
         torch.hub.download_url_to_file(
             url, str(target), hash_prefix=published.group(1) if published else None, progress=False

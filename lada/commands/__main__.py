@@ -1,24 +1,64 @@
-"""``python -m lada.commands NAME ...`` runs a command where there is no clone with its scripts."""
+"""``lada NAME ...``, also ``python -m lada.commands NAME ...``, runs a command."""
 
+import difflib
+import os
 import sys
+from collections.abc import Sequence
 from importlib import import_module
-from pkgutil import iter_modules
+from itertools import groupby
 
-import lada.commands
+import lada
 from lada.cli import run_script
+from lada.commands import COMMANDS, find_command
+from lada.commands.completion import ASKED, complete
+from lada.commands.next_step import program
 
 
-def main(arguments: list[str]) -> None:
-    """Run the command that the first of ``arguments`` names with the rest of them."""
-    names = sorted(m.name for m in iter_modules(lada.commands.__path__) if m.name != '__main__')
-    if not arguments or arguments[0] not in names:
-        print(f'usage: python -m lada.commands {{{",".join(names)}}} ...', file=sys.stderr)
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command that the first of ``arguments`` names with the rest of them.
+
+    Args:
+        arguments: the command line; that of the process unless given.
+    """
+    if ASKED in os.environ:
+        complete()
+    name, *rest = (sys.argv[1:] if arguments is None else arguments) or ['']
+    if name in ('-h', '--help'):
+        print(overview())
+        sys.exit(0)
+    if name == '--version':
+        print(f'lada {lada.__version__}')
+        sys.exit(0)
+    command = find_command(name)
+    if command is None:
+        print(_unknown(name) if name else overview(), file=sys.stderr)
         sys.exit(2)
-    command = import_module(f'lada.commands.{arguments[0]}')
-    parser = command.build_parser()
-    parser.prog = f'python -m lada.commands {arguments[0]}'
-    run_script(command.main, parser, arguments[1:])
+    module = import_module(f'lada.commands.{command.module}')
+    parser = module.build_parser()
+    parser.prog = f'{program()} {command.name}'
+    run_script(module.main, parser, rest)
+
+
+def overview() -> str:
+    """Return what can be asked for, as text for the terminal."""
+    lines = [
+        f'usage: {program()} COMMAND [options]',
+        '',
+        'Train networks that restore mosaic (pixelated) regions in video.',
+    ]
+    width = max(len(command.name) for command in COMMANDS)
+    for group, commands in groupby(COMMANDS, lambda command: command.group):
+        lines += ['', f'{group}:']
+        lines += [f'  {each.name:{width}}  {each.summary}' for each in commands]
+    return '\n'.join([*lines, '', f'{program()} COMMAND --help: the options of a command'])
+
+
+def _unknown(name: str) -> str:
+    known = {known: each.name for each in COMMANDS for known in (each.module, each.name)}
+    close = difflib.get_close_matches(name, known, n=1)
+    remedy = f'did you mean {known[close[0]]}?' if close else f'{program()} --help lists them'
+    return f'error: no command is called {name!r}; {remedy}'
 
 
 if __name__ == '__main__':
-    main(sys.argv[1:])
+    main()

@@ -2,9 +2,11 @@
 
 import argparse
 import json
+from collections.abc import Sized
 from pathlib import Path
 
 from lada.cli import make_parser, usable_cores
+from lada.commands.next_step import say_next
 from lada.errors import LadaError
 from lada.files import write_atomically
 from lada.text import counted, printable
@@ -92,6 +94,7 @@ def _check(args: argparse.Namespace) -> int:
                 f'{counted(moved, _thing(args.root))} moved to'
                 f' {printable(args.root / checking.QUARANTINE_FOLDER)}'
             )
+        _say_next(args, total, problems, moved)
     return 1 if problems else 0
 
 
@@ -100,6 +103,16 @@ def _thing(root: Path) -> str:
     from lada.data.packed import find_packed
 
     return 'file' if find_packed(root) is None else 'clip'
+
+
+def _say_next(args: argparse.Namespace, total: int, problems: Sized, moved: int) -> None:
+    from lada.dataset_tools.split.manifest import MANIFEST_NAME
+
+    if problems and not moved:
+        say_next('check', args.root, '--fix', 'quarantine')
+    elif not (args.root / MANIFEST_NAME).exists():
+        ratio = '0.2' if total < 100 else '0.1'
+        say_next('split', '--src-root', args.root, '--val-ratio', ratio, '--mode', 'move')
 
 
 def _check_leakage(args: argparse.Namespace) -> int:

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from lada.cli import make_parser, usable_cores
+from lada.commands.next_step import say_next
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -201,3 +202,5 @@ def main(args: argparse.Namespace) -> None:
         images=args.from_images,
         frames_per_image=args.frames_per_image,
     )
+    if not args.dry_run:
+        say_next('check', args.output)

@@ -6,7 +6,9 @@ import argparse
 from pathlib import Path
 
 from lada.cli import ConfigOption, add_launcher, make_parser
+from lada.commands.next_step import near, say_next
 from lada.files import refuse_to_replace
+from lada.folders import mask_path, video_path
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -116,3 +118,12 @@ def main(args: argparse.Namespace) -> None:
         if all(score.name != 'lpips' for score in scores):
             evaluation.notes.append(ABSENT)
         print(files.write(evaluation))
+        root, stem = Path(evaluation.data).parent, evaluation.clips[-1].key
+        video, mask = video_path(root, stem), mask_path(root, stem)
+        if video.is_file() and mask.is_file():
+            say_next(
+                'restore',
+                *('--input', near(video), '--mask', near(mask), '--synthesize-mosaic'),
+                *('--compare', '--checkpoint', near(args.checkpoints[-1])),
+                *('--output', near(out) / video.name),
+            )

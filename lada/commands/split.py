@@ -6,7 +6,9 @@ import sys
 from pathlib import Path
 
 from lada.cli import make_parser
+from lada.commands.next_step import near, say_next
 from lada.files import write_atomically
+from lada.folders import shipped_folder
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -125,7 +127,19 @@ def main(args: argparse.Namespace) -> int:
     done = split_dataset(
         args.src_root, val_root, arguments, dry_run=args.dry_run, confirm=confirm, planned=report
     )
-    return _finish(args, done, 'done')
+    status = _finish(args, done, 'done')
+    if done and not args.dry_run:
+        say_next(
+            'train',
+            'configs/basicvsrpp/mosaic_restoration_demo_cpu.py',
+            '--load-from',
+            near(shipped_folder('assets/weights') / 'starter.safetensors'),
+            '--work-dir',
+            Path('experiments', args.src_root.resolve().name),
+            LADA_DATA_ROOT=args.src_root,
+            LADA_VAL_ROOT=val_root,
+        )
+    return status
 
 
 def default_val_root(src_root: Path) -> Path:

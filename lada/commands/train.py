@@ -1,8 +1,11 @@
 """Train a BasicVSR++ mosaic restoration network from a config file."""
 
 import argparse
+import os
+from pathlib import Path
 
 from lada.cli import ConfigOption, add_launcher, make_parser
+from lada.commands.next_step import say_next
 from lada.errors import LadaError
 
 
@@ -76,6 +79,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(args: argparse.Namespace) -> None:
     from lada.engine.train import TrainOptions, describe_run, train
+    from lada.engine.work_dir import checkpoint_folders
 
     options = TrainOptions(
         config=args.config,
@@ -93,5 +97,9 @@ def main(args: argparse.Namespace) -> None:
         raise LadaError('--trial-step: only with --dry-run; add it')
     if args.dry_run:
         print('\n'.join(describe_run(options, args.trial_step or None)))
-    else:
-        train(options)
+        return
+    config = train(options)
+    if config is not None and config.get('val_dataloader') and os.environ.get('RANK', '0') == '0':
+        # What the run leaves of its config has the options in it.
+        written = Path(config.work_dir, Path(args.config).name)
+        say_next('eval', written, checkpoint_folders(config)[-1])

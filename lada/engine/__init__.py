@@ -8,6 +8,7 @@ from lada.engine.distributed.wrappers import (
 from lada.engine.hooks.bad_numbers import BadNumbersHook
 from lada.engine.hooks.bad_samples import BadSamplesHook
 from lada.engine.hooks.checkpoint import CheckpointHook
+from lada.engine.hooks.console import ConsoleHook
 from lada.engine.hooks.ema import ExponentialMovingAverageHook
 from lada.engine.hooks.pictures import PicturesHook
 from lada.engine.hooks.stop import StopHook
@@ -22,6 +23,7 @@ __all__ = [
     'BadNumbersHook',
     'BadSamplesHook',
     'CheckpointHook',
+    'ConsoleHook',
     'ExponentialMovingAverageHook',
     'IterBasedTrainLoop',
     'MMDistributedDataParallel',

@@ -22,6 +22,8 @@ from lada.checkpoints.fitting import fit_state_dict, load_networks
 from lada.checkpoints.reading import load_training_checkpoint
 from lada.engine.batches import check_equal_clips
 from lada.engine.compiling import compile_or_fall_back
+from lada.engine.console import show_on, terminal
+from lada.engine.hooks.console import ConsoleHook
 from lada.engine.hooks.watchdog import WatchdogHook
 from lada.engine.loader import check_loader_memory, with_defaults
 from lada.engine.loops import replays_batches
@@ -77,6 +79,9 @@ class Runner(OpenRunner):
         logger.addFilter(lambda record: not record.getMessage().startswith('paramwise_options'))
         if not torch.cuda.is_available():
             logger.addFilter(_count_processes)
+        self.console = terminal()
+        if self.console is not None:
+            show_on(self.console, logger)
         return logger
 
     def register_default_hooks(self, hooks=None) -> None:
@@ -87,6 +92,8 @@ class Runner(OpenRunner):
             watchdog=dict(type='WatchdogHook'),
             throughput=dict(type='ThroughputHook'),
         )
+        if self.console is not None:
+            own['console'] = dict(type='ConsoleHook')
         for name, hook in (hooks or {}).items():
             own[name] = {**own.get(name, {}), **hook} if isinstance(hook, dict) else hook
         super().register_default_hooks(own)
@@ -101,6 +108,10 @@ class Runner(OpenRunner):
             if reason is error:
                 raise
             raise reason from error
+        finally:
+            for hook in self.hooks:
+                if isinstance(hook, ConsoleHook):
+                    hook.stop()
 
     def rehearse(self) -> None:
         """Build and load what :meth:`train` does before its first iteration."""

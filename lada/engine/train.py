@@ -11,11 +11,12 @@ from typing import cast
 
 import torch
 from mmengine.config import Config
-from mmengine.logging import print_log
+from mmengine.logging import MMLogger, print_log
 
 from lada.checkpoints.finding import LAST_CHECKPOINT, find_checkpoint, iteration_of
 from lada.checkpoints.reading import damage_of
 from lada.engine.config import config_errors, load_config
+from lada.engine.console import show_on, terminal
 from lada.engine.distributed.agreement import check_same_everywhere
 from lada.engine.distributed.process_group import (
     DEFAULT_TIMEOUT,
@@ -69,13 +70,16 @@ class TrainOptions:
     cfg_options: dict = field(default_factory=dict)
 
 
-def train(options: TrainOptions) -> None:
-    """Train until the config's last iteration. Raises :class:`LadaError` for what the user can put
-    right.
+def train(options: TrainOptions) -> Config | None:
+    """Train until the config's last iteration; return the config, or None where the run was stopped
+    before. Raises :class:`LadaError` for what the user can put right.
     """
     os.environ.setdefault(RESUME_VARIABLE, '0')
     keep_freed_memory()
     replays_batches()
+    console = terminal()
+    if console is not None:
+        show_on(console, MMLogger.get_current_instance())
     config = prepare_config(options)
     check_launcher(options.launcher)
     dist_cfg = config.env_cfg.dist_cfg
@@ -97,6 +101,7 @@ def train(options: TrainOptions) -> None:
                 runner.release_loaders()
             finished = runner.iter >= runner.max_iters
             state.update(state='finished' if finished else 'stopped', iteration=runner.iter)
+    return config if finished else None
 
 
 def describe_run(options: TrainOptions, trial: bool | None = None) -> list[str]:

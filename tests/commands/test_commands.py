@@ -12,14 +12,14 @@ import pytest
 
 from lada import commands
 from lada.cli import ConfigOption, make_parser
-from lada.commands import create, restore
+from lada.commands import COMMANDS, create, restore
 from lada.video.boxes import COLUMNS
 
-NAMES = [m.name for m in pkgutil.iter_modules(commands.__path__) if m.name != '__main__']
+MODULES = [command.module for command in COMMANDS]
 HEAVY = {'torch', 'mmengine', 'mmcv', 'cv2', 'numpy', 'av'}
 
 
-@pytest.mark.parametrize('name', NAMES)
+@pytest.mark.parametrize('name', MODULES)
 def test_nothing_heavy_is_imported_before_main(name):
     code = (
         f'import sys; from lada.commands import {name}; {name}.build_parser().format_help();'
@@ -27,6 +27,23 @@ def test_nothing_heavy_is_imported_before_main(name):
     )
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
     assert done.stdout == '\n'
+
+
+def test_every_command_has_a_name():
+    files = {m.name for m in pkgutil.iter_modules(commands.__path__)}
+    assert files - {'__main__', 'next_step'} == set(MODULES)
+    assert len({command.name for command in COMMANDS}) == len(COMMANDS)
+
+
+def test_scripts_call_the_commands_they_are_listed_with(repo_root):
+    called = {
+        path.relative_to(repo_root / 'scripts').as_posix(): path.read_text()
+        for path in repo_root.glob('scripts/*/*.py')
+    }
+    listed = {command.script: command.module for command in COMMANDS if command.script}
+    assert set(listed) == set(called)
+    for script, module in listed.items():
+        assert f'from lada.commands import {module}\n' in called[script]
 
 
 def test_config_options_are_read_as_mmengine_does():
@@ -54,7 +71,7 @@ def test_a_wheel_works_without_the_clone(repo_root, tmp_path):
     command = [sys.executable, '-m', 'lada.commands']
     usage = run(command)
     assert usage.returncode == 2
-    assert ','.join(sorted(NAMES)) in usage.stderr
+    assert all(f'  {command.name} ' in usage.stderr for command in COMMANDS)
     config = 'configs/basicvsrpp/mosaic_restoration_demo_cpu.py'
     tried = run([*command, 'train', config, '--dry-run'])
     assert tried.returncode == 1

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from markdown_it import MarkdownIt
 
+from lada.commands import find_command
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(
     page
@@ -68,6 +70,18 @@ def shell_lines(page: Path):
                     yield words
 
 
+def called(words: list[str]) -> tuple[str | None, list[str]]:
+    """The command's module and its arguments, where a line calls one."""
+    if words[0] == 'lada' and not words[1].startswith('-'):
+        command = find_command(words[1])
+        assert command is not None, f'no command: {" ".join(words)}'
+        return command.module, words[2:]
+    for place, word in enumerate(words):
+        if word.removeprefix('./') in SCRIPTS:
+            return SCRIPTS[word.removeprefix('./')], words[place + 1 :]
+    return None, []
+
+
 @pytest.mark.parametrize('page', PAGES, ids=IDS)
 def test_commands_exist_with_their_options(page):
     for words in shell_lines(page):
@@ -77,13 +91,11 @@ def test_commands_exist_with_their_options(page):
                 word.startswith('./') and word.endswith('.sh')
             ):
                 assert (ROOT / word).exists(), f'no {word}: {line}'
-        script = next((word.removeprefix('./') for word in words if word.removeprefix('./') in SCRIPTS), None)
-        if script is None:
+        module, arguments = called(words)
+        if module is None:
             continue
-        command = import_module(f'lada.commands.{SCRIPTS[script]}')
-        parser = command.build_parser()
+        parser = import_module(f'lada.commands.{module}').build_parser()
         known = {option for action in parser._actions for option in action.option_strings}
-        arguments = words[[word.removeprefix('./') for word in words].index(script) + 1 :]
         for word in arguments:
             if word.startswith('--'):
                 assert word.partition('=')[0] in known, f'no option {word}: {line}'
