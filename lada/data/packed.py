@@ -28,6 +28,8 @@ from lada.text import counted, printable, some
 FORMAT = 1
 HEADER_BYTES = 4096
 INDEX_NAME = 'packed.index'
+_METADATA = '_meta'
+"""How the names of folders for metadata end."""
 ROLES = ('metadata', 'video', 'mask', 'mosaic video', 'mask of the mosaic')
 PATH_FIELDS = ('video_path', 'mask_path', 'mosaic_video_path', 'mosaic_mask_path')
 """The fields of :class:`ClipMetadata` that the roles after the first stand for."""
@@ -57,7 +59,9 @@ def find_packed_address(address: str) -> str:
     """Return the address of the packed dataset that ``address`` names, as :func:`find_packed`
     does. Raises :class:`LadaError` where there is none.
     """
-    folders = remote.join(address, '.'), remote.join(address, '..')
+    folders = [remote.join(address, '.')]
+    if folders[0].endswith(_METADATA):
+        folders.append(remote.join(address, '..'))
     for folder in folders:
         if remote.exists(remote.join(folder, INDEX_NAME)):
             return folder
@@ -70,15 +74,12 @@ def find_packed_address(address: str) -> str:
 def find_packed(path: Path) -> Path | None:
     """Return the folder of the packed dataset that ``path`` names, None where it names none.
 
-    Where no such folder exists its parent may be meant, so that a config that asks for
+    Where no such folder for metadata exists its parent may be meant, so that a config that asks for
     ``ROOT/crop_unscaled_meta`` also takes a packed ``ROOT``.
     """
-    for folder in (path, path.parent):
-        if (folder / INDEX_NAME).is_file():
-            return folder
-        if path.exists():
-            return None
-    return None
+    inside = path.name.endswith(_METADATA) and not path.exists()
+    folder = path.parent if inside else path
+    return folder if (folder / INDEX_NAME).is_file() else None
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ def evaluate(
         config: with ``model`` and ``val_dataloader``; the samples are those that validation while
             training sees.
         checkpoints: training checkpoints or exported weights.
-        data: root or metadata folder of another dataset to use.
+        data: root or metadata folder of another dataset to use, or the address of a packed one.
         num_clips: how many clips, evenly spaced over the set; all of them when ``None``.
         scores: what to measure, see :func:`scores_of`.
         files: get each clip; clips that they have from an earlier run are not measured again.
@@ -189,10 +189,8 @@ def build_dataset(config: Config, data: str | None = None):
         )
     settings = share_seed(config).val_dataloader.dataset
     if data is not None:
-        root = Path(data)
-        settings['metadata_root_dir'] = str(
-            root / META_FOLDER if (root / META_FOLDER).is_dir() else root
-        )
+        inside = Path(data, META_FOLDER)
+        settings['metadata_root_dir'] = str(inside) if inside.is_dir() else data
     with (
         config_errors(config),
         DefaultScope.overwrite_default_scope(config.get('default_scope', 'lada')),

@@ -307,6 +307,17 @@ def test_what_needs_single_files_says_how_to_get_them(fake, tmp_path, here):
     done = here('convert-metadata.py', tmp_path / 'packed', '--output', tmp_path / 'v2')
     assert done.returncode == 1
     assert 'a packed dataset' in done.stderr and '--unpack' in done.stderr
+    videos = tmp_path / 'videos'
+    videos.mkdir()
+    done = here(
+        'create-mosaic-restoration-dataset.py', '--input', videos, '--output', tmp_path / 'packed'
+    )
+    assert done.returncode == 1 and 'takes no more clips' in done.stderr
+
+
+def test_a_folder_that_is_not_there_is_not_its_parent(packed):
+    with pytest.raises(LadaError, match='dataset folder cannot be read'):
+        MosaicVideoDataset(packed / 'tpyo', num_frame=3)
 
 
 KILL = """

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lada.data.packed import INDEX_NAME as PACKED_INDEX
 from lada.dataset_tools.create.cutting import cut_clips
 from lada.dataset_tools.create.duplicates import Fingerprint, FingerprintIndex
 from lada.dataset_tools.create.from_images import RENDERED_FOLDER, find_images, render_videos
@@ -117,6 +118,11 @@ def create_dataset(
         images: pictures, and folders that are searched for some; of each a video is made first.
         frames_per_image: its length.
     """
+    if (root / PACKED_INDEX).exists():
+        raise LadaError(
+            f'a packed dataset takes no more clips: {printable(root)}; create them in another'
+            ' folder and pack both, or unpack this one first'
+        )
     paths = find_videos(inputs) if inputs else []
     pictures = find_images(images) if images else []
     if not 0 <= shard.index < shard.count:
