@@ -46,9 +46,12 @@ while [ "$DATASET" != / ] && [ "${DATASET%/}" != "$DATASET" ]; do DATASET="${DAT
 case "/$DATASET" in */.|*/..) [ ! -d "$DATASET" ] || DATASET="$(cd "$DATASET" && pwd)" ;; esac
 VAL="${LADA_VAL_ROOT:-${DATASET}_val}"
 [ -d "$DATASET" ] || fail "no dataset: $DATASET; create one with scripts/dataset_creation/create-mosaic-restoration-dataset.py, or give its folder or set LADA_DATA_ROOT"
-[ -d "$DATASET/crop_unscaled_meta" ] || fail "no dataset: $DATASET holds no crop_unscaled_meta; give the root of a dataset"
+[ -d "$DATASET/crop_unscaled_meta" ] || [ -f "$DATASET/packed.index" ] || fail "no dataset: $DATASET holds no crop_unscaled_meta; give the root of a dataset"
 
-count() { find "$1/crop_unscaled_meta" -maxdepth 1 -name '*.json' -print0 2> /dev/null | tr -dc '\0' | wc -c | tr -d ' '; }
+count() {
+    if [ -f "$1/packed.index" ]; then head -c 4096 "$1/packed.index" | sed -n 's/.*"count": \([0-9]*\).*/\1/p'; return; fi
+    find "$1/crop_unscaled_meta" -maxdepth 1 -name '*.json' -print0 2> /dev/null | tr -dc '\0' | wc -c | tr -d ' '
+}
 ask() {
     [ "$YES" = yes ] && return 0
     local answer=""

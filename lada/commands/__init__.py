@@ -40,6 +40,8 @@ COMMANDS = (
             'dataset_creation/preview-dataset.py'),
     Command('split', 'split', _DATA, 'give a part of the clips to validation',
             'dataset_creation/split-train-val-dataset.py'),
+    Command('pack', 'pack', _DATA, 'pack datasets into a few tar files, or unpack them',
+            'dataset_creation/pack-dataset.py'),
     Command('train', 'train', _TRAINING, 'train a network from a config file, or go on with it',
             'training/train-mosaic-restoration-basicvsrpp.py'),
     Command('plot', 'plot', _TRAINING, 'plot loss, learning rate and scores of runs',

@@ -65,7 +65,8 @@ def main(args: argparse.Namespace) -> int:
             '--fix is for one dataset: which side of a leak should go is for you to decide'
         )
     if args.fix == 'restore':
-        print(f'{counted(checking.restore(args.root), "file")} moved back')
+        count = checking.restore(args.root)
+        print(f'{counted(count, _thing(args.root))} moved back')
         return 0
     return _check_leakage(args) if args.leakage else _check(args)
 
@@ -90,7 +91,7 @@ def _check(args: argparse.Namespace) -> int:
         )
         if moved:
             print(
-                f'{counted(moved, "file")} moved to'
+                f'{counted(moved, _thing(args.root))} moved to'
                 f' {printable(args.root / checking.QUARANTINE_FOLDER)}'
             )
         _say_next(args, total, problems, moved)
@@ -105,6 +106,13 @@ def _say_next(args: argparse.Namespace, total: int, problems: Sized, moved: int)
     elif not (args.root / MANIFEST_NAME).exists():
         ratio = '0.2' if total < 100 else '0.1'
         say_next('split', '--src-root', args.root, '--val-ratio', ratio, '--mode', 'move')
+
+
+def _thing(root: Path) -> str:
+    """Return what is moved aside: of a packed dataset no file moves."""
+    from lada.data.packed import find_packed
+
+    return 'file' if find_packed(root) is None else 'clip'
 
 
 def _check_leakage(args: argparse.Namespace) -> int:

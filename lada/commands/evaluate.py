@@ -112,7 +112,7 @@ def main(args: argparse.Namespace) -> None:
                 data=args.data,
                 num_clips=args.num_clips,
                 scores=scores,
-                on_clip=files.add_clip,
+                files=files,
                 processes=processes,
             )
         if all(score.name != 'lpips' for score in scores):

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from lada.errors import LadaError
+from lada.file_part import FilePart
 from lada.files import temporary_name
 from lada.video import VideoError, read_frames
 
@@ -42,11 +43,13 @@ class FrameCache:
             ) from error
         self._full = False
 
-    def read(self, path: Path, start: int, stop: int, *, gray: bool = False) -> np.ndarray:
+    def read(
+        self, path: Path | FilePart, start: int, stop: int, *, gray: bool = False
+    ) -> np.ndarray:
         """Return frames ``start`` to ``stop``, (T, H, W, 3) uint8 RGB.
 
         Args:
-            path: video file.
+            path: video file, or part of a file.
             start, stop: frames from ``start`` on and before ``stop``.
             gray: return luma planes (T, H, W) instead.
         """
@@ -61,12 +64,15 @@ class FrameCache:
             return read_frames(path, start, stop, gray=gray)
         return np.array(kept[start:stop])
 
-    def _place(self, path: Path, gray: bool) -> Path | None:
-        try:
-            status = os.stat(path)
-        except OSError:
-            return None
-        key = f'{os.path.realpath(path)}\0{status.st_size}\0{status.st_mtime_ns}\0{gray}'
+    def _place(self, path: Path | FilePart, gray: bool) -> Path | None:
+        if isinstance(path, FilePart):
+            key = f'{path.sha256.hex()}\0{gray}'
+        else:
+            try:
+                status = os.stat(path)
+            except OSError:
+                return None
+            key = f'{os.path.realpath(path)}\0{status.st_size}\0{status.st_mtime_ns}\0{gray}'
         return self.folder / f'{hashlib.sha256(os.fsencode(key)).hexdigest()[:32]}.npy'
 
     def _store(self, place: Path, frames: np.ndarray) -> None:

@@ -8,7 +8,10 @@ import numpy as np
 
 from lada.data.index import CENSORING, NUDENET_NSFW, UNREADABLE, WATERMARK, open_index
 from lada.data.metadata import ClipMetadata
+from lada.data.packed import PackedDataset, find_packed, find_packed_address
 from lada.errors import LadaError
+from lada.file_part import PartStore
+from lada.remote import is_address
 
 # Of metadata files here, and of the draws of a training (BadSamplesHook).
 MAX_BAD_FRACTION = 0.01
@@ -22,16 +25,25 @@ class ClipCatalog:
     folder on, not the rows.
 
     Args:
-        folder: of the clips' JSON files, an absolute path.
+        folder: of the clips' JSON files, or of the packed dataset; an absolute path or an address.
         rows: as :func:`lada.data.index.open_index` returns them, or some of them.
+        packed: the dataset, where it is a packed one.
     """
 
-    def __init__(self, folder: Path, rows: np.ndarray) -> None:
+    def __init__(
+        self, folder: Path | str, rows: np.ndarray, packed: PackedDataset | None = None
+    ) -> None:
         self.folder = folder
         self.rows = rows
+        self.packed = packed
 
     @classmethod
-    def open(cls, metadata_root_dir: str | os.PathLike, refresh: bool = False) -> 'ClipCatalog':
+    def open(
+        cls,
+        metadata_root_dir: str | os.PathLike,
+        refresh: bool = False,
+        store: PartStore | None = None,
+    ) -> 'ClipCatalog':
         """Open a split.
 
         The index is brought up to date where the folder changed since (see
@@ -40,10 +52,20 @@ class ClipCatalog:
         with an error that names the first.
 
         Args:
-            metadata_root_dir: folder of the clips' JSON files.
+            metadata_root_dir: folder of the clips' JSON files, or of a packed dataset, or the
+                latter's address.
             refresh: also look for files that were edited in place.
+            store: what keeps downloaded files.
         """
+        if isinstance(metadata_root_dir, str) and is_address(metadata_root_dir):
+            address = find_packed_address(metadata_root_dir)
+            packed = PackedDataset.open(address, store=store)
+            return cls(address, packed.rows, packed)
         folder = Path(os.path.abspath(metadata_root_dir))
+        place = find_packed(folder)
+        if place is not None:
+            packed = PackedDataset.open(place)
+            return cls(place, packed.rows, packed)
         catalog = cls(folder, open_index(folder, refresh))
         bad = np.flatnonzero(catalog.unreadable)
         if len(bad) > MAX_BAD_FRACTION * len(catalog):
@@ -58,11 +80,14 @@ class ClipCatalog:
         return len(self.rows)
 
     def __getitem__(self, index: int) -> ClipMetadata:
-        return ClipMetadata.from_file(self.folder / f'{self.stem(index)}.json')
+        if self.packed is not None:
+            return self.packed[index].metadata()
+        return ClipMetadata.from_file(Path(self.folder) / f'{self.stem(index)}.json')
 
     def __reduce__(self) -> tuple:
         if isinstance(self.rows, np.memmap):
-            return _reopen, (self.folder, _digest(self.rows))
+            store = None if self.packed is None else self.packed.store
+            return _reopen, (self.folder, _digest(self.rows), store)
         return ClipCatalog, (self.folder, self.rows)
 
     def stem(self, index: int) -> str:
@@ -107,8 +132,8 @@ def _digest(rows: np.ndarray) -> int:
     return zlib.crc32(rows.data)
 
 
-def _reopen(folder: Path, digest: int) -> ClipCatalog:
-    catalog = ClipCatalog.open(folder)
+def _reopen(folder: Path | str, digest: int, store: PartStore | None) -> ClipCatalog:
+    catalog = ClipCatalog.open(folder, store=store)
     if _digest(catalog.rows) != digest:
         raise LadaError(f'the dataset changed while it was being opened: {folder}; start again')
     return catalog

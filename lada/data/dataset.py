@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 
 from lada.data.catalog import ClipCatalog
 from lada.data.metadata import ClipMetadata
+from lada.data.part_cache import PartCache
 from lada.data.sampler import ClipDraw, replacements, sample_rng
 from lada.data.worker import BusyClips
 from lada.errors import LadaError
@@ -30,7 +31,8 @@ class MosaicVideoDataset(Dataset):
     (stem, reason). A plain index stands for that clip only.
 
     Args:
-        metadata_root_dir: folder of the clips' JSON files.
+        metadata_root_dir: folder of the clips' JSON files, or of a packed dataset, or the latter's
+            address (``s3://bucket/folder``).
         num_frame: frames of a sample, at a random place in the clip; -1 for whole clips.
         min_num_frame: clips with fewer frames are left out; ``num_frame`` unless given. A clip with
             fewer than ``num_frame`` frames gives all it has.
@@ -49,6 +51,8 @@ class MosaicVideoDataset(Dataset):
         seed: start of all randomness, >= 0.
         cache: keep decoded clips: ``dict(folder=..., max_gb=...)``, see
             :class:`~lada.data.cache.FrameCache`.
+        download_cache: keep downloaded files of a packed dataset behind an address: the same, see
+            :class:`~lada.data.part_cache.PartCache`.
         pipeline: configs of registered transforms that take the place of the default ones; then
             ``degrade``, ``use_hflip``, ``random_mosaic_params``, ``lq_size``, ``scale``,
             ``rotation_probability`` and ``cache`` have no effect.
@@ -71,6 +75,7 @@ class MosaicVideoDataset(Dataset):
         rotation_probability: float = 0.3,
         seed: int = 0,
         cache: dict | None = None,
+        download_cache: dict | None = None,
         pipeline: Sequence[dict] | None = None,
         **unknown: Any,
     ) -> None:
@@ -88,7 +93,8 @@ class MosaicVideoDataset(Dataset):
         self.num_frame = num_frame
         self.seed = int(seed)
         self.repeatable_random = repeatable_random
-        self.catalog = ClipCatalog.open(metadata_root_dir)
+        store = None if download_cache is None else PartCache(**download_cache)
+        self.catalog = ClipCatalog.open(metadata_root_dir, store=store)
         least = max(min_num_frame or num_frame, 1)
         self._name_unreadable()
         self._clips = self._filter(

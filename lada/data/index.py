@@ -91,8 +91,15 @@ def _places(folder: Path) -> list[Path]:
     folder.
     """
     key = hashlib.sha256(os.fsencode(os.path.realpath(folder))).hexdigest()[:24]
-    cache = Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache')
-    return [folder.parent / '.lada_index' / f'{folder.name}.index', cache / 'lada' / f'{key}.index']
+    return [
+        folder.parent / '.lada_index' / f'{folder.name}.index',
+        cache_folder() / f'{key}.index',
+    ]
+
+
+def cache_folder() -> Path:
+    """Return the folder for what can be made or downloaded again."""
+    return Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache') / 'lada'
 
 
 def _folder_stamp(folder: Path) -> int:

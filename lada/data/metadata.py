@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from lada.errors import LadaError
+from lada.file_part import FilePart
 from lada.files import write_atomically
 from lada.mosaic import MosaicLook
 from lada.mosaic.block_size import BLOCK_SIZE_KEYS
@@ -57,8 +58,8 @@ class ClipMetadata:
             :data:`~lada.mosaic.block_size.BLOCK_SIZE_KEYS`.
         pad: one (top, bottom, left, right) a frame, pixels of black border inside the stored
             frames.
-        video_path, mask_path, mosaic_video_path, mosaic_mask_path: absolute; the mosaic ones may be
-            None.
+        video_path, mask_path, mosaic_video_path, mosaic_mask_path: absolute, or parts of a tar file
+            where the dataset is packed; the mosaic ones may be None.
         mosaic: the look the stored mosaic has or should have, or None.
         video_quality: None or any of :data:`QUALITY_KEYS`.
         watermark_detected, nudenet_nsfw_detected, censoring_detected: flag, None where nobody
@@ -75,11 +76,11 @@ class ClipMetadata:
     scene_shape: tuple[int, int]
     base_mosaic_block_size: dict[str, float]
     pad: list[list[int]] = field(repr=False)
-    video_path: Path
-    mask_path: Path
+    video_path: Path | FilePart
+    mask_path: Path | FilePart
     source: dict[str, Any] | None = None
-    mosaic_video_path: Path | None = None
-    mosaic_mask_path: Path | None = None
+    mosaic_video_path: Path | FilePart | None = None
+    mosaic_mask_path: Path | FilePart | None = None
     mosaic: MosaicLook | None = None
     video_quality: dict[str, float] | None = None
     watermark_detected: bool | None = None
@@ -99,7 +100,20 @@ class ClipMetadata:
                 Folders count as where they really are; a clip's file itself may be a link, as
                 ``split --mode symlink`` makes them.
         """
-        return _Reader(Path(os.path.abspath(path)), root).read()
+        reader = _Reader(Path(os.path.abspath(path)), root)
+        return reader.parse(reader.content())
+
+    @classmethod
+    def from_bytes(cls, content: bytes, path: Path, root: Path) -> 'ClipMetadata':
+        """Read the content of a metadata file as if it lay at ``path``. Raises
+        :class:`MetadataError`.
+
+        Args:
+            content: of the file.
+            path: absolute; need not exist.
+            root: folder that no path may leave.
+        """
+        return _Reader(path, root).parse(content)
 
     def to_file(self, path: str | os.PathLike, version: int = 3) -> None:
         """Write the file, whole or not at all.
@@ -122,7 +136,9 @@ class ClipMetadata:
         return next(size for size in known if size is not None)
 
     def _to_json(self, folder: Path) -> dict[str, Any]:
-        def relative(target: Path) -> str:
+        def relative(target: Path | FilePart) -> str:
+            if isinstance(target, FilePart):
+                raise LadaError(f'a packed clip has no file of its own: {target}; unpack it first')
             return Path(os.path.relpath(target, folder)).as_posix()
 
         data: dict[str, Any] = {
@@ -180,13 +196,15 @@ class _Reader:
         self.root = Path(os.path.abspath(root)) if root is not None else path.parent.parent
         self.real_root = os.path.realpath(self.root)
 
-    def read(self) -> ClipMetadata:
+    def content(self) -> bytes:
         try:
-            content = self.path.read_bytes()
+            return self.path.read_bytes()
         except OSError as error:
             self.fail(
                 f'cannot be read ({error.strerror})', 'check that the file exists and may be read'
             )
+
+    def parse(self, content: bytes) -> ClipMetadata:
         try:
             data = json.loads(content, parse_constant=_refuse_constant)
         except (ValueError, RecursionError) as error:

@@ -14,7 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from lada.data.packed import INDEX_NAME, PackedClip, PackedDataset, find_packed
 from lada.errors import LadaError
+from lada.file_part import FilePart
+from lada.files import file_sha256
 from lada.folders import META_FOLDER, source_name
 from lada.mosaic.block_size import BLOCK_SIZE_KEYS
 from lada.text import printable
@@ -55,7 +58,9 @@ class Clip:
     by.
     """
     files: list[ClipFile]
-    """All of them, metadata first."""
+    """All of them, metadata first; of a packed clip one for all, its table."""
+    video: ClipFile
+    """The file with its frames; of a packed clip its path means nothing."""
 
     @property
     def size(self) -> int:
@@ -71,6 +76,19 @@ class Inventory:
     root: Path
     clips: list[Clip] = field(default_factory=list)
     problems: list[tuple[str, str]] = field(default_factory=list)
+    packed: PackedDataset | None = None
+
+    def video(self, clip: Clip) -> Path | FilePart:
+        """Return where a clip's frames are."""
+        if self.packed is None:
+            return self.root / clip.video.path
+        part = self.packed.clip(clip.stem).parts[1]
+        assert part is not None
+        return part
+
+    def video_sha256(self, clip: Clip) -> str:
+        """Return the hash of a clip's video, which is read where nobody knows it."""
+        return clip.video.sha256 or file_sha256(self.root / clip.video.path)
 
 
 class BadClip(Exception):
@@ -93,6 +111,11 @@ def metadata_folders(root: Path) -> list[str]:
     if not root.is_dir():
         raise LadaError(
             f'no such dataset: {printable(root)}; give the folder that holds {META_FOLDER}'
+        )
+    if (root / INDEX_NAME).is_file():
+        raise LadaError(
+            f'a packed dataset: {printable(root)}; unpack it first: pack-dataset.py'
+            f' {printable(root)} --unpack --output DIR'
         )
     names = sorted(
         (
@@ -117,6 +140,9 @@ def take_inventory(root: Path, seen: Callable[[int], object] = lambda clips: Non
         root: of the dataset.
         seen: is told how many more clips were read.
     """
+    place = find_packed(root)
+    if place is not None:
+        return _packed_inventory(PackedDataset.open(place), place, seen)
     inventory = Inventory(root)
     reader = DatasetReader(root)
     clips: dict[str, Clip] = {}
@@ -136,6 +162,54 @@ def take_inventory(root: Path, seen: Callable[[int], object] = lambda clips: Non
     bad = {stem for stem, _ in inventory.problems}
     inventory.clips = [clips[stem] for stem in sorted(clips) if stem not in bad]
     return inventory
+
+
+def _packed_inventory(
+    packed: PackedDataset, root: Path, seen: Callable[[int], object]
+) -> Inventory:
+    inventory = Inventory(root, packed=packed)
+    for number in range(len(packed)):
+        clip = packed[number]
+        try:
+            inventory.clips.append(_packed_clip(clip))
+        except (BadClip, LadaError) as problem:
+            inventory.problems.append((clip.stem, str(problem)))
+        seen(1)
+    return inventory
+
+
+def _packed_clip(clip: PackedClip) -> Clip:
+    data = _parse(clip.content())
+    metadata, video = clip.parts[:2]
+    assert metadata is not None and video is not None
+    size = sum(part.size for part in clip.parts if part is not None)
+    return Clip(
+        clip.stem,
+        *_origin(data, clip.stem),
+        _kind(data),
+        [ClipFile(INDEX_NAME, size, metadata.sha256.hex())],
+        ClipFile('', video.size, video.sha256.hex()),
+    )
+
+
+def _parse(content: bytes) -> dict:
+    try:
+        data = json.loads(content)
+    except (ValueError, RecursionError):
+        raise BadClip('its metadata is no valid JSON, perhaps cut short') from None
+    if not isinstance(data, dict):
+        raise BadClip('its metadata holds no JSON object')
+    return data
+
+
+def _origin(data: dict, stem: str) -> tuple[str, str | None]:
+    """Return the name of a clip's source, and its hash where the metadata knows it."""
+    name = data.get('name')
+    if not isinstance(name, str) or not name:
+        name = source_name(stem)
+    source = data.get('source')
+    sha256 = source.get('sha256') if isinstance(source, dict) else None
+    return sys.intern(name), sys.intern(sha256) if isinstance(sha256, str) else None
 
 
 class DatasetReader:
@@ -178,12 +252,7 @@ class DatasetReader:
                 content = file.read()
         except OSError as error:
             raise BadClip(f'its metadata cannot be read: {error.strerror}') from None
-        try:
-            data = json.loads(content)
-        except (ValueError, RecursionError):
-            raise BadClip('its metadata is no valid JSON, perhaps cut short') from None
-        if not isinstance(data, dict):
-            raise BadClip('its metadata holds no JSON object')
+        data = _parse(content)
         files = [ClipFile(metadata, len(content), hashlib.sha256(content).hexdigest())]
         for path in self._file_paths(data, folder, stem):
             parent, _, name = path.rpartition('/')
@@ -192,18 +261,7 @@ class DatasetReader:
             if self._owners.setdefault(path, metadata) != metadata:
                 raise BadClip(f'{path} belongs to {self._owners[path]} as well', 'shared')
             files.append(ClipFile(path, self._listings[parent][name]))
-        name = data.get('name')
-        if not isinstance(name, str) or not name:
-            name = source_name(stem)
-        source = data.get('source')
-        sha256 = source.get('sha256') if isinstance(source, dict) else None
-        return Clip(
-            stem,
-            sys.intern(name),
-            sys.intern(sha256) if isinstance(sha256, str) else None,
-            _kind(data),
-            files,
-        )
+        return Clip(stem, *_origin(data, stem), _kind(data), files, files[1])
 
     def _file_paths(self, data: dict, folder: str, stem: str) -> list[str]:
         if 'version' not in data:

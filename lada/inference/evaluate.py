@@ -1,8 +1,10 @@
 """Measuring checkpoints on a validation set."""
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.config import Config
@@ -13,9 +15,11 @@ from torch.utils.data import DataLoader, Subset
 
 from lada.data.worker import init_worker, worker_context
 from lada.engine.config import config_errors
+from lada.engine.distributed.agreement import versions
 from lada.engine.distributed.team import Team
 from lada.engine.runner import share_seed
 from lada.errors import LadaError
+from lada.evaluation.files import EvaluationFiles
 from lada.evaluation.frames import to_frames
 from lada.evaluation.measure import MeasuredClip, measure_clip
 from lada.evaluation.results import BASELINES, BICUBIC, NEAR_PERFECT_DB, Evaluation
@@ -35,7 +39,7 @@ def evaluate(
     data: str | None = None,
     num_clips: int | None = None,
     scores: Sequence[Score],
-    on_clip: Callable[[MeasuredClip], None] | None = None,
+    files: EvaluationFiles | None = None,
     processes: Team | None = None,
 ) -> Evaluation:
     """Measure every checkpoint, and the baselines, on the clips of the config's validation set.
@@ -47,7 +51,7 @@ def evaluate(
         data: root or metadata folder of another dataset to use.
         num_clips: how many clips, evenly spaced over the set; all of them when ``None``.
         scores: what to measure, see :func:`scores_of`.
-        on_clip: called after each clip.
+        files: get each clip; clips that they have from an earlier run are not measured again.
         processes: share the clips; the numbers are those of one process.
     """
     processes = processes or Team()
@@ -60,14 +64,23 @@ def evaluate(
         checkpoints=labels,
     )
     clips = evenly_spaced(len(dataset), num_clips)
-    mine = _measure(dataset, clips[processes.rank :: processes.size], models, scores)
+    if files is not None and processes.leads:
+        evaluation.clips += files.begin(_identity(config, dataset, clips, labels, scores))
+        if evaluation.clips:
+            print(f'continuing behind {counted(len(evaluation.clips), "clip")}', flush=True)
+    rest = clips[processes.share(len(evaluation.clips)) :]
+    mine = _measure(dataset, rest[processes.rank :: processes.size], models, scores)
     if not processes.leads:
         processes.contribute(mine)
-    with Progress('evaluating', 'clip', len(clips)) as progress:
-        for clip in processes.gather(mine, len(clips)):
+    with (
+        _explained(files is not None),
+        Progress('evaluating', 'clip', len(clips)) as progress,
+    ):
+        progress.reach(len(evaluation.clips))
+        for clip in processes.gather(mine, len(rest)):
             evaluation.clips.append(clip.result)
-            if on_clip is not None:
-                on_clip(clip)
+            if files is not None:
+                files.add_clip(clip)
             progress.update()
     if any(BICUBIC not in clip.scores for clip in evaluation.clips):
         evaluation.notes.append(
@@ -81,6 +94,38 @@ def evaluate(
             ' look at the median, or leave them out.'
         )
     return evaluation
+
+
+def _identity(
+    config: Config,
+    dataset: Any,
+    clips: list[int],
+    labels: Mapping[str, str],
+    scores: Sequence[Score],
+) -> dict:
+    """Return what an evaluation that was stopped must have in common with one that continues it."""
+    state = [Path(path).stat() for path in labels.values() if Path(path).exists()]  # no addresses
+    keys = [dataset.clip(index).stem for index in clips] if hasattr(dataset, 'clip') else clips
+    return {
+        'versions': versions(),
+        'config': config.pretty_text,
+        'checkpoints': list(labels.items()),
+        'files': [[status.st_size, status.st_mtime_ns] for status in state],
+        'data': str(dataset.metainfo),
+        'clips': hashlib.sha256(repr(keys).encode()).hexdigest(),
+        'scores': [score.name for score in scores],
+    }
+
+
+@contextlib.contextmanager
+def _explained(resumable: bool) -> Iterator[None]:
+    """Let Ctrl-C say how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not resumable:
+            raise
+        raise KeyboardInterrupt('nothing is lost: run the same command again to go on') from None
 
 
 def scores_of(config: Config, more: Iterable[dict] = ()) -> list[Score]:

@@ -1,5 +1,6 @@
 """Opening files and codecs with PyAV, so that failures are one clear line and types are known."""
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -12,9 +13,13 @@ from av.container import InputContainer, OutputContainer
 from av.error import FFmpegError
 from av.stream import Disposition, Stream
 
+from lada.errors import LadaError
+from lada.file_part import FilePart
 from lada.text import reason
 from lada.video.errors import VideoError
 
+VideoFile = str | Path | FilePart
+"""What can be opened: a file, or one inside another."""
 _FASTEST = 1000  # frames a second, above which a measured rate is none
 # What PyAV raises on damaged data; IndexError where a damaged stream seems to gain further streams.
 FAULTS = (FFmpegError, ValueError, IndexError, OverflowError, MemoryError)
@@ -22,7 +27,7 @@ FAULTS = (FFmpegError, ValueError, IndexError, OverflowError, MemoryError)
 
 @contextmanager
 def open_video(
-    path: str | Path, threads: int = 1
+    path: VideoFile, threads: int = 1
 ) -> Iterator[tuple[InputContainer, av.VideoStream]]:
     """Open a file and its first video stream; every way to fail is a :class:`VideoError`.
 
@@ -30,19 +35,16 @@ def open_video(
         path: the file.
         threads: decoder threads, 0 for as many as there are cores.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise VideoError(f'no such video file: {path}; check the path')
-    if not path.stat().st_size:
-        raise VideoError(f'an empty file instead of a video (0 bytes): {path}; replace it')
+    # 'file:' keeps a colon in a name from being read as a protocol, the list a playlist off the
+    # network.
+    file = io.BytesIO(_content(path)) if isinstance(path, FilePart) else f'file:{_checked(path)}'
     try:
-        # 'file:' keeps a colon in a name from being read as a protocol, the list a playlist off the
-        # network.
         container = av.open(
-            f'file:{path}', options={'protocol_whitelist': 'file'}, metadata_errors='replace'
+            file, 'r', options={'protocol_whitelist': 'file'}, metadata_errors='replace'
         )
     except (*FAULTS, OSError) as error:
-        why = 'cut short: the index at its end is missing' if _is_cut(path) else reason(error)
+        cut = not isinstance(path, FilePart) and _is_cut(Path(path))
+        why = 'cut short: the index at its end is missing' if cut else reason(error)
         raise VideoError(f'not a readable video: {path} ({why}); replace the file') from error
     with container:
         streams = [
@@ -60,6 +62,22 @@ def open_video(
         if threads != 1:
             stream.codec_context.thread_type = ThreadType.AUTO
         yield container, stream
+
+
+def _content(part: FilePart) -> bytes:
+    try:
+        return part.read()
+    except LadaError as error:
+        raise VideoError(str(error)) from error
+
+
+def _checked(path: str | Path) -> Path:
+    path = Path(path)
+    if not path.is_file():
+        raise VideoError(f'no such video file: {path}; check the path')
+    if not path.stat().st_size:
+        raise VideoError(f'an empty file instead of a video (0 bytes): {path}; replace it')
+    return path
 
 
 def _is_cut(path: Path) -> bool:

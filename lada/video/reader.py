@@ -19,11 +19,12 @@ from pathlib import Path
 import av
 import numpy as np
 
+from lada.file_part import FilePart
 from lada.text import reason
 from lada.video import ffv1
 from lada.video.errors import VideoError
 from lada.video.pixel_format import FrameConverter, upright_size
-from lada.video.pyav import FAULTS, frame_rate, open_video, time_base
+from lada.video.pyav import FAULTS, VideoFile, frame_rate, open_video, time_base
 
 # Codecs some of whose packets show no frame, so that counting packets does not count frames.
 _HIDDEN_FRAMES = {'vp8'}
@@ -53,7 +54,7 @@ class VideoInfo:
     has_audio: bool
 
 
-def probe(path: str | Path) -> VideoInfo:
+def probe(path: VideoFile) -> VideoInfo:
     """Describe a video file (its first frame is decoded). Raises :class:`VideoError`."""
     with open_video(path) as (container, stream):
         frame = next(_decode(_packets(container, stream), path, 0), None)
@@ -67,7 +68,7 @@ def probe(path: str | Path) -> VideoInfo:
         else:
             duration = None
         return VideoInfo(
-            path=Path(path),
+            path=Path(path.path if isinstance(path, FilePart) else path),
             width=width,
             height=height,
             fps=frame_rate(stream),
@@ -80,7 +81,7 @@ def probe(path: str | Path) -> VideoInfo:
         )
 
 
-def count_frames(path: str | Path) -> int:
+def count_frames(path: VideoFile) -> int:
     """Count the frames of a file from its index or packets, without decoding where these are
     enough.
     """
@@ -98,7 +99,7 @@ def count_frames(path: str | Path) -> int:
 
 
 def iter_frames(
-    path: str | Path,
+    path: VideoFile,
     start: int = 0,
     stop: int | None = None,
     *,
@@ -125,7 +126,7 @@ def iter_frames(
 
 
 def read_frames(
-    path: str | Path,
+    path: VideoFile,
     start: int = 0,
     stop: int | None = None,
     *,
@@ -166,7 +167,7 @@ def read_frames(
 
 
 def _pictures(
-    path: str | Path, start: int, stop: int | None, threads: int
+    path: VideoFile, start: int, stop: int | None, threads: int
 ) -> Iterator[tuple[int, av.VideoFrame]]:
     """Decode frames ``start`` to ``stop``; yields their numbers, too."""
     if start < 0 or (stop is not None and stop < start):

@@ -2,6 +2,11 @@
 
 import csv
 import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -10,6 +15,7 @@ from mmengine.registry import MODELS, DefaultScope
 
 from lada.errors import LadaError
 from lada.evaluation import MosaicGain
+from lada.evaluation.journal import JOURNAL
 from lada.evaluation.results import Evaluation
 from lada.evaluation.scores import Score, build_scores
 from lada.inference.evaluate import label_checkpoints, scores_of
@@ -130,3 +136,71 @@ def test_labels():
     assert label_checkpoints(['a/input.pth']) == ['a/input']
     with pytest.raises(LadaError, match='twice'):
         label_checkpoints(['a.pth', './a.pth'])
+
+
+STOPPED = """
+import os, runpy, signal, sys
+import lada.inference.evaluate as module
+real, calls = module.measure_clip, 0
+def measure(*args):
+    global calls
+    calls += 1
+    if calls > 3:
+        os.kill(os.getpid(), signal.{signal})
+    return real(*args)
+module.measure_clip = measure
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name='__main__')
+"""
+
+
+def content(folder):
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob('*'))
+        if path.is_file()
+    }
+
+
+@pytest.mark.parametrize('name', ['SIGKILL', 'SIGTERM'])
+def test_an_evaluation_that_was_stopped_is_continued(
+    tmp_path, config, clips, repo_root, run_script_file, name
+):
+    weights = save_weights(config, tmp_path / 'weights.pth', 0.02)
+    command = [
+        config,
+        weights,
+        '--data',
+        clips[0],
+        '--device',
+        'cpu',
+        '--pictures',
+        '2',
+        '--output',
+    ]
+    assert run_script_file(SCRIPT, *command, tmp_path / 'whole')[0] == 0
+    stopped = subprocess.run(
+        [
+            sys.executable,
+            '-c',
+            STOPPED.format(signal=name),
+            repo_root / 'scripts' / 'evaluation' / SCRIPT,
+            *command,
+            tmp_path / 'out',
+        ],
+        capture_output=True,
+        text=True,
+        env={**os.environ, 'OMP_NUM_THREADS': '1'},
+        timeout=100,
+    )
+    assert stopped.returncode == (-signal.SIGKILL if name == 'SIGKILL' else 143), stopped.stderr
+    if name == 'SIGTERM':
+        assert 'stopped: nothing is lost: run the same command again' in stopped.stderr
+    assert [path.name for path in (tmp_path / 'out').iterdir()] == [JOURNAL]
+    # Other settings are another evaluation.
+    shutil.copytree(tmp_path / 'out', tmp_path / 'other')
+    status, text, _ = run_script_file(SCRIPT, *command, tmp_path / 'other', '--num-clips', '2')
+    assert status == 0 and 'continuing' not in text
+    status, text, err = run_script_file(SCRIPT, *command, tmp_path / 'out')
+    assert status == 0 and 'continuing behind 3 clips' in text, err
+    assert content(tmp_path / 'out') == content(tmp_path / 'whole')

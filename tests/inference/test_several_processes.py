@@ -12,12 +12,17 @@ import pytest
 import torch
 from harness import free_port
 
+from lada.evaluation.journal import JOURNAL, Journal
 from lada.models import BasicVSRPlusPlusNet
 from lada.video import read_frames
 
 RESTORE = 'restore-video.py'
 LOSSLESS = '--codec', 'ffv1'  # holds no frames back
 EVALUATE = 'evaluate-mosaic-restoration-basicvsrpp.py'
+NETWORK = """
+model['generator'] = dict(_delete_=True, type='BasicVSRPlusPlusNet', mid_channels=8, num_blocks=1,
+                          head_channels=4, deform_groups=4, is_low_res_input=False)
+"""
 
 
 @pytest.fixture
@@ -110,11 +115,7 @@ def test_the_same_video(tmp_path, restoring, run_script_file, start):
 
 
 def test_the_same_numbers(tmp_path, write_config, run_script_file, start, checkpoint):
-    network = """
-model['generator'] = dict(_delete_=True, type='BasicVSRPlusPlusNet', mid_channels=8, num_blocks=1,
-                          head_channels=4, deform_groups=4, is_low_res_input=False)
-"""
-    config = write_config(tmp_path / 'work', network)
+    config = write_config(tmp_path / 'work', NETWORK)
     one, two = tmp_path / 'one', tmp_path / 'two'
     status, alone, err = run_script_file(
         EVALUATE, config, checkpoint, '--out', one, '--device', 'cpu'
@@ -130,6 +131,30 @@ model['generator'] = dict(_delete_=True, type='BasicVSRPlusPlusNet', mid_channel
         if (one / name).is_file():
             assert (two / name).read_bytes() == (one / name).read_bytes(), name
     assert len(json.loads((one / 'evaluation.json').read_text())['clips']) == 2
+
+
+@pytest.mark.slow
+def test_two_processes_go_on_with_an_evaluation(
+    tmp_path, clips, write_config, run_script_file, start, checkpoint, monkeypatch
+):
+    command = [
+        *(write_config(tmp_path / 'work', NETWORK), checkpoint),
+        *('--data', clips[0], '--pictures', 4, '--output'),
+    ]
+    whole, out = tmp_path / 'whole', tmp_path / 'out'
+    monkeypatch.setattr(Journal, 'remove', lambda journal: None)
+    assert run_script_file(EVALUATE, *command, whole, '--device', 'cpu')[0] == 0
+    lines = (whole / JOURNAL).read_bytes().splitlines(keepends=True)
+    assert len(lines) == 1 + 5
+    out.mkdir()
+    (out / JOURNAL).write_bytes(b''.join(lines[:3]) + lines[3][:100])
+    (whole / JOURNAL).unlink()
+    (status, said, err), _ = ends(start(EVALUATE, *command, out))
+    assert status == 0 and 'continuing behind 2 clips' in said, err
+    files = {path.relative_to(whole) for path in whole.rglob('*') if path.is_file()}
+    assert {path.relative_to(out) for path in out.rglob('*') if path.is_file()} == files
+    for name in files:
+        assert (out / name).read_bytes() == (whole / name).read_bytes(), name
 
 
 @pytest.mark.slow

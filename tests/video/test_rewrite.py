@@ -1,5 +1,8 @@
 """Rewriting a video's pictures: everything else stays."""
 
+import os
+import subprocess
+import sys
 from fractions import Fraction
 
 import av
@@ -50,6 +53,30 @@ def test_untouched_samples_are_bit_equal(make_video, tmp_path, pix_fmt):
             )
     assert len(seen[0][0]) == (1 if gray else 3)
     assert gray or probe(tmp_path / 'out.mkv').pix_fmt == pix_fmt
+
+
+REWRITE = """
+import sys
+from lada.video import VideoRewriter
+with VideoRewriter(*sys.argv[1:], threads=1) as rewriter:
+    for picture in rewriter.pictures():
+        rewriter.write(picture)
+"""
+
+
+def test_bytes_do_not_depend_on_what_memory_held(make_video, tmp_path, bikes):
+    images = np.ascontiguousarray(read_frames(bikes, 0, 24)[:, :240, :320])
+    for source in (make_video('in.mp4'), make_video('qvga.mp4', images=images)):
+        written = []
+        for value in ('1', '85', '170'):  # what the C library fills new memory with
+            target = tmp_path / f'{value}-{source.name}'
+            subprocess.run(
+                [sys.executable, '-c', REWRITE, source, target],
+                check=True,
+                env={**os.environ, 'MALLOC_PERTURB_': value},
+            )
+            written.append(target.read_bytes())
+        assert written[0] == written[1] == written[2]
 
 
 def test_painted_colour_is_right(make_video, tmp_path):

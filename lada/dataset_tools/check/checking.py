@@ -4,17 +4,21 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 
 from lada.data import ClipMetadata
+from lada.data.packed import INDEX_NAME, PackedDataset, find_packed
 from lada.dataset_tools.inventory import BadClip, DatasetReader, metadata_folders
 from lada.dataset_tools.locking import only_run
+from lada.dataset_tools.packed_tables import add_clips, drop_clips
 from lada.dataset_tools.workers import Watch, worker_pool
 from lada.errors import LadaError
+from lada.file_part import FilePart
 from lada.folders import SPLIT_FOLDER
 from lada.text import counted, one_line, printable
 from lada.video import iter_frames
@@ -54,13 +58,24 @@ def check_dataset(root: Path, workers: int = 1) -> tuple[int, list[Problem]]:
         root: of the dataset.
         workers: clips decoded at the same time.
     """
-    problems, sound, owned = _without_decoding(root)
+    place = find_packed(root)
+    if place is not None:
+        packed = PackedDataset.open(place)
+        problems, orphans = [], []
+        sound = [(clip.stem, clip.metadata) for clip in map(packed.__getitem__, range(len(packed)))]
+    else:
+        problems, files, owned = _without_decoding(root)
+        sound = [
+            (stem, partial(ClipMetadata.from_file, root / metadata, root))
+            for stem, metadata in files
+        ]
+        orphans = [path for path in _files(root) if path not in owned]
     total = len(problems) + len(sound)
     if total == 0:
         raise LadaError(f'an empty dataset: {printable(root)} holds no clips; create some first')
     first: dict[str, str] = {}
     with worker_pool(workers) as run:
-        checks = run([(check_clip, root / metadata, root) for _, metadata in sound], 'checking')
+        checks = run([(check_clip, read) for _, read in sound], 'checking')
         for (stem, _), check in zip(sound, checks, strict=True):
             if check.problem is not None:
                 problems.append(Problem(stem, *check.problem))
@@ -70,22 +85,20 @@ def check_dataset(root: Path, workers: int = 1) -> tuple[int, list[Problem]]:
                 )
     problems += [
         Problem(Path(path).stem, 'orphan', f'{path} belongs to no metadata', path)
-        for path in _files(root)
-        if path not in owned
+        for path in orphans
     ]
     return total, sorted(problems, key=lambda p: (p.clip, p.kind))
 
 
-def check_clip(metadata: Path, root: Path, watch: Watch) -> ClipCheck:
+def check_clip(read: Callable[[], ClipMetadata], watch: Watch) -> ClipCheck:
     """Decode a clip's files and compare them with its metadata (runs in a worker).
 
     Args:
-        metadata: the JSON file.
-        root: of the dataset, which no path may leave.
+        read: returns the metadata.
         watch: is told of each frame.
     """
     try:
-        clip = ClipMetadata.from_file(metadata, root)
+        clip = read()
     except LadaError as error:
         return ClipCheck(('metadata', one_line(error)))
     digest = hashlib.sha256()
@@ -150,7 +163,7 @@ def check_clip(metadata: Path, root: Path, watch: Watch) -> ClipCheck:
 
 
 def _compare_mosaic(
-    path: Path, what: str, frames: int, size: tuple[int, int] | None
+    path: Path | FilePart, what: str, frames: int, size: tuple[int, int] | None
 ) -> tuple[str, str] | None:
     """Decode a pre-rendered file; returns the problem with it, if any."""
     count = 0
@@ -188,9 +201,9 @@ def quarantine(root: Path, problems: list[Problem]) -> int:
     """Move the files of bad clips below ``root/quarantine``, at the same relative paths; returns
     how many were moved.
 
-    Files that a sound clip uses stay. Nothing is overwritten: a name that is taken gets a number.
-    What goes where is logged before it goes, for :func:`restore`; after a kill, checking again
-    moves the rest.
+    Of a packed dataset, the clips' rows go to a table there. Files that a sound clip uses stay.
+    Nothing is overwritten: a name that is taken gets a number. What goes where is logged before it
+    goes, for :func:`restore`; after a kill, checking again moves the rest.
 
     Args:
         root: of the dataset.
@@ -199,6 +212,8 @@ def quarantine(root: Path, problems: list[Problem]) -> int:
     moves = []
     with only_run(root):
         _refuse_unfinished_split(root)
+        if find_packed(root) is not None:
+            return _set_aside(root, {problem.clip for problem in problems})
         bad = {problem.clip for problem in problems if problem.orphan is None}
         orphans = {problem.orphan for problem in problems}
         _, sound, _ = _without_decoding(root)
@@ -223,10 +238,15 @@ def quarantine(root: Path, problems: list[Problem]) -> int:
 
 
 def restore(root: Path) -> int:
-    """Move everything in quarantine back to where it was; returns how many files were moved.
+    """Move everything in quarantine back to where it was; returns how many files were moved, or of
+    a packed dataset how many clips.
 
     Raises LadaError, with nothing moved, if another file has taken a place.
     """
+    if (root / QUARANTINE_FOLDER / INDEX_NAME).exists():
+        with only_run(root):
+            _refuse_unfinished_split(root)
+            return _take_back(root)
     log = root / QUARANTINE_FOLDER / QUARANTINE_LOG
     if not log.is_file():
         raise LadaError(
@@ -263,6 +283,22 @@ def restore(root: Path) -> int:
             with suppress(OSError):  # not empty
                 os.rmdir(folder)
     return len(moves)
+
+
+def _set_aside(root: Path, stems: set[str]) -> int:
+    count = add_clips(root, root / QUARANTINE_FOLDER, stems)
+    drop_clips(root, stems)
+    return count
+
+
+def _take_back(root: Path) -> int:
+    folder = root / QUARANTINE_FOLDER
+    stems = PackedDataset.open(folder, check_tars=False).stems()
+    add_clips(folder, root, stems)
+    (folder / INDEX_NAME).unlink()
+    with suppress(OSError):  # not empty
+        folder.rmdir()
+    return len(stems)
 
 
 def _refuse_unfinished_split(root: Path) -> None:

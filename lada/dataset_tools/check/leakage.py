@@ -25,7 +25,7 @@ from lada.dataset_tools.frame_hashes import (
 from lada.dataset_tools.inventory import Clip, Inventory, take_inventory
 from lada.dataset_tools.workers import Watch, worker_pool
 from lada.errors import LadaError
-from lada.files import file_sha256
+from lada.file_part import FilePart
 from lada.text import counted, printable
 from lada.video import iter_frames, read_frames
 
@@ -112,22 +112,16 @@ def _source_keys(clip: Clip) -> Iterator[tuple[str, str]]:
         yield 'sha256', clip.source
 
 
-def _video(clip: Clip) -> str:
-    return clip.files[1].path
-
-
 def _shared_content(train: Inventory, val: Inventory) -> Iterator[Leak]:
     """Compare the videos' files; only those of equal size are read."""
-    sizes = {clip.files[1].size for clip in val.clips} & {
-        clip.files[1].size for clip in train.clips
-    }
+    sizes = {clip.video.size for clip in val.clips} & {clip.video.size for clip in train.clips}
     hashes = defaultdict(list)
     for clip in train.clips:
-        if clip.files[1].size in sizes:
-            hashes[file_sha256(train.root / _video(clip))].append(clip.stem)
+        if clip.video.size in sizes:
+            hashes[train.video_sha256(clip)].append(clip.stem)
     for clip in val.clips:
-        if clip.files[1].size in sizes:
-            for stem in hashes.get(file_sha256(val.root / _video(clip)), ()):
+        if clip.video.size in sizes:
+            for stem in hashes.get(val.video_sha256(clip), ()):
                 yield Leak('content', stem, clip.stem, 'the same video file')
 
 
@@ -174,7 +168,7 @@ class _Hashes(NamedTuple):
 
 
 def hash_frames(
-    path: Path, views: tuple[int, ...], count: int | None, watch: Watch
+    path: Path | FilePart, views: tuple[int, ...], count: int | None, watch: Watch
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return hashes of a clip's frames, their frames and views.
 
@@ -219,7 +213,7 @@ def _shared_frames(train: Inventory, val: Inventory, run: Callable) -> Iterator[
         )
         views = int(base.views[b]), int(queries.views[q])
         first, second = (
-            read_frames(side.root / _video(clip), frame, frame + 1)[0]
+            read_frames(side.video(clip), frame, frame + 1)[0]
             for side, clip, frame in zip((train, val), clips, frames, strict=True)
         )
         if similarity(first, second, *views) >= LEAST_SIMILARITY:
@@ -239,7 +233,7 @@ def _all_hashes(
         [np.empty(0, np.int64)],
         [(np.empty(0, np.uint64), np.empty(0, np.int64), np.empty(0, np.int8))],
     )
-    jobs = [(hash_frames, side.root / _video(clip), views, count) for clip in side.clips]
+    jobs = [(hash_frames, side.video(clip), views, count) for clip in side.clips]
     for number, found in enumerate(run(jobs, f'looking at {side.root.name}')):
         columns.append(found)
         clips.append(np.full(len(found[0]), number))
@@ -275,19 +269,19 @@ def contact_sheet(leaks: list[Leak], train_root: Path, val_root: Path) -> bytes:
         leaks: pairs to show.
         train_root, val_root: of the two datasets.
     """
-    sides = [
-        {clip.stem: clip for clip in take_inventory(root).clips} for root in (train_root, val_root)
-    ]
+    sides = [take_inventory(root) for root in (train_root, val_root)]
+    clips = [{clip.stem: clip for clip in side.clips} for side in sides]
     rows = []
     for leak in leaks[:SHEET_ROWS]:
         row = np.full((SHEET_SIDE + SHEET_LABEL, 2 * SHEET_SIDE, 3), 255, np.uint8)
-        for column, (side, root, clips, stem, number) in enumerate(
+        for column, (side, stem, number) in enumerate(
             (
-                ('training', train_root, sides[0], leak.train, leak.train_frame),
-                ('validation', val_root, sides[1], leak.val, leak.val_frame),
+                ('training', leak.train, leak.train_frame),
+                ('validation', leak.val, leak.val_frame),
             )
         ):
-            frame = read_frames(root / _video(clips[stem]), number, number + 1)[0]
+            video = sides[column].video(clips[column][stem])
+            frame = read_frames(video, number, number + 1)[0]
             scale = SHEET_SIDE / max(frame.shape[:2])
             height, width = (max(1, round(length * scale)) for length in frame.shape[:2])
             left = column * SHEET_SIDE

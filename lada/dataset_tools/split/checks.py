@@ -5,6 +5,8 @@ from dataclasses import fields
 from pathlib import Path
 
 from lada.dataset_tools.split.manifest import Manifest, SplitArguments
+from lada.dataset_tools.split.packed import check_target as packed_target
+from lada.dataset_tools.split.packed import is_packed
 from lada.dataset_tools.split.plan import SplitPlan
 from lada.dataset_tools.split.transfer import nearest_existing, same_file_system
 from lada.errors import LadaError
@@ -81,7 +83,10 @@ def check_target(plan: SplitPlan) -> None:
     overwritten.
     """
     arguments, val_root = plan.arguments, plan.val_root
-    for e in plan.moved:
+    packed = is_packed(plan.train_root)
+    if packed:
+        packed_target(val_root, [e.stem for e in plan.moved])
+    for e in [] if packed else plan.moved:
         for file in e.files:
             if os.path.lexists(val_root / file.path):
                 raise LadaError(
@@ -120,7 +125,9 @@ def check_target(plan: SplitPlan) -> None:
 
 def _check_space(plan: SplitPlan, same: bool) -> None:
     """Raise LadaError if the files, the journal and the manifests do not fit."""
-    mode, files = plan.arguments.mode, [file for e in plan.moved for file in e.files]
+    mode = plan.arguments.mode
+    packed = is_packed(plan.train_root)
+    files = [] if packed else [file for e in plan.moved for file in e.files]
     makes = files if mode in ('copy', 'symlink') or (mode == 'move' and not same) else []
     sizes = [0 if mode == 'symlink' else file.size for file in makes]
     record = sum(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lada.dataset_tools.inventory import Clip, Inventory
 from lada.dataset_tools.split.manifest import Entry, Manifest, Side, SplitArguments
+from lada.dataset_tools.split.packed import is_packed
 from lada.dataset_tools.split.selection import choose, draw_order, group_by_source
 from lada.dataset_tools.split.transfer import same_file_system
 from lada.errors import LadaError
@@ -181,7 +182,7 @@ def _folders_to_make(val_root: Path, needed: set[str]) -> list[str]:
         made.append(os.path.relpath(parent, val_root))
         parent = parent.parent
     made.reverse()
-    below = needed | {str(p) for folder in needed for p in Path(folder).parents} - {'.'}
+    below = (needed | {str(p) for folder in needed for p in Path(folder).parents}) - {'.', ''}
     return made + sorted(folder for folder in below if not (val_root / folder).exists())
 
 
@@ -191,8 +192,6 @@ def describe(plan: SplitPlan) -> list[str]:
     """
     arguments, moved = plan.arguments, plan.moved
     train, val = plan.side('train'), plan.side('val')
-    files = sum(len(e.files) for e in moved)
-    size = sum(f.size for e in moved for f in e.files)
     noun = 'source' if arguments.group_by == 'source' else 'group'
     lines = [
         (
@@ -234,6 +233,28 @@ def describe(plan: SplitPlan) -> list[str]:
         ]
         if len(shown) > GROUPS_SHOWN:
             lines.append(f'  validation: and {counted(len(shown) - GROUPS_SHOWN, "more source")}')
+    lines.append(f'work:       {_work(plan)}')
+    if not arguments.remove:
+        lines.append(
+            'note:       the validation clips also stay in the training set. The network will have'
+            ' been trained on them, so PSNR and SSIM will look better than they are; use --mode'
+            ' move or --remove-from-train for honest numbers'
+        )
+    if _origins(train) & _origins(val):
+        lines.append(
+            'note:       clips of the same source are on both sides; validation will look better'
+            ' than it is'
+        )
+    return lines
+
+
+def _work(plan: SplitPlan) -> str:
+    """Return what there is to do, and about how long it takes."""
+    if is_packed(plan.train_root):
+        return 'write two tables; the tar files stay where they are, and both sides need them'
+    arguments, moved = plan.arguments, plan.moved
+    files = sum(len(e.files) for e in moved)
+    size = sum(f.size for e in moved for f in e.files)
     copies = arguments.mode == 'copy' or (
         arguments.mode == 'move' and not same_file_system(plan.train_root, plan.val_root)
     )
@@ -248,8 +269,8 @@ def describe(plan: SplitPlan) -> list[str]:
     verb = {'copy': 'copy', 'move': 'move', 'hardlink': 'hard-link', 'symlink': 'symlink'}[
         arguments.mode
     ]
-    lines.append(
-        f'work:       {verb} {counted(files, "file")}, {human_bytes(size)}'
+    return (
+        f'{verb} {counted(files, "file")}, {human_bytes(size)}'
         + (
             ', then remove them from the training set'
             if arguments.remove and arguments.mode != 'move'
@@ -262,18 +283,6 @@ def describe(plan: SplitPlan) -> list[str]:
         )
         + f'; about {human_seconds(seconds)}'
     )
-    if not arguments.remove:
-        lines.append(
-            'note:       the validation clips also stay in the training set. The network will have'
-            ' been trained on them, so PSNR and SSIM will look better than they are; use --mode'
-            ' move or --remove-from-train for honest numbers'
-        )
-    if _origins(train) & _origins(val):
-        lines.append(
-            'note:       clips of the same source are on both sides; validation will look better'
-            ' than it is'
-        )
-    return lines
 
 
 def _origins(entries: list[Entry]) -> set[str | None]:

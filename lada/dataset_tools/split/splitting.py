@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from lada.dataset_tools.inventory import ClipFile, Inventory, take_inventory
 from lada.dataset_tools.locking import only_run
+from lada.dataset_tools.packed_tables import add_clips, drop_clips
 from lada.dataset_tools.split.checks import (
     as_options,
     check_arguments,
@@ -26,6 +27,7 @@ from lada.dataset_tools.split.checks import (
     check_val_root,
 )
 from lada.dataset_tools.split.manifest import MANIFEST_NAME, Entry, Manifest, SplitArguments
+from lada.dataset_tools.split.packed import check_back, is_packed, take_back
 from lada.dataset_tools.split.plan import SplitPlan, describe, plan_split
 from lada.dataset_tools.split.transfer import Transfer
 from lada.errors import LadaError
@@ -137,10 +139,14 @@ def undo_split(
         check_val_root(manifest, train_root, val_root)
         moved = manifest.moved()
         transfer = _transfer(manifest, train_root, val_root)
-        transfer.check_back(file for e in moved for file in e.files)
+        packed = is_packed(train_root)
+        if packed:
+            check_back(train_root, val_root, [e.stem for e in moved])
+        else:
+            transfer.check_back(file for e in moved for file in e.files)
+        files = '' if packed else f', {counted(sum(len(e.files) for e in moved), "file")}'
         say(
-            f'take back: {counted(len(moved), "clip")},'
-            f' {counted(sum(len(e.files) for e in moved), "file")}, from {printable(val_root)} to'
+            f'take back: {counted(len(moved), "clip")}{files}, from {printable(val_root)} to'
             f' {printable(train_root)}'
         )
         if dry_run:
@@ -149,8 +155,11 @@ def undo_split(
             return False
         journal.begin_undo(path, manifest)
         with _explained('the undo', 'put it right and use --undo again'):
-            for file in _with_bar(moved, 'taking back'):
-                transfer.back(file)
+            if packed:
+                take_back(train_root, val_root, [e.stem for e in moved])
+            else:
+                for file in _with_bar(moved, 'taking back'):
+                    transfer.back(file)
             before = manifest.without_last_run()
             if before is not None:
                 _write_manifests(before, train_root, val_root)
@@ -195,18 +204,29 @@ def _do(journal: '_Journal', manifest: Manifest, val_root: Path) -> None:
         for folder in _folders(manifest, val_root):
             folder.mkdir(exist_ok=True)
         scratch = _scratch(val_root)
-        transfer = _transfer(manifest, journal.train_root, val_root)
-        _replace_files(moved, arguments.mode, transfer.forward)
-        if arguments.hash == 'all':
-            _replace_files(manifest.stayed(), 'hash', transfer.stay)
+        if is_packed(journal.train_root):
+            stems = [e.stem for e in moved]
+            add_clips(journal.train_root, val_root, stems)
+            if arguments.remove:
+                drop_clips(journal.train_root, stems)
         else:
-            for e in manifest.stayed():  # hashed while it was planned
-                e.files = [file for file in e.files if file.sha256 is not None]
-        if arguments.remove and not transfer.renames:
-            _remove(transfer, moved)
+            _transfer_files(journal, manifest, val_root)
         _write_manifests(manifest, journal.train_root, val_root)
         shutil.rmtree(scratch)
         journal.clean()
+
+
+def _transfer_files(journal: '_Journal', manifest: Manifest, val_root: Path) -> None:
+    moved, arguments = manifest.moved(), manifest.last_arguments
+    transfer = _transfer(manifest, journal.train_root, val_root)
+    _replace_files(moved, arguments.mode, transfer.forward)
+    if arguments.hash == 'all':
+        _replace_files(manifest.stayed(), 'hash', transfer.stay)
+    else:
+        for e in manifest.stayed():  # hashed while it was planned
+            e.files = [file for file in e.files if file.sha256 is not None]
+    if arguments.remove and not transfer.renames:
+        _remove(transfer, moved)
 
 
 def _replace_files(entries: list[Entry], label: str, do: Callable[[ClipFile], ClipFile]) -> None:

@@ -7,6 +7,9 @@ import pytest
 from fake_clips import snapshot, stems, write_dataset
 from mmengine.config import Config
 
+from lada.data.packed import PackedDataset
+from lada.dataset_tools.packing import pack_dataset
+
 
 @pytest.fixture
 def shell(repo_root, tmp_path):
@@ -125,3 +128,14 @@ def test_help(shell):
     assert (
         result.returncode == 0 and 'LADA_DATA_ROOT' in result.stdout and '--undo' in result.stdout
     )
+
+
+def test_a_packed_dataset_is_split_too(shell, dataset, tmp_path):
+    pack_dataset([dataset], tmp_path / 'packed', 2000)
+    result = shell(tmp_path / 'packed', '--yes')
+    assert result.returncode == 0, result.stderr
+    assert 'packed: 20 clips.' in result.stdout
+    assert 'Training: 18 clips, validation: 2 clips.' in result.stdout
+    assert not list((tmp_path / 'packed_val').glob('*.tar'))
+    assert shell(tmp_path / 'packed', '--undo', '--yes').returncode == 0
+    assert len(PackedDataset.open(tmp_path / 'packed')) == 20

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lada.dataset_tools.inventory import Clip
+from lada.dataset_tools.inventory import Clip, ClipFile
 from lada.dataset_tools.split.selection import choose, draw_order, group_by_source
 
 NAMES = st.sampled_from(['a.mp4', 'b.mp4', 'c.mp4', 'd.mp4', 'e.mp4'])
@@ -15,7 +15,10 @@ SOURCES = st.sampled_from([None, None, '1' * 64, '2' * 64, '3' * 64])
 
 
 def clips_of(facts):
-    return [Clip(f'{i:06d}', name, source, (0, 0), []) for i, (name, source) in enumerate(facts)]
+    return [
+        Clip(f'{i:06d}', name, source, (0, 0), [], ClipFile('', 0))
+        for i, (name, source) in enumerate(facts)
+    ]
 
 
 @settings(deadline=None)
