@@ -110,6 +110,11 @@ class ClipCatalog:
         return self.rows['quality']
 
     @property
+    def sources(self) -> np.ndarray:
+        """uint64, a hash of what the clip was cut from: equal for clips of one source."""
+        return self.rows['source']
+
+    @property
     def unreadable(self) -> np.ndarray:
         """bool; such a clip has 0 frames, and asking for it raises."""
         return (self.rows['flags'] & UNREADABLE) != 0

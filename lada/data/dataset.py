@@ -143,6 +143,11 @@ class MosaicVideoDataset(Dataset):
         frames = self.catalog.frames_count[self._clips]
         return frames if self.num_frame == -1 else np.minimum(frames, self.num_frame)
 
+    @property
+    def sources(self) -> np.ndarray:
+        """Hashes of the videos that the clips were cut from, each once."""
+        return np.unique(self.catalog.sources[self._clips])
+
     def clip(self, index: int) -> ClipMetadata:
         """Return the metadata of one clip among those that stayed."""
         return self.catalog[self._clips[index]]

@@ -19,7 +19,7 @@ from lada.data.metadata import ClipMetadata, MetadataError
 from lada.errors import LadaError
 from lada.files import whole_file
 
-FORMAT = 1
+FORMAT = 2
 HEADER_BYTES = 4096
 SUFFIX = '.json'
 # A folder's time stamp may not move for changes made within one tick of the file system's clock (up
@@ -31,7 +31,7 @@ WATERMARK, NUDENET_NSFW, CENSORING, UNREADABLE = 1, 2, 4, 8
 
 def row_type(stem_bytes: int) -> np.dtype:
     """Return the layout of one row; ``quality`` is NaN where unknown, ``flags`` is a sum of the
-    constants above.
+    constants above, ``source`` a hash of what the clip was cut from.
     """
     return np.dtype(
         [
@@ -41,6 +41,7 @@ def row_type(stem_bytes: int) -> np.dtype:
             ('frames_count', '<i4'),
             ('flags', 'u1'),
             ('quality', '<f4'),
+            ('source', '<u8'),
         ]
     )
 
@@ -172,7 +173,7 @@ def _build(folder: Path, old: np.ndarray | None) -> np.ndarray:
         try:
             clip = ClipMetadata.from_file(folder / os.fsdecode(stem + SUFFIX.encode()))
         except MetadataError:
-            rows[row] = (*files[row], 0, UNREADABLE, math.nan)
+            rows[row] = (*files[row], 0, UNREADABLE, math.nan, 0)
         else:
             rows[row] = (*files[row], *_columns(clip))
     return rows
@@ -197,10 +198,13 @@ def _list(folder: Path) -> Iterator[tuple[bytes, int, int]]:
                 )
 
 
-def _columns(clip: ClipMetadata) -> tuple[int, int, float]:
+def _columns(clip: ClipMetadata) -> tuple[int, int, float, int]:
     flags = (
         WATERMARK * bool(clip.watermark_detected)
         + NUDENET_NSFW * bool(clip.nudenet_nsfw_detected)
         + CENSORING * bool(clip.censoring_detected)
     )
-    return clip.frames_count, flags, (clip.video_quality or {}).get('overall', float('nan'))
+    quality = (clip.video_quality or {}).get('overall', float('nan'))
+    source = clip.source['sha256'] if clip.source else clip.name
+    digest = hashlib.blake2b(source.encode('utf-8', 'surrogateescape'), digest_size=8).digest()
+    return clip.frames_count, flags, quality, int.from_bytes(digest, 'little')

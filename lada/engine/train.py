@@ -3,11 +3,9 @@
 import copy
 import os
 import time
-from collections.abc import Sized
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import cast
 
 import torch
 from mmengine.config import Config
@@ -32,7 +30,12 @@ from lada.engine.loader import check_loader_memory, with_defaults
 from lada.engine.loops import RESUME_VARIABLE, replays_batches
 from lada.engine.run_state import run_state
 from lada.engine.runner import Runner, wrapper_configs
-from lada.engine.trial import describe_network, try_step
+from lada.engine.trial import (
+    describe_data,
+    describe_network,
+    sources_on_both_sides,
+    try_step,
+)
 from lada.engine.work_dir import checkpoint_folders, set_work_dir
 from lada.errors import LadaError
 from lada.memory import keep_freed_memory
@@ -136,7 +139,8 @@ def describe_run(options: TrainOptions, trial: bool | None = None) -> list[str]:
             name = 'val_dataloader' if loop is runner.val_loop else 'train_dataloader'
             dataset = loop.dataloader.dataset
             check_loader_memory(name, dataset, with_defaults(config[name]))
-            lines.append(f'{name}: {len(cast(Sized, dataset))} clips')
+            lines.append(f'{name}: {describe_data(dataset)}')
+        lines += sources_on_both_sides(runner)
         if torch.cuda.is_available() if trial is None else trial:
             workers = with_defaults(config.train_dataloader).get('num_workers', 0)
             with out_of_memory(TRAINING):

@@ -2,12 +2,14 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from typing import Any, cast
 
+import numpy as np
 import torch
 from torch import nn
 
+from lada.data import MosaicVideoDataset
 from lada.engine.peak_memory import peak_memory_mb
 from lada.engine.runner import Runner
 from lada.models.unwrapping import unwrapped
@@ -22,6 +24,29 @@ def describe_network(model: nn.Module) -> str:
     if numbers[1] > numbers[0]:
         line += f', {numbers[1] - numbers[0]:,} more of what only trains'
     return line
+
+
+def describe_data(dataset: object) -> str:
+    """Return how many clips there are, and of how many videos where that is known."""
+    clips = counted(len(cast(Sized, dataset)), 'clip')
+    if not isinstance(dataset, MosaicVideoDataset):
+        return clips
+    return f'{clips} of {counted(len(dataset.sources), "source")}'
+
+
+def sources_on_both_sides(runner: Runner) -> list[str]:
+    """Return a line that says so where validation shows videos that training sees."""
+    loops = runner.built_loops
+    sides = [each for loop in loops if hasattr(each := loop.dataloader.dataset, 'sources')]
+    if len(sides) < 2:
+        return []
+    shared = len(np.intersect1d(sides[0].sources, sides[1].sources))
+    if not shared:
+        return []
+    return [
+        f'note: clips of {counted(shared, "source")} are on both sides; validation will look better'
+        ' than it is'
+    ]
 
 
 def try_step(runner: Runner, workers: int, done: int) -> list[str]:

@@ -197,3 +197,15 @@ def test_a_link_to_nothing_is_named(split, tmp_path):
     (split / 'gone.json').symlink_to(tmp_path / 'nothing')
     with pytest.raises(LadaError, match=r'gone\.json; if it is a link'):
         ClipCatalog.open(split)
+
+
+def test_clips_of_one_source_share_a_number(split, edit):
+    edit(1, source={'file': 'bikes.mp4', 'sha256': '1' * 64, 'start_frame': 0})
+    edit(2, source=None)
+    numbers = ClipCatalog.open(split).sources
+    assert len(set(numbers.tolist())) == 3
+    edit(2, source=None, name='other.mp4')
+    edit(1, source=None, name='other.mp4')
+    one, *others = ClipCatalog.open(split, refresh=True).sources
+    assert one not in others and others[0] == others[1]
+    assert len(MosaicVideoDataset(split, num_frame=3).sources) == 2

@@ -42,4 +42,13 @@ def test_sides_in_one_folder_and_files_in_a_folder_a_source(tmp_path, bikes, bun
         assert len(MosaicVideoDataset(root / 'crop_unscaled_meta', 2)) == clips
     sides = train / 'crop_unscaled_meta', val / 'crop_unscaled_meta'
     lines = describe_run(TrainOptions(str(tiny_config(tmp_path / 'c.py', tmp_path / 'run', sides))))
-    assert 'train_dataloader: 2 clips' in lines and 'val_dataloader: 1 clips' in lines
+    assert 'train_dataloader: 2 clips of 1 source' in lines
+    assert 'val_dataloader: 1 clip of 1 source' in lines
+
+
+def test_a_source_on_both_sides_is_told(tmp_path, bikes):
+    train, val = tmp_path / 'train', tmp_path / 'val'
+    sides = make_clips(train, bikes, 2), make_clips(val, bikes, 1)
+    lines = describe_run(TrainOptions(str(tiny_config(tmp_path / 'c.py', tmp_path / 'run', sides))))
+    note = 'note: clips of 1 source are on both sides; validation will look better than it is'
+    assert note in lines

@@ -111,7 +111,8 @@ def test_weights_are_tried(said):
 def test_a_right_config_says_what_it_would_do(said):
     lines = dict(line.split(': ', 1) for line in said['right'] if ': ' in line)
     assert lines['checkpoints'] == lines['work directory']
-    assert lines['train_dataloader'].endswith(' clips')
+    assert lines['train_dataloader'] == '5 clips of 1 source'
+    assert lines['val_dataloader'] == '2 clips of 1 source'
     assert said['right'][-1] == 'starts afresh'
 
 
