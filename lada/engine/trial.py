@@ -36,11 +36,10 @@ def describe_data(dataset: object) -> str:
 
 def sources_on_both_sides(runner: Runner) -> list[str]:
     """Return a line that says so where validation shows videos that training sees."""
-    loops = runner.built_loops
-    sides = [each for loop in loops if hasattr(each := loop.dataloader.dataset, 'sources')]
-    if len(sides) < 2:
+    sides = [getattr(loop.dataloader.dataset, 'sources', None) for loop in runner.built_loops]
+    if len(sides) < 2 or any(sources is None for sources in sides):
         return []
-    shared = len(np.intersect1d(sides[0].sources, sides[1].sources))
+    shared = len(np.intersect1d(*sides[:2]))
     if not shared:
         return []
     return [

@@ -60,6 +60,7 @@ class BasicVSRPlusPlusGan(BasicVSR):
         test_cfg: as in :class:`BasicVSR`.
         init_cfg: likewise.
         data_preprocessor: likewise.
+        further_losses: likewise.
     """
 
     TRAIN_SETTINGS = ('mask_weight', 'disc_steps', 'disc_init_steps', 'disc_repeat')
@@ -76,6 +77,7 @@ class BasicVSRPlusPlusGan(BasicVSR):
         test_cfg: dict | None = None,
         init_cfg: dict | None = None,
         data_preprocessor: dict | None = None,
+        further_losses: dict[str, dict] | None = None,
     ):
         super().__init__(
             generator,
@@ -84,6 +86,7 @@ class BasicVSRPlusPlusGan(BasicVSR):
             test_cfg=test_cfg,
             init_cfg=init_cfg,
             data_preprocessor=data_preprocessor,
+            further_losses=further_losses,
         )
         self.discriminator = build_or_none(discriminator)
         self.gan_loss = build_or_none(gan_loss)
@@ -147,6 +150,7 @@ class BasicVSRPlusPlusGan(BasicVSR):
         losses = {}
         if self.pixel_loss is not None:
             losses['loss_pix'] = self._pixel_loss_of(output, samples)
+        losses |= self._further_losses_of(output, samples)
         pictures = output.flatten(0, 1)
         if self.perceptual_loss is not None:
             perceptual, style = self.perceptual_loss(pictures, samples.gt_img.flatten(0, 1))

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from mmengine.model import BaseModel
 from mmengine.structures import BaseDataElement
-from torch import Tensor
+from torch import Tensor, nn
 
 from lada.checkpoints.fitting import load_into
 from lada.data.data_sample import split_samples, stack_samples
@@ -35,6 +35,9 @@ class BasicVSR(BaseModel):
         init_cfg: as in MMEngine's ``BaseModule``; ``Pretrained`` files are read without running
             code.
         data_preprocessor: config or module; unless given, uint8 frames are scaled to [0, 1].
+        further_losses: configs of losses that are added to the pixel loss, each under a name of
+            your choice, which the log shows as ``loss_<name>``; weighted as the pixel loss by
+            ``mask_weight``.
     """
 
     TRAIN_SETTINGS = ('fix_iter', 'mask_weight')
@@ -49,6 +52,7 @@ class BasicVSR(BaseModel):
         test_cfg: dict | None = None,
         init_cfg: dict | None = None,
         data_preprocessor: dict | None = None,
+        further_losses: dict[str, dict] | None = None,
     ):
         data_preprocessor = data_preprocessor or dict(
             type='DataPreprocessor', mean=[0.0] * 3, std=[255.0] * 3
@@ -59,6 +63,9 @@ class BasicVSR(BaseModel):
         self.train_cfg, self.test_cfg = train_cfg, test_cfg
         self.generator = MODELS.build(generator)
         self.pixel_loss = build_or_none(pixel_loss)
+        self.further_losses = nn.ModuleDict(
+            {name: MODELS.build(loss) for name, loss in (further_losses or {}).items()}
+        )
         self.forward_ensemble = build_or_none(ensemble)
         if ensemble is not None and takes_grid(self.generator):
             raise LadaError(
@@ -125,8 +132,8 @@ class BasicVSR(BaseModel):
     def forward_train(
         self, inputs: Tensor, data_samples: BaseDataElement | list | None = None, **kwargs
     ) -> dict[str, Tensor]:
-        """``dict(loss=...)`` of one training step; ``data_samples`` holds ``gt_img`` of the
-        output's shape.
+        """``dict(loss=...)`` of one training step, or its terms; ``data_samples`` holds ``gt_img``
+        of the output's shape.
         """
         samples = self._training_samples(data_samples)
         self.prepare_step()
@@ -134,7 +141,9 @@ class BasicVSR(BaseModel):
         output = self.forward_tensor(inputs, data_samples, **known, **kwargs)
         loss = self._pixel_loss_of(output, samples)
         self._count_step()
-        return dict(loss=loss)
+        if not self.further_losses:
+            return dict(loss=loss)
+        return dict(loss_pix=loss, **self._further_losses_of(output, samples))
 
     def forward_inference(
         self, inputs: Tensor, data_samples: BaseDataElement | list | None = None, **kwargs
@@ -219,6 +228,17 @@ class BasicVSR(BaseModel):
             for clip in zip(output.split(1), samples.gt_img.split(1), weight.split(1), strict=True)
         ]
         return torch.stack(losses).mean()
+
+    def _further_losses_of(self, output: Tensor, samples: Any) -> dict[str, Tensor]:
+        """The further losses by their names in the log, each a mean over clips."""
+        weight = self._pixel_weight(samples, output)
+        weights = [None] * len(output) if weight is None else weight.split(1)
+        clips = list(zip(output.split(1), samples.gt_img.split(1), weights, strict=True))
+        losses = {}
+        for name, loss in self.further_losses.items():
+            terms = [loss(pred, target, weight=own) for pred, target, own in clips]
+            losses[f'loss_{name}'] = torch.stack(terms).mean()
+        return losses
 
     def _pixel_weight(self, samples: BaseDataElement, output: Tensor) -> Tensor | None:
         if self.mask_weight is None:

@@ -1,7 +1,7 @@
 """What a mosaic looks like, and how looks are drawn at random."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,6 +56,7 @@ def random_look(
     feather_prob: float = 0.7,
     feather_scale: tuple[float, float] = (0, 2.5),
     size_distribution: str = 'uniform',
+    size_weights: Sequence[float] | None = None,
 ) -> MosaicLook:
     """Draw a look; every number is uniform between its limits, unless said otherwise.
 
@@ -69,6 +70,8 @@ def random_look(
         feather_scale: limits of feather size over block size.
         size_distribution: of the block size; ``loguniform``: as many between 3 and 6 pixels as
             between 6 and 12.
+        size_weights: how likely each of so many equal parts of the range is, the smallest sizes
+            first; parts of the logarithm under ``loguniform``. None: all alike.
     """
     if size_distribution not in SIZE_DISTRIBUTIONS:
         raise LadaError(
@@ -76,6 +79,8 @@ def random_look(
             f' {", ".join(SIZE_DISTRIBUTIONS)}'
         )
     size, mod, ratio, feathered, feather = rng.random(5)
+    if size_weights is not None:
+        size = _weighted(size, size_weights)
     names = list(mod_probs)
     bounds = np.cumsum([mod_probs[name] for name in names])
     name = names[chosen(mod * bounds[-1], bounds)]
@@ -92,3 +97,13 @@ def random_look(
         if feathered < feather_prob
         else -1,
     )
+
+
+def _weighted(unit: float, weights: Sequence[float]) -> float:
+    """Return the number between 0 and 1 below which the share ``unit`` of all draws lies."""
+    if not len(weights) or min(weights) < 0 or not 0 < sum(weights) < math.inf:
+        raise LadaError(
+            f'impossible size_weights: {list(weights)}; give numbers of at least 0, not all 0'
+        )
+    bounds = np.cumsum([0.0, *weights])
+    return float(np.interp(unit * bounds[-1], bounds, np.linspace(0, 1, len(bounds))))

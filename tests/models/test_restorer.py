@@ -143,6 +143,22 @@ def test_mask_weight_without_masks(build, batch):
         build(train_cfg=dict(mask_weight=0.1))(**data, mode='loss')
 
 
+def test_further_losses(build, batch):
+    data = build().data_preprocessor(batch(), training=True)
+    alone = build(train_cfg=dict(mask_weight=0.0))(**data, mode='loss')['loss']
+    model = build(
+        train_cfg=dict(mask_weight=0.0),
+        further_losses=dict(temporal=dict(type='TemporalDifferenceLoss', loss_weight=0.5)),
+    )
+    losses = model(**data, mode='loss')
+    assert list(losses) == ['loss_pix', 'loss_temporal']
+    torch.testing.assert_close(losses['loss_pix'], alone)
+    inside = (data['inputs'] * 0.5 - data['data_samples'].gt_img)[..., :2, :]
+    changes = (inside[:, 1] - inside[:, 0]).abs().mean()
+    torch.testing.assert_close(losses['loss_temporal'], 0.5 * changes)
+    assert set(model.state_dict()) == set(build().state_dict())
+
+
 def test_predict(build, batch):
     data = batch()
     results = build().val_step(data)

@@ -254,3 +254,22 @@ def test_a_random_look_takes_the_same_count_of_numbers_each_time():
 def test_a_tiny_base_size_gives_blocks_of_two():
     rng = np.random.default_rng(1)
     assert min(random_look(rng, 0.5).block_size for _ in range(50)) == 2
+
+
+def test_block_sizes_may_be_weighted():
+    options = dict(size_scale=(1.0, 8.0), size_distribution='loguniform', size_weights=(3, 0, 1))
+    rng = np.random.default_rng(0)
+    sizes = np.array([random_look(rng, 100, **options).block_size for _ in range(3000)])
+    shares = np.histogram(sizes, [100, 200, 400, 801])[0] / len(sizes)
+    np.testing.assert_allclose(shares, (0.75, 0, 0.25), atol=0.03)
+    # Equal weights are none, and the other numbers of a look stay as they are.
+    looks = [
+        [random_look(rng, 100, size_weights=weights) for _ in range(50)]
+        for weights in (None, (1, 1), (1, 0))
+        for rng in [np.random.default_rng(1)]
+    ]
+    assert looks[0] == looks[1]
+    assert [look.mod for look in looks[0]] == [look.mod for look in looks[2]]
+    for wrong in ((), (0, 0), (1, -1), (1, float('nan'))):
+        with pytest.raises(LadaError, match='impossible size_weights'):
+            random_look(rng, 100, size_weights=wrong)

@@ -30,6 +30,9 @@ class DrawMosaic(BaseTransform):
         feather_prob: how often the mosaic's edge is feathered, 0 to 1.
         feather_scale: limits of the size of the feathering box in blocks.
         size_distribution: of the block size between its limits, ``uniform`` or ``loguniform``.
+        size_weights: how likely each of so many equal parts of that range is, the smallest sizes
+            first (parts of the logarithm under ``loguniform``); ``(3, 2, 1)`` makes small blocks
+            frequent. Left out: all alike.
         everywhere: how often the mosaic covers the whole picture, 0 to 1: a step teaches more then.
     """
 
@@ -43,6 +46,7 @@ class DrawMosaic(BaseTransform):
         feather_scale: Sequence[float] | None = None,
         size_distribution: str | None = None,
         everywhere: float = 0.0,
+        size_weights: Sequence[float] | None = None,
     ) -> None:
         self.stored_look = stored_look
         options = {
@@ -52,6 +56,7 @@ class DrawMosaic(BaseTransform):
             'feather_prob': feather_prob,
             'feather_scale': feather_scale,
             'size_distribution': size_distribution,
+            'size_weights': size_weights,
         }
         self.everywhere = everywhere
         self.options = {name: value for name, value in options.items() if value is not None}
