@@ -36,10 +36,11 @@ def describe_data(dataset: object) -> str:
 
 def sources_on_both_sides(runner: Runner) -> list[str]:
     """Return a line that says so where validation shows videos that training sees."""
-    sides = [getattr(loop.dataloader.dataset, 'sources', None) for loop in runner.built_loops]
-    if len(sides) < 2 or any(sources is None for sources in sides):
+    datasets = [loop.dataloader.dataset for loop in runner.built_loops]
+    sides = [each.sources for each in datasets if isinstance(each, MosaicVideoDataset)]
+    if len(sides) < 2:
         return []
-    shared = len(np.intersect1d(*sides[:2]))
+    shared = len(np.intersect1d(sides[0], sides[1]))
     if not shared:
         return []
     return [
