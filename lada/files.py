@@ -13,6 +13,8 @@ from lada.text import printable
 
 NAME_BYTES = 255
 """How long a file's name may be on the usual file systems."""
+FREE_SPACE_MARGIN = 1.02
+"""How much more than what is written has to be free."""
 
 
 def fitting_name(stem: str, ending: str, most: int = NAME_BYTES) -> str:
@@ -78,6 +80,13 @@ def naming(path: str | os.PathLike) -> Iterator[None]:
         if error.filename is None and error.errno is not None:
             error.filename = os.fspath(path)
         raise
+
+
+def nearest_existing(path: Path) -> Path:
+    """Return the path itself or its nearest parent that exists."""
+    while not path.exists():
+        path = path.parent
+    return path
 
 
 def sync_folder(folder: Path) -> None:

@@ -10,14 +10,7 @@ train_cfg = dict(max_iters=3_600)
 # Nearer to the squared error, by which PSNR judges.
 model = dict(pixel_loss=dict(eps=1e-3))
 
-mosaic = dict(
-    type='DrawMosaic',
-    mod_probs=dict(squa_avg=0.7, rect_avg=0.3),
-    size_scale=(0.5, 3.8),
-    size_distribution='loguniform',
-    feather_prob=0.3,
-    everywhere=0.8,
-)
+mosaic = {{_base_.mosaic}}
 worn = dict(
     type='DegradeClip',
     steps=[

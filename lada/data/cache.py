@@ -31,16 +31,7 @@ class FrameCache:
     """
 
     def __init__(self, folder: str | Path, max_gb: float) -> None:
-        if not max_gb > 0:
-            raise LadaError(f'cache: max_gb is {max_gb}; use a number above 0')
-        self.folder = Path(folder)
-        self.max_bytes = int(max_gb * 1e9)
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise LadaError(
-                f'cache: cannot make the folder {folder} ({error.strerror}); choose another'
-            ) from error
+        self.folder, self.max_bytes = limited_folder('cache', folder, max_gb)
         self._full = False
 
     def read(
@@ -90,6 +81,25 @@ class FrameCache:
             # Another process may have renamed a file while they were counted; a full disk stays
             # full.
             temporary.unlink(missing_ok=True)
+
+
+def limited_folder(name: str, folder: str | Path, max_gb: float) -> tuple[Path, int]:
+    """Return a folder, which is made, and how many bytes it may hold. Raises :class:`LadaError`.
+
+    Args:
+        name: of the argument of a config, for messages.
+        folder: for files that can be made again.
+        max_gb: size limit in units of 10**9 bytes.
+    """
+    if not max_gb > 0:
+        raise LadaError(f'{name}: max_gb is {max_gb}; use a number above 0')
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LadaError(
+            f'{name}: cannot make the folder {folder} ({error.strerror}); choose another'
+        ) from error
+    return Path(folder), int(max_gb * 1e9)
 
 
 def _map(place: Path) -> np.ndarray | None:

@@ -8,10 +8,9 @@ import numpy as np
 
 from lada.data.index import CENSORING, NUDENET_NSFW, UNREADABLE, WATERMARK, open_index
 from lada.data.metadata import ClipMetadata
-from lada.data.packed import PackedDataset, find_packed, find_packed_address
+from lada.data.packed import PackedDataset, open_packed
 from lada.errors import LadaError
 from lada.file_part import PartStore
-from lada.remote import is_address
 
 # Of metadata files here, and of the draws of a training (BadSamplesHook).
 MAX_BAD_FRACTION = 0.01
@@ -57,15 +56,10 @@ class ClipCatalog:
             refresh: also look for files that were edited in place.
             store: what keeps downloaded files.
         """
-        if isinstance(metadata_root_dir, str) and is_address(metadata_root_dir):
-            address = find_packed_address(metadata_root_dir)
-            packed = PackedDataset.open(address, store=store)
-            return cls(address, packed.rows, packed)
+        packed = open_packed(metadata_root_dir, store)
+        if packed is not None:
+            return cls(packed.folder, packed.rows, packed)
         folder = Path(os.path.abspath(metadata_root_dir))
-        place = find_packed(folder)
-        if place is not None:
-            packed = PackedDataset.open(place)
-            return cls(place, packed.rows, packed)
         catalog = cls(folder, open_index(folder, refresh))
         bad = np.flatnonzero(catalog.unreadable)
         if len(bad) > MAX_BAD_FRACTION * len(catalog):

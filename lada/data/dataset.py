@@ -152,9 +152,13 @@ class MosaicVideoDataset(Dataset):
         """Return the metadata of one clip among those that stayed."""
         return self.catalog[self._clips[index]]
 
+    def stem(self, index: int) -> str:
+        """Return the stem of one clip among those that stayed."""
+        return self.catalog.stem(self._clips[index])
+
     def busy_clips(self) -> list[str]:
         """Return the stems of the clips that loader workers are loading at this moment."""
-        return [self.catalog.stem(self._clips[index]) for index in self._busy.indices()]
+        return [self.stem(index) for index in self._busy.indices()]
 
     @property
     def metainfo(self) -> dict:
@@ -188,7 +192,7 @@ class MosaicVideoDataset(Dataset):
             try:
                 sample = self.load(ClipDraw(index, draw.epoch))
             except LadaError as error:
-                replaced.append((self.catalog.stem(self._clips[index]), str(error)))
+                replaced.append((self.stem(index), str(error)))
                 last = error
                 continue
             if replaced:

@@ -82,6 +82,20 @@ def find_packed(path: Path) -> Path | None:
     return folder if (folder / INDEX_NAME).is_file() else None
 
 
+def open_packed(name: str | os.PathLike, store: PartStore | None = None) -> 'PackedDataset | None':
+    """Open the packed dataset that a path or an address names; None for a path that names none.
+    Raises :class:`LadaError` as :meth:`PackedDataset.open`.
+
+    Args:
+        name: as of :func:`find_packed` and :func:`find_packed_address`.
+        store: what keeps downloaded files.
+    """
+    if isinstance(name, str) and remote.is_address(name):
+        return PackedDataset.open(find_packed_address(name), store=store)
+    place = find_packed(Path(os.path.abspath(name)))
+    return None if place is None else PackedDataset.open(place)
+
+
 @dataclass(frozen=True)
 class PackedClip:
     """Where a clip of a packed dataset is.

@@ -5,7 +5,7 @@ import hashlib
 import os
 from pathlib import Path
 
-from lada.errors import LadaError
+from lada.data.cache import limited_folder
 from lada.file_part import FilePart
 from lada.files import temporary_name
 
@@ -28,18 +28,8 @@ class PartCache:
     """
 
     def __init__(self, folder: str | Path, max_gb: float) -> None:
-        if not max_gb > 0:
-            raise LadaError(f'download_cache: max_gb is {max_gb}; use a number above 0')
-        self.folder = Path(folder)
-        self.max_bytes = int(max_gb * 1e9)
-        self._added: float = self.max_bytes  # count before the first file is added
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise LadaError(
-                f'download_cache: cannot make the folder {folder} ({error.strerror}); choose'
-                ' another'
-            ) from error
+        self.folder, self.max_bytes = limited_folder('download_cache', folder, max_gb)
+        self._added = self.max_bytes  # count before the first file is added
 
     def read(self, part: FilePart) -> bytes:
         """Return a part's bytes, from the folder where they are there. Raises

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from lada.data.packed import INDEX_NAME, PackedClip, PackedDataset, find_packed
+from lada.data.packed import INDEX_NAME, PackedClip, PackedDataset, open_packed
 from lada.errors import LadaError
 from lada.file_part import FilePart
 from lada.files import file_sha256
@@ -140,9 +140,9 @@ def take_inventory(root: Path, seen: Callable[[int], object] = lambda clips: Non
         root: of the dataset.
         seen: is told how many more clips were read.
     """
-    place = find_packed(root)
-    if place is not None:
-        return _packed_inventory(PackedDataset.open(place), place, seen)
+    packed = open_packed(root)
+    if packed is not None:
+        return _packed_inventory(packed, seen)
     inventory = Inventory(root)
     reader = DatasetReader(root)
     clips: dict[str, Clip] = {}
@@ -164,10 +164,8 @@ def take_inventory(root: Path, seen: Callable[[int], object] = lambda clips: Non
     return inventory
 
 
-def _packed_inventory(
-    packed: PackedDataset, root: Path, seen: Callable[[int], object]
-) -> Inventory:
-    inventory = Inventory(root, packed=packed)
+def _packed_inventory(packed: PackedDataset, seen: Callable[[int], object]) -> Inventory:
+    inventory = Inventory(Path(packed.folder), packed=packed)
     for number in range(len(packed)):
         clip = packed[number]
         try:

@@ -4,6 +4,7 @@ are.
 Each step can be repeated: a clip is in the old table, in the new one, or in both, never in neither.
 """
 
+import os
 from collections.abc import Collection
 from pathlib import Path
 
@@ -59,7 +60,7 @@ def _plan(folder: Path) -> str | None:
 
 
 def _encoded(stems: Collection[str]) -> np.ndarray:
-    return np.array([stem.encode('utf-8', 'surrogateescape') for stem in stems] or [b''])
+    return np.array([os.fsencode(stem) for stem in stems] or [b''])
 
 
 def _chosen(packed: PackedDataset, stems: Collection[str], keep: bool) -> np.ndarray:

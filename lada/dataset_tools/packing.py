@@ -9,9 +9,10 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import tarfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -25,28 +26,36 @@ from lada.data.packed import (
     INDEX_NAME,
     PATH_FIELDS,
     ROLES,
-    PackedDataset,
     TarFile,
     find_packed,
+    open_packed,
     read_header,
     row_type,
     write_index,
 )
 from lada.dataset_tools.create.sources import INDEX_NAME as CREATION_INDEX
+from lada.dataset_tools.explaining import explained
 from lada.dataset_tools.inventory import metadata_folders
 from lada.dataset_tools.locking import only_run
 from lada.errors import LadaError
 from lada.file_part import FilePart
-from lada.files import file_sha256, temporary_name, whole_file, write_atomically
+from lada.files import (
+    FREE_SPACE_MARGIN,
+    file_sha256,
+    nearest_existing,
+    temporary_name,
+    whole_file,
+    write_atomically,
+)
 from lada.progress import Progress
 from lada.text import counted, human_bytes, printable, some
 
 WORK_FOLDER = '.packing'
 """Below the output while packing: the table's rows of finished tar files, and the one being
 written."""
-FREE_SPACE_MARGIN = 1.02
 HEADER_BYTES = 512
 """Of a member of a tar file (POSIX.1-1988, ustar), before its content; content is padded to it."""
+_GO_ON = 'run the same command again to go on'
 
 Say = Callable[[str], None]
 
@@ -57,6 +66,8 @@ class _Clip:
 
     row: np.void
     files: tuple[Path | FilePart | None, ...]
+    stamps: tuple[tuple[int, str], ...]
+    """Of each file that the clip has its size, and what changes with its content."""
 
     @property
     def stem(self) -> str:
@@ -64,7 +75,7 @@ class _Clip:
 
     @property
     def sizes(self) -> list[int]:
-        return [_size(file) for file in self.files if file is not None]
+        return [size for size, _ in self.stamps]
 
 
 def pack_dataset(roots: list[Path], output: Path, tar_bytes: int, say: Say = print) -> int:
@@ -99,7 +110,7 @@ def pack_dataset(roots: list[Path], output: Path, tar_bytes: int, say: Say = pri
             )
         _begin(output, plan, sum(size for clip in clips for size in clip.sizes))
         held.enter_context(only_run(output))
-        with _explained('packing'):
+        with explained('packing', _GO_ON):
             rows, tars = _write_tars(output, clips, tar_bytes)
             for root in roots:
                 _add_sources(root, output)
@@ -118,19 +129,18 @@ def unpack_dataset(root: Path, output: Path) -> int:
         root: of the packed dataset.
         output: folder for the other one.
     """
-    place = find_packed(root)
-    if place is None:
+    packed = open_packed(root)
+    if packed is None:
         raise LadaError(
             f'no packed dataset: {printable(root)} holds no {INDEX_NAME}; give the folder that'
             ' pack-dataset.py wrote'
         )
-    packed = PackedDataset.open(place)
     output = Path(os.path.abspath(output))
     _check_space(output, int(packed.rows['bytes'].sum()))
     output.mkdir(parents=True, exist_ok=True)
     with (
         only_run(output),
-        _explained('unpacking'),
+        explained('unpacking', _GO_ON),
         Progress('unpacking', 'clip', len(packed)) as bar,
     ):
         for number in range(len(packed)):
@@ -171,7 +181,9 @@ def _gather(roots: list[Path], say: Say) -> tuple[str, list[_Clip]]:
                 row = catalog.rows[number]
                 stem = bytes(row['stem'])
                 try:
-                    clip = _Clip(row, _files(catalog, number, root))
+                    files = _files(catalog, number, root)
+                    stamps = tuple(_stamp(file) for file in files if file is not None)
+                    clip = _Clip(row, files, stamps)
                 except LadaError as error:
                     say(f'left out: {printable(catalog.stem(number))}: {error}')
                     left_out.append(stem)
@@ -204,36 +216,34 @@ def _metadata_folder(root: Path, packed: Path | None) -> tuple[str, list[str]]:
 
 
 def _files(catalog: ClipCatalog, number: int, root: Path) -> tuple[Path | FilePart | None, ...]:
-    """Return a clip's files by role. Raises :class:`LadaError` where one is missing."""
+    """Return a clip's files by role."""
     if catalog.packed is not None:
         return catalog.packed[number].parts
     path = Path(catalog.folder) / f'{catalog.stem(number)}.json'
     clip = ClipMetadata.from_file(path, root)
-    files = (path, *(getattr(clip, name) for name in PATH_FIELDS))
-    for file in files:
-        if isinstance(file, Path) and not file.is_file():
-            raise LadaError(f'{printable(file)} is missing')
-    return files
+    return path, *(getattr(clip, name) for name in PATH_FIELDS)
 
 
-def _size(file: Path | FilePart) -> int:
-    return file.size if isinstance(file, FilePart) else file.stat().st_size
+def _stamp(file: Path | FilePart) -> tuple[int, str]:
+    """Return a file's size, and what changes with its content. Raises :class:`LadaError` where it
+    is missing.
+    """
+    if isinstance(file, FilePart):
+        return file.size, file.sha256.hex()
+    try:
+        status = file.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        status = None
+    if status is None or not stat.S_ISREG(status.st_mode):
+        raise LadaError(f'{printable(file)} is missing')
+    return status.st_size, f'{file}\0{status.st_mtime_ns}'
 
 
 def _digest(clips: list[_Clip], tar_bytes: int) -> str:
     """Return what tells whether a run that was stopped was about the same clips."""
     digest = hashlib.sha256(f'{tar_bytes}'.encode())
     for clip in clips:
-        for file in clip.files:
-            if isinstance(file, FilePart):
-                digest.update(file.sha256)
-            elif file is not None:
-                status = file.stat()
-                digest.update(
-                    f'{file}\0{status.st_size}\0{status.st_mtime_ns}'.encode(
-                        'utf-8', 'surrogateescape'
-                    )
-                )
+        digest.update(os.fsencode(f'{clip.stem}\0{clip.stamps}'))
     return digest.hexdigest()
 
 
@@ -256,10 +266,7 @@ def _begin(output: Path, plan: str, size: int) -> None:
 
 
 def _check_space(output: Path, size: int) -> None:
-    parent = output
-    while not parent.exists():
-        parent = parent.parent
-    free = shutil.disk_usage(parent).free
+    free = shutil.disk_usage(nearest_existing(output)).free
     if size * FREE_SPACE_MARGIN > free:
         raise LadaError(
             f'not enough space: {printable(output)} needs {human_bytes(size)},'
@@ -399,18 +406,3 @@ def _add_sources(root: Path, output: Path) -> None:
     lines = {line: None for path in files for line in path.read_bytes().splitlines() if line}
     if lines:
         write_atomically(target, b'\n'.join([*lines, b'']))
-
-
-@contextmanager
-def _explained(what: str) -> Iterator[None]:
-    """Let Ctrl-C and errors of the file system say how to go on."""
-    advice = 'run the same command again to go on'
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(f'nothing is lost: {advice}') from None
-    except OSError as error:
-        where = printable(error.filename or '')
-        raise LadaError(
-            f'{what} stopped: {error.strerror}: {where}; nothing is lost: put it right and {advice}'
-        ) from error

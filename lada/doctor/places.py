@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 from lada.doctor.finding import OK, PROBLEM, WARNING, Finding
+from lada.files import nearest_existing
 from lada.text import human_bytes, reason
 
 _ROOM, _LITTLE_ROOM = 5 * 10**9, 10**8
@@ -76,8 +77,7 @@ def shared_memory(folder: Path, free: int, total: int, enough: int, container: b
 
 def cache(folder: Path) -> Finding:
     """Say whether downloaded weights can be kept."""
-    nearest = next(each for each in (folder, *folder.parents) if each.is_dir())
-    refused = _refused(nearest)
+    refused = _refused(nearest_existing(folder))
     if refused:
         text = f'{folder}: {refused}; downloaded weights are kept there'
         return Finding('cache', WARNING, text, 'export TORCH_HOME=$PWD/torch')

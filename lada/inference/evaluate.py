@@ -105,7 +105,7 @@ def _identity(
 ) -> dict:
     """Return what an evaluation that was stopped must have in common with one that continues it."""
     state = [Path(path).stat() for path in labels.values() if Path(path).exists()]  # no addresses
-    keys = [dataset.clip(index).stem for index in clips] if hasattr(dataset, 'clip') else clips
+    keys = [dataset.stem(index) for index in clips] if hasattr(dataset, 'stem') else clips
     return {
         'versions': versions(),
         'config': config.pretty_text,

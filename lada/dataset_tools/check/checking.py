@@ -12,7 +12,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 from lada.data import ClipMetadata
-from lada.data.packed import INDEX_NAME, PackedDataset, find_packed
+from lada.data.packed import INDEX_NAME, PackedDataset, find_packed, open_packed
 from lada.dataset_tools.inventory import BadClip, DatasetReader, metadata_folders
 from lada.dataset_tools.locking import only_run
 from lada.dataset_tools.packed_tables import add_clips, drop_clips
@@ -58,9 +58,8 @@ def check_dataset(root: Path, workers: int = 1) -> tuple[int, list[Problem]]:
         root: of the dataset.
         workers: clips decoded at the same time.
     """
-    place = find_packed(root)
-    if place is not None:
-        packed = PackedDataset.open(place)
+    packed = open_packed(root)
+    if packed is not None:
         problems, orphans = [], []
         sound = [(clip.stem, clip.metadata) for clip in map(packed.__getitem__, range(len(packed)))]
     else:

@@ -8,12 +8,12 @@ from lada.dataset_tools.split.manifest import Manifest, SplitArguments
 from lada.dataset_tools.split.packed import check_target as packed_target
 from lada.dataset_tools.split.packed import is_packed
 from lada.dataset_tools.split.plan import SplitPlan
-from lada.dataset_tools.split.transfer import nearest_existing, same_file_system
+from lada.dataset_tools.split.transfer import same_file_system
 from lada.errors import LadaError
+from lada.files import FREE_SPACE_MARGIN, nearest_existing
 from lada.folders import SPLIT_FOLDER
 from lada.text import human_bytes, printable
 
-FREE_SPACE_MARGIN = 1.02
 RECORD_BYTES = 100
 """What a clip or a file takes in a manifest, besides its path."""
 

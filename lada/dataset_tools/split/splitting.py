@@ -10,11 +10,11 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from tqdm import tqdm
 
+from lada.dataset_tools.explaining import explained
 from lada.dataset_tools.inventory import ClipFile, Inventory, take_inventory
 from lada.dataset_tools.locking import only_run
 from lada.dataset_tools.packed_tables import add_clips, drop_clips
@@ -154,7 +154,7 @@ def undo_split(
         if not confirm():
             return False
         journal.begin_undo(path, manifest)
-        with _explained('the undo', 'put it right and use --undo again'):
+        with explained('the undo', 'use --undo again'):
             if packed:
                 take_back(train_root, val_root, [e.stem for e in moved])
             else:
@@ -200,7 +200,7 @@ def _finish_interrupted(
 def _do(journal: '_Journal', manifest: Manifest, val_root: Path) -> None:
     """Carry a journaled plan out; everything here may be repeated from the start."""
     moved, arguments = manifest.moved(), manifest.last_arguments
-    with _explained('the split', 'put it right and run the same command again, or use --undo'):
+    with explained('the split', 'run the same command again, or use --undo'):
         for folder in _folders(manifest, val_root):
             folder.mkdir(exist_ok=True)
         scratch = _scratch(val_root)
@@ -380,22 +380,6 @@ def _anything_new(
         + (f'. {counted(new, "new clip")} without a side: use --extend' if new else '')
     )
     return False
-
-
-@contextmanager
-def _explained(what: str, advice: str) -> Iterator[None]:
-    """Turn errors of the file system, and Ctrl-C, into one line that says how to go on."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(
-            f'nothing is lost: {advice.removeprefix("put it right and ")}'
-        ) from None
-    except OSError as error:
-        where = printable(error.filename or '')
-        raise LadaError(
-            f'{what} stopped: {error.strerror}: {where}; nothing is lost: {advice}'
-        ) from error
 
 
 def _bar(label: str, **options) -> tqdm:

@@ -16,7 +16,7 @@ from pathlib import Path
 from lada.dataset_tools.inventory import ClipFile
 from lada.dataset_tools.split.manifest import Mode
 from lada.errors import LadaError
-from lada.files import file_sha256, naming
+from lada.files import file_sha256, naming, nearest_existing
 from lada.text import printable
 
 BLOCK = 1 << 20
@@ -205,13 +205,6 @@ def _mount(folder: Path) -> str | None:
         return None
     finally:
         os.close(descriptor)
-
-
-def nearest_existing(path: Path) -> Path:
-    """Return the path itself or its nearest parent that exists."""
-    while not path.exists():
-        path = path.parent
-    return path
 
 
 def _same(a: str, b: str) -> bool:
