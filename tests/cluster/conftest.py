@@ -1,7 +1,8 @@
 """A whole SLURM on this machine, a controller and two nodes on loopback: needs root, slurm-wlm and
-munge.
+munge. And two hosts with a cable between them.
 """
 
+import contextlib
 import os
 import re
 import shutil
@@ -11,6 +12,8 @@ import time
 from pathlib import Path
 
 import pytest
+
+from tests.cluster.hosts import CABLE, Host, ip
 
 ROOT = Path(__file__).resolve().parents[2]
 NODES = 'lada-node1', 'lada-node2'
@@ -179,3 +182,18 @@ def slurm(tmp_path_factory):
     slurm.start()
     yield slurm
     slurm.stop()
+
+
+@pytest.fixture
+def two_hosts():
+    """Yield two hosts with a cable between them."""
+    assert shutil.which('ip') and os.getuid() == 0, 'needs root and iproute2'
+    addresses = {'lada-a': '10.77.13.1', 'lada-b': '10.77.13.2'}
+    with contextlib.ExitStack() as stack:
+        hosts = [stack.enter_context(Host(*each)) for each in addresses.items()]
+        one, other = hosts
+        ends = ['netns', one.name, 'type', 'veth', 'peer', 'name', CABLE, 'netns', other.name]
+        ip('link', 'add', CABLE, *ends)
+        for host in hosts:
+            host.plug_in(addresses)
+        yield hosts

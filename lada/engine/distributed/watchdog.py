@@ -73,8 +73,10 @@ class Watchdog:
         self._stop = threading.Event()
         self._beat()
         barrier()  # from here on every key exists
+        self._looks = 0
         self._thread = threading.Thread(target=self._run, name='watchdog', daemon=True)
         self._thread.start()
+        threading.Thread(target=self._await_answers, name='watchdog-store', daemon=True).start()
 
     def note(self, action: str) -> None:
         """Say what the main thread does next. All ranks note the same actions in the same order."""
@@ -84,7 +86,7 @@ class Watchdog:
     def stop(self) -> None:
         """End watching."""
         self._stop.set()
-        self._thread.join()
+        self._thread.join(self.dead_after)
 
     def blame(self, error: Exception, may_be_a_consequence: bool) -> str | None:
         """Return which other rank has failed, or ``None`` and tell the others that this one has.
@@ -100,7 +102,7 @@ class Watchdog:
                 with self._lock:
                     self._look()
             except RuntimeError as lost:
-                return self._store_lost(lost)
+                return self._store_lost(reason(lost))
             failed = [peer for peer in self.peers if peer.error is not None]
             found = self._silent(looks=4) or '; '.join(_fate(peer) for peer in failed)
             if found:
@@ -117,15 +119,32 @@ class Watchdog:
                 with self._lock:
                     self._look()
             except RuntimeError as lost:
-                verdict = self._store_lost(lost)
+                verdict = self._store_lost(reason(lost))
             else:
                 verdict = self._silent(self.dead_after / self.interval) or self._hang()
-            if verdict and not self._stop.is_set():
-                print(f'error: {self._me.name} ends: {verdict}', file=sys.stderr, flush=True)
-                if self._me.steps == min(peer.steps for peer in self.peers):
-                    faulthandler.dump_traceback(sys.stderr)
-                # The main thread is blocked in a collective that will not return.
-                os._exit(JobError.status)
+            self._looks += 1
+            if verdict:
+                self._end(verdict)
+
+    def _await_answers(self) -> None:
+        """End a rank that the store does not answer. Where a link is cut no connection breaks, and
+        the store's client waits for ever, whatever its time-out.
+        """
+        looks = waited = 0
+        while not self._stop.wait(self.interval):
+            waited = waited + 1 if self._looks == looks else 0
+            looks = self._looks
+            if waited * self.interval >= 2 * self.dead_after:
+                self._end(self._store_lost(f'no answer for {2 * self.dead_after:g} s'))
+
+    def _end(self, verdict: str) -> None:
+        if self._stop.is_set():
+            return
+        print(f'error: {self._me.name} ends: {verdict}', file=sys.stderr, flush=True)
+        if self._me.steps == min(peer.steps for peer in self.peers):
+            faulthandler.dump_traceback(sys.stderr)
+        # The main thread is blocked in a collective that will not return.
+        os._exit(JobError.status)
 
     def _beat(self) -> None:
         self._me.beat += 1
@@ -153,10 +172,10 @@ class Watchdog:
         which = 'all at the same action' if len(behind) == len(self.peers) else 'behind the others'
         return f'no rank has made progress for {self.hung_after:g} s; {which}: {"; ".join(behind)}'
 
-    def _store_lost(self, lost: RuntimeError) -> str:
+    def _store_lost(self, why: str) -> str:
         return (
             f"the job's store, kept by its launcher or by {self.peers[0].name}, is out of reach"
-            f' ({reason(lost)})'
+            f' ({why})'
         )
 
 

@@ -43,6 +43,7 @@ def stop_loading(rank):
         (kill, 1, 'has died or stands still; last action: '),
         (kill, 0, 'is out of reach'),
         (stop, 1, 'has died or stands still; last action: '),
+        (stop, 0, 'is out of reach'),
         (stop_loading, 1, 'no rank has made progress for 6 s; behind the others: rank 1'),
     ],
 )
