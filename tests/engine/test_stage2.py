@@ -39,7 +39,7 @@ custom_hooks = [dict(type='ExponentialMovingAverageHook', module_keys='generator
 
 
 @pytest.fixture
-def stage2(tmp_path, write_config):
+def vgg_weights(tmp_path):
     torch.manual_seed(0)
     weights = tmp_path / 'vgg.pth'
     torch.save(
@@ -49,7 +49,12 @@ def stage2(tmp_path, write_config):
         },
         weights,
     )
-    return lambda work_dir: write_config(work_dir, STAGE2 % str(weights))
+    return weights
+
+
+@pytest.fixture
+def stage2(vgg_weights, write_config):
+    return lambda work_dir: write_config(work_dir, STAGE2 % str(vgg_weights))
 
 
 def end_state(work_dir):
@@ -104,6 +109,45 @@ def test_a_killed_run_is_the_run_that_never_was(
         for key in state
         if key.startswith('generator.')
     )
+
+
+RECIPE = """
+_base_ = %r
+work_dir = %r
+model = dict(
+    generator=dict(mid_channels=8, num_blocks=1, head_channels=8, deform_groups=4),
+    discriminator=dict(mid_channels=4),
+    perceptual_loss=dict(layer_weights={'_delete_': True, '0': 1.0}, vgg_type='vgg11',
+                         pretrained=%r))
+small = dict(num_workers=0, persistent_workers=False, batch_size=1)
+train_dataloader = dict(**small, dataset=dict(metadata_root_dir=%r, num_frame=2))
+val_dataloader = dict(**small, dataset=dict(metadata_root_dir=%r, num_frame=2))
+train_cfg = dict(max_iters=1, val_interval=1)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ('stage', 'perceptual', 'adversarial', 'frames'),
+    [('2', 0.2, 0.05, 16), ('2_5', 1.0, 0.1, 16), ('2_6', 1.0, 0.1, 26)],
+)
+def test_the_shipped_recipes_train(
+    tmp_path, repo_root, clips, vgg_weights, run_training, stage, perceptual, adversarial, frames
+):
+    recipe = repo_root / f'configs/basicvsrpp/mosaic_restoration_generic_stage{stage}.py'
+    shipped = Config.fromfile(recipe)
+    assert shipped.model.perceptual_loss.perceptual_weight == perceptual
+    assert shipped.model.gan_loss.loss_weight == adversarial
+    assert shipped.train_dataloader.dataset.num_frame == frames
+    run, config = tmp_path / 'run', tmp_path / 'config.py'
+    folders = [str(folder) for folder in clips]
+    config.write_text(RECIPE % (str(recipe), str(run), str(vgg_weights), *folders))
+    status, out, err = run_training(config, '--dry-run')
+    assert status == 0 and 'train_dataloader: 5 clips' in out, err
+    assert not run.exists()
+    status, _, err = run_training(config)
+    assert status == 0, err
+    assert (run / 'iter_1.pth').exists()
 
 
 @pytest.mark.slow
