@@ -1,7 +1,6 @@
 """Train a BasicVSR++ mosaic restoration network from a config file."""
 
 import argparse
-import os
 from pathlib import Path
 
 from lada.cli import ConfigOption, add_launcher, make_parser
@@ -99,7 +98,7 @@ def main(args: argparse.Namespace) -> None:
         print('\n'.join(describe_run(options, args.trial_step or None)))
         return
     config = train(options)
-    if config is not None and config.get('val_dataloader') and os.environ.get('RANK', '0') == '0':
+    if config is not None and config.get('val_dataloader'):
         # What the run leaves of its config has the options in it.
         written = Path(config.work_dir, Path(args.config).name)
         say_next('eval', written, checkpoint_folders(config)[-1])

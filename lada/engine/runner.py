@@ -91,6 +91,7 @@ class Runner(OpenRunner):
             stop=dict(type='StopHook'),
             watchdog=dict(type='WatchdogHook'),
             throughput=dict(type='ThroughputHook'),
+            schedule_free=dict(type='ScheduleFreeHook'),
         )
         if self.console is not None:
             own['console'] = dict(type='ConsoleHook')
@@ -160,7 +161,9 @@ class Runner(OpenRunner):
                 kind = (config.get('optimizer') or {}).get('type')
                 # MMEngine's constructor takes a name it does not find for a class.
                 if isinstance(kind, str) and OPTIMIZERS.get(kind) is None:
-                    raise LadaError(f'{path}.optimizer: no optimizer is called {kind!r}')
+                    package, dot, _ = kind.partition('.')
+                    hint = f'; it may be in a package: pip install {package}' if dot else ''
+                    raise LadaError(f'{path}.optimizer: no optimizer is called {kind!r}{hint}')
         return super().build_optim_wrapper(optim_wrapper)
 
     def wrap_model(self, model_wrapper_cfg, model):

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 
 import torch
 from mmengine.config import Config
+from mmengine.dist import is_main_process
 from mmengine.logging import MMLogger, print_log
 
 from lada.checkpoints.finding import LAST_CHECKPOINT, find_checkpoint, iteration_of
@@ -74,8 +75,8 @@ class TrainOptions:
 
 
 def train(options: TrainOptions) -> Config | None:
-    """Train until the config's last iteration; return the config, or None where the run was stopped
-    before. Raises :class:`LadaError` for what the user can put right.
+    """Train until the config's last iteration; return the config in the first process of a run that
+    reached it, else None. Raises :class:`LadaError` for what the user can put right.
     """
     os.environ.setdefault(RESUME_VARIABLE, '0')
     keep_freed_memory()
@@ -104,7 +105,7 @@ def train(options: TrainOptions) -> Config | None:
                 runner.release_loaders()
             finished = runner.iter >= runner.max_iters
             state.update(state='finished' if finished else 'stopped', iteration=runner.iter)
-    return config if finished else None
+        return config if finished and is_main_process() else None
 
 
 def describe_run(options: TrainOptions, trial: bool | None = None) -> list[str]:

@@ -323,7 +323,7 @@ def final_state(work_dir: Path) -> dict:
         iter=checkpoint['meta']['iter'],
         weights=checkpoint['state_dict'],
         optimizer=checkpoint['optimizer'],
-        schedulers=checkpoint['param_schedulers'],
+        schedulers=checkpoint.get('param_schedulers'),
         history=history,
         counters=counters,
     )

@@ -7,6 +7,7 @@ from lada.engine.hooks.bad_samples import BadSamplesHook
 from lada.engine.hooks.checkpoint import CheckpointHook
 from lada.engine.hooks.ema import ExponentialMovingAverageHook
 from lada.engine.hooks.pictures import PicturesHook
+from lada.engine.hooks.schedule_free import ScheduleFreeHook
 from lada.engine.hooks.stop import StopHook
 from lada.engine.hooks.throughput import ThroughputHook
 from lada.engine.hooks.watchdog import WatchdogHook
@@ -18,6 +19,7 @@ __all__ = [
     'CheckpointHook',
     'ExponentialMovingAverageHook',
     'PicturesHook',
+    'ScheduleFreeHook',
     'StopHook',
     'ThroughputHook',
     'WatchdogHook',

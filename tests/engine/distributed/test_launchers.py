@@ -34,6 +34,7 @@ def test_schedulers(tmp_path, write_config, start_ranks, launcher):
         PATH=f'{tmp_path}:/usr/bin:/bin',
     )
     assert [rank.wait() for rank in ranks] == [0, 0], [rank.errors for rank in ranks]
+    assert sum(rank.errors.count('next: ') for rank in ranks) == 1
     log = next((tmp_path / 'run').glob('*/*.log')).read_text()
     assert 'Number of processes: 2' in log and 'GPU number' not in log
     assert (
