@@ -21,7 +21,8 @@ SECONDS_TO_HEAR = 2
 
 
 def with_defaults(config: dict) -> dict:
-    """Return a data loader's config with what it leaves open; without workers there is no timeout.
+    """Return a data loader's config with what it leaves open, without what is for workers where
+    there are none.
 
     ``timeout`` in seconds, ``worker_init_fn``, how processes are started, and with CUDA
     ``pin_memory``, so that batches are copied to the GPU while it computes. ``prefetch_factor``
@@ -40,9 +41,9 @@ def with_defaults(config: dict) -> dict:
             'multiprocessing_context': worker_context(),
             **config,
         }
-    return {
-        key: value for key, value in config.items() if key not in ('timeout', 'prefetch_factor')
-    }
+    # PyTorch refuses them where there is no worker that they could be for.
+    workers_only = 'timeout', 'prefetch_factor', 'persistent_workers', 'multiprocessing_context'
+    return {key: value for key, value in config.items() if key not in workers_only}
 
 
 @contextmanager

@@ -22,9 +22,19 @@ def test_what_a_config_leaves_open_is_filled_in_and_what_it_says_stays():
 
 
 def test_without_workers_there_is_nothing_to_wait_for():
-    assert not {'timeout', 'prefetch_factor'} & set(
-        with_defaults(dict(timeout=5, prefetch_factor=7, num_workers=0))
+    init_default_scope('lada')
+    loader = Runner.build_dataloader(
+        dict(
+            dataset=[1, 2, 3],
+            sampler=dict(type='DefaultSampler', shuffle=False),
+            batch_size=1,
+            num_workers=0,
+            timeout=5,
+            prefetch_factor=7,
+            persistent_workers=True,
+        )
     )
+    assert list(loader) == [[1], [2], [3]]
 
 
 def test_a_runner_builds_its_loaders_with_them():
