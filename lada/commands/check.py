@@ -56,7 +56,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(args: argparse.Namespace) -> int:
     """Check one dataset or compare two; returns 1 if anything was found."""
-    from lada.dataset_tools.check import checking
+    from lada.dataset_tools.check.quarantine import restore
 
     if (args.root is None) == (args.leakage is None):
         raise LadaError('what to check: give either the root of a dataset, or --leakage TRAIN VAL')
@@ -65,7 +65,7 @@ def main(args: argparse.Namespace) -> int:
             '--fix is for one dataset: which side of a leak should go is for you to decide'
         )
     if args.fix == 'restore':
-        count = checking.restore(args.root)
+        count = restore(args.root)
         print(f'{counted(count, _thing(args.root))} moved back')
         return 0
     return _check_leakage(args) if args.leakage else _check(args)
@@ -73,9 +73,10 @@ def main(args: argparse.Namespace) -> int:
 
 def _check(args: argparse.Namespace) -> int:
     from lada.dataset_tools.check import checking
+    from lada.dataset_tools.check.quarantine import QUARANTINE_FOLDER, quarantine
 
     total, problems = checking.check_dataset(args.root, args.workers)
-    moved = checking.quarantine(args.root, problems) if args.fix == 'quarantine' and problems else 0
+    moved = quarantine(args.root, problems) if args.fix == 'quarantine' and problems else 0
     if args.json:
         print(
             json.dumps(
@@ -92,7 +93,7 @@ def _check(args: argparse.Namespace) -> int:
         if moved:
             print(
                 f'{counted(moved, _thing(args.root))} moved to'
-                f' {printable(args.root / checking.QUARANTINE_FOLDER)}'
+                f' {printable(args.root / QUARANTINE_FOLDER)}'
             )
         _say_next(args, total, problems, moved)
     return 1 if problems else 0
