@@ -19,8 +19,11 @@ sys.path.insert(0, str(ROOT / 'tests' / 'faults'))
 
 
 def pytest_ignore_collect(collection_path, config):
-    """tests/cluster needs root and system packages: only where it is asked for (.ci/run)."""
-    if collection_path.name == 'cluster' and not any('cluster' in arg for arg in config.args):
+    """tests/cluster and tests/browser need system packages, the first root as well: only where they
+    are asked for (.ci/run).
+    """
+    name = collection_path.name
+    if name in ('cluster', 'browser') and not any(name in arg for arg in config.args):
         return True
     return None
 

@@ -36,7 +36,7 @@ COMMANDS = (
             'dataset_creation/create-mosaic-restoration-dataset.py'),
     Command('check', 'check', _DATA, 'check every clip, or a split for leakage',
             'dataset_creation/check-dataset.py'),
-    Command('preview', 'preview', _DATA, 'draw a contact sheet of training samples',
+    Command('preview', 'preview', _DATA, 'draw training samples: a sheet, or a page of all',
             'dataset_creation/preview-dataset.py'),
     Command('split', 'split', _DATA, 'give a part of the clips to validation',
             'dataset_creation/split-train-val-dataset.py'),

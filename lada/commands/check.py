@@ -43,6 +43,15 @@ def build_parser() -> argparse.ArgumentParser:
             ' checking'
         ),
     )
+    parser.add_argument(
+        '--drop',
+        type=Path,
+        metavar='FILE',
+        help=(
+            'move the clips that FILE names to ROOT/quarantine, without checking: a stem a line, as'
+            ' the page of preview --html saves it; --fix restore moves them back'
+        ),
+    )
     parser.add_argument('--json', action='store_true', help='print JSON instead of a table')
     parser.add_argument(
         '--workers',
@@ -56,26 +65,51 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(args: argparse.Namespace) -> int:
     """Check one dataset or compare two; returns 1 if anything was found."""
-    from lada.dataset_tools.check import checking
-
     if (args.root is None) == (args.leakage is None):
         raise LadaError('what to check: give either the root of a dataset, or --leakage TRAIN VAL')
     if args.leakage and args.fix:
         raise LadaError(
             '--fix is for one dataset: which side of a leak should go is for you to decide'
         )
+    if args.drop is not None:
+        if args.leakage or args.fix:
+            raise LadaError('--drop is for one dataset, and not together with --fix')
+        return _drop(args)
     if args.fix == 'restore':
-        count = checking.restore(args.root)
-        print(f'{counted(count, _thing(args.root))} moved back')
-        return 0
+        return _restore(args.root)
     return _check_leakage(args) if args.leakage else _check(args)
+
+
+def _drop(args: argparse.Namespace) -> int:
+    from lada.dataset_tools.check.dropping import drop_marked
+
+    dropped = drop_marked(args.root, args.drop)
+    if args.json:
+        print(json.dumps({'root': str(args.root), **dropped._asdict()}))
+        return 0
+    before = f', {dropped.before:,} were there before' if dropped.before else ''
+    print(f'{counted(dropped.clips, "clip")} moved to quarantine{before}; --fix restore undoes it')
+    return 0
+
+
+def _restore(root: Path) -> int:
+    from lada.dataset_tools.check.quarantine import has_quarantine, restore
+    from lada.dataset_tools.layout import dataset_sides
+
+    sides = list(dataset_sides(root).values())
+    for folder in [side for side in sides if has_quarantine(side)] or sides[:1]:
+        count = restore(folder)
+        where = '' if folder == root else f'{printable(folder)}: '
+        print(f'{where}{counted(count, _thing(folder))} moved back')
+    return 0
 
 
 def _check(args: argparse.Namespace) -> int:
     from lada.dataset_tools.check import checking
+    from lada.dataset_tools.check.quarantine import QUARANTINE_FOLDER, quarantine
 
     total, problems = checking.check_dataset(args.root, args.workers)
-    moved = checking.quarantine(args.root, problems) if args.fix == 'quarantine' and problems else 0
+    moved = quarantine(args.root, problems) if args.fix == 'quarantine' and problems else 0
     if args.json:
         print(
             json.dumps(
@@ -92,7 +126,7 @@ def _check(args: argparse.Namespace) -> int:
         if moved:
             print(
                 f'{counted(moved, _thing(args.root))} moved to'
-                f' {printable(args.root / checking.QUARANTINE_FOLDER)}'
+                f' {printable(args.root / QUARANTINE_FOLDER)}'
             )
         _say_next(args, total, problems, moved)
     return 1 if problems else 0

@@ -123,7 +123,7 @@ class MosaicVideoDataset(Dataset):
                 rotation_probability=rotation_probability,
                 cache=cache,
             )
-        self.pipeline = [_build(step) for step in pipeline]
+        self.pipeline = build_pipeline(pipeline)
         self._busy = BusyClips()
 
     def __len__(self) -> int:
@@ -211,14 +211,8 @@ class MosaicVideoDataset(Dataset):
             rng: the sample's generator.
         """
         meta = self.clip(draw.index)
-        start, stop = self._window(meta.frames_count, rng)
+        start, stop = draw_window(meta.frames_count, self.num_frame, rng)
         return {'meta': meta, 'start': start, 'stop': stop, 'rng': rng}
-
-    def _window(self, frames: int, rng: np.random.Generator) -> tuple[int, int]:
-        if self.num_frame == -1 or frames <= self.num_frame:
-            return 0, frames
-        start = int(rng.integers(frames - self.num_frame + 1))
-        return start, start + self.num_frame
 
     def _name_unreadable(self) -> None:
         bad = [self.catalog.stem(int(index)) for index in np.flatnonzero(self.catalog.unreadable)]
@@ -247,6 +241,20 @@ class MosaicVideoDataset(Dataset):
                 ' settings or add clips'
             )
         return np.flatnonzero(keep)
+
+
+def draw_window(frames: int, num_frame: int, rng: np.random.Generator) -> tuple[int, int]:
+    """Return first frame of a sample and the one after its last.
+
+    Args:
+        frames: of the clip.
+        num_frame: of the sample; -1 for all, as of clips that have fewer.
+        rng: the sample's generator.
+    """
+    if num_frame == -1 or frames <= num_frame:
+        return 0, frames
+    start = int(rng.integers(frames - num_frame + 1))
+    return start, start + num_frame
 
 
 def default_pipeline(
@@ -278,6 +286,11 @@ def default_pipeline(
     if rotation_probability:
         steps.append(dict(type='RotateClip', prob=rotation_probability))
     return [*steps, dict(type='PackClip')]
+
+
+def build_pipeline(steps: Sequence[dict]) -> list:
+    """Build transforms from their configs. Raises :class:`LadaError`."""
+    return [_build(step) for step in steps]
 
 
 def _build(step: dict):

@@ -13,15 +13,22 @@ def _text(name: str) -> str:
     return files('lada.evaluation').joinpath(name).read_text(encoding='utf-8')
 
 
-def page(title: str, *sections: str) -> str:
-    """Return a whole HTML document; ``sections`` are HTML."""
+def page(title: str, *sections: str, style: str = '', script: str = '') -> str:
+    """Return a whole HTML document.
+
+    Args:
+        title: text.
+        *sections: HTML.
+        style: CSS of this page beside that of all.
+        script: JavaScript, the same.
+    """
     head = (
         '<meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
         f'<title>{escape(title)}</title><link rel="icon" href="data:,">'
-        f'<style>{_text("page.css")}</style>'
+        f'<style>{_text("page.css")}{style}</style>'
     )
     body = '\n'.join(
-        [f'<h1>{escape(title)}</h1>', *sections, f'<script>{_text("page.js")}</script>']
+        [f'<h1>{escape(title)}</h1>', *sections, f'<script>{_text("page.js")}{script}</script>']
     )
     return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>{body}</body></html>\n'
 

@@ -10,9 +10,10 @@ import torch
 from lada.evaluation.frames import to_frames
 from lada.evaluation.spacing import evenly_spaced
 from lada.files import write_atomically
+from lada.lettering import write_text
 
 COLUMNS = ('mosaic', 'restored', 'ground truth')
-_GAP, _HEADER = 4, 22
+_GAP, _HEADER, _LETTERS = 4, 22, 13
 
 
 def make_strip(
@@ -108,16 +109,7 @@ def grid(rows: Sequence[Sequence[np.ndarray]], labels: Sequence[str]) -> np.ndar
     header = np.full((_HEADER, width, 3), 255, np.uint8)
     for number, label in enumerate(labels):
         x = number * width // len(labels) + 4
-        cv2.putText(
-            header,
-            label,
-            (x, _HEADER - 7),
-            cv2.FONT_HERSHEY_SIMPLEX,
-            0.45,
-            (30, 30, 30),
-            1,
-            cv2.LINE_AA,
-        )
+        write_text(header, label, x, _HEADER - 7, _LETTERS, width // len(labels) - 8)
     return np.vstack([header, *lines])
 
 

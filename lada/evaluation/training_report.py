@@ -8,6 +8,7 @@ from itertools import cycle
 from lada.evaluation.charts import COLOURS, Series, chart
 from lada.evaluation.page import page, table
 from lada.evaluation.training_log import Advice, Curve, TrainingLog, advise
+from lada.lettering import letter
 
 PANELS = (
     ('loss', 'training', ('loss',), True),
@@ -65,6 +66,9 @@ def to_png(logs: list[TrainingLog]) -> bytes:
     from matplotlib.figure import Figure
 
     panels = list(_panels(logs))
+    names = list(dict.fromkeys(name for _, series, *_ in panels for name, _, _ in series))
+    texts, families = letter(names)
+    labels = dict(zip(names, texts, strict=True))
     rows = max(1, math.ceil(len(panels) / 2))
     figure = Figure(figsize=(12, 3.6 * rows), layout='constrained')
     FigureCanvasAgg(figure)
@@ -73,7 +77,12 @@ def to_png(logs: list[TrainingLog]) -> bytes:
         for name, curve, colour in series:
             marker = 'o' if len(curve.steps) <= 60 else None
             axes.plot(
-                curve.steps, curve.values, label=name, color=colour, marker=marker, markersize=3
+                curve.steps,
+                curve.values,
+                label=labels[name],
+                color=colour,
+                marker=marker,
+                markersize=3,
             )
         for step, _ in marks:
             axes.axvline(step, color='gray', linestyle='--', linewidth=0.8)
@@ -82,7 +91,8 @@ def to_png(logs: list[TrainingLog]) -> bytes:
         if log_scale:
             axes.set_yscale('log')
         axes.grid(alpha=0.3)
-        axes.legend(fontsize='small')
+        for text in axes.legend(prop={'family': families, 'size': 'small'}).get_texts():
+            text.set_parse_math(False)  # a dollar in a run's name begins no formula
     buffer = io.BytesIO()
     figure.savefig(buffer, format='png', dpi=110)
     return buffer.getvalue()

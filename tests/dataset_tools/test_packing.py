@@ -14,8 +14,9 @@ from fake_clips import FOLDERS, snapshot, write_clip, write_dataset
 from lada.checkpoints.reading import load_training_checkpoint
 from lada.data import ClipDraw, MosaicVideoDataset
 from lada.data.packed import INDEX_NAME, PackedDataset
-from lada.dataset_tools.check.checking import check_dataset, quarantine, restore
+from lada.dataset_tools.check.checking import check_dataset
 from lada.dataset_tools.check.leakage import find_leaks
+from lada.dataset_tools.check.quarantine import quarantine, restore
 from lada.dataset_tools.packing import WORK_FOLDER, pack_dataset, unpack_dataset
 from lada.dataset_tools.split.manifest import SplitArguments
 from lada.dataset_tools.split.splitting import split_dataset, undo_split

@@ -4,6 +4,8 @@ import json
 import math
 import re
 
+import cv2
+import numpy as np
 import pytest
 
 from lada.errors import LadaError
@@ -134,6 +136,17 @@ def test_plots_of_several_runs(tmp_path):
     assert (
         'still improving' in page and 'a resumed after iteration 40' in page and 'http' not in page
     )
+
+
+@pytest.mark.filterwarnings('error')
+def test_names_of_runs_in_any_script_are_in_the_legend():
+    """Not as boxes, of which Matplotlib would warn; nor as formulas; nor left out."""
+    pictures = []
+    for name in ('a', 'опыт', 'تجربة', '_x', '$a_1$', '日本'):
+        log = TrainingLog(name=name, training={'loss': Curve([1, 2], [2.0, 1.0])}, validation={})
+        picture = cv2.imdecode(np.frombuffer(to_png([log]), np.uint8), cv2.IMREAD_COLOR)
+        assert not any(np.array_equal(picture, other) for other in pictures), name
+        pictures.append(picture)
 
 
 def test_a_run_has_one_colour_in_every_panel(tmp_path):

@@ -1,30 +1,22 @@
-"""Finding what is wrong with the clips of a dataset, and moving bad ones aside."""
+"""Finding what is wrong with the clips of a dataset."""
 
 import hashlib
-import json
 import os
-from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 
 from lada.data import ClipMetadata
-from lada.data.packed import INDEX_NAME, PackedDataset, find_packed, open_packed
+from lada.data.packed import open_packed
 from lada.dataset_tools.inventory import BadClip, DatasetReader, metadata_folders
-from lada.dataset_tools.locking import only_run
-from lada.dataset_tools.packed_tables import add_clips, drop_clips
 from lada.dataset_tools.workers import Watch, worker_pool
 from lada.errors import LadaError
 from lada.file_part import FilePart
-from lada.folders import SPLIT_FOLDER
 from lada.text import counted, one_line, printable
 from lada.video import iter_frames
 
-QUARANTINE_FOLDER = 'quarantine'
-QUARANTINE_LOG = 'moved.jsonl'
 FILE_FOLDER_ENDINGS = ('_img', '_mask', '_mosaic', '_mosaic_mask', '_mask_mosaic')
 
 
@@ -63,12 +55,12 @@ def check_dataset(root: Path, workers: int = 1) -> tuple[int, list[Problem]]:
         problems, orphans = [], []
         sound = [(clip.stem, clip.metadata) for clip in map(packed.__getitem__, range(len(packed)))]
     else:
-        problems, files, owned = _without_decoding(root)
+        problems, files, owned = look_at_files(root)
         sound = [
             (stem, partial(ClipMetadata.from_file, root / metadata, root))
             for stem, metadata in files
         ]
-        orphans = [path for path in _files(root) if path not in owned]
+        orphans = [path for path in media_files(root) if path not in owned]
     total = len(problems) + len(sound)
     if total == 0:
         raise LadaError(f'an empty dataset: {printable(root)} holds no clips; create some first')
@@ -196,127 +188,6 @@ def _fits(clip: ClipMetadata, size: tuple[int, int]) -> bool:
     )
 
 
-def quarantine(root: Path, problems: list[Problem]) -> int:
-    """Move the files of bad clips below ``root/quarantine``, at the same relative paths; returns
-    how many were moved.
-
-    Of a packed dataset, the clips' rows go to a table there. Files that a sound clip uses stay.
-    Nothing is overwritten: a name that is taken gets a number. What goes where is logged before it
-    goes, for :func:`restore`; after a kill, checking again moves the rest.
-
-    Args:
-        root: of the dataset.
-        problems: as :func:`check_dataset` returns them.
-    """
-    moves = []
-    with only_run(root):
-        _refuse_unfinished_split(root)
-        if find_packed(root) is not None:
-            return _set_aside(root, {problem.clip for problem in problems})
-        bad = {problem.clip for problem in problems if problem.orphan is None}
-        orphans = {problem.orphan for problem in problems}
-        _, sound, _ = _without_decoding(root)
-        reader = DatasetReader(root)
-        needed = set()
-        for stem, metadata in sound:
-            if stem not in bad:
-                needed |= {file.path for file in reader.read(os.path.dirname(metadata), stem).files}
-        listed = [
-            f'{folder}/{stem}.json' for folder in metadata_folders(root) for stem in sorted(bad)
-        ]
-        listed += [path for path in _files(root) if path in orphans or Path(path).stem in bad]
-        for path in listed:
-            if path not in needed and os.path.lexists(root / path):
-                target = _free_name(root / QUARANTINE_FOLDER / path)
-                moves.append((path, str(target.relative_to(root))))
-        _log_moves(root, moves)
-        for path, target in moves:
-            (root / target).parent.mkdir(parents=True, exist_ok=True)
-            (root / path).rename(root / target)
-    return len(moves)
-
-
-def restore(root: Path) -> int:
-    """Move everything in quarantine back to where it was; returns how many files were moved, or of
-    a packed dataset how many clips.
-
-    Raises LadaError, with nothing moved, if another file has taken a place.
-    """
-    if (root / QUARANTINE_FOLDER / INDEX_NAME).exists():
-        with only_run(root):
-            _refuse_unfinished_split(root)
-            return _take_back(root)
-    log = root / QUARANTINE_FOLDER / QUARANTINE_LOG
-    if not log.is_file():
-        raise LadaError(
-            f'nothing to restore: {printable(root)} has no {QUARANTINE_FOLDER}/{QUARANTINE_LOG}'
-        )
-    with only_run(root):
-        _refuse_unfinished_split(root)
-        try:
-            moves = [
-                (str(path), str(target))
-                for path, target in map(json.loads, log.read_text().splitlines())
-            ]
-        except (ValueError, TypeError):
-            raise LadaError(
-                f'a damaged log: {printable(log)}; move the files back by hand'
-            ) from None
-        moves = [(path, target) for path, target in moves if os.path.lexists(root / target)]
-        taken = Counter(path for path, _ in moves)
-        for path in taken:
-            if os.path.lexists(root / path):
-                raise LadaError(
-                    f'cannot restore: {printable(root / path)} is there again; move it away first'
-                )
-            if taken[path] > 1:
-                raise LadaError(
-                    f'cannot restore: {printable(path)} is in quarantine {taken[path]} times;'
-                    f' remove all but one below {printable(root / QUARANTINE_FOLDER)}'
-                )
-        for path, target in moves:
-            (root / path).parent.mkdir(parents=True, exist_ok=True)
-            (root / target).rename(root / path)
-        log.unlink()
-        for folder, _, _ in os.walk(root / QUARANTINE_FOLDER, topdown=False):
-            with suppress(OSError):  # not empty
-                os.rmdir(folder)
-    return len(moves)
-
-
-def _set_aside(root: Path, stems: set[str]) -> int:
-    count = add_clips(root, root / QUARANTINE_FOLDER, stems)
-    drop_clips(root, stems)
-    return count
-
-
-def _take_back(root: Path) -> int:
-    folder = root / QUARANTINE_FOLDER
-    stems = PackedDataset.open(folder, check_tars=False).stems()
-    add_clips(folder, root, stems)
-    (folder / INDEX_NAME).unlink()
-    with suppress(OSError):  # not empty
-        folder.rmdir()
-    return len(stems)
-
-
-def _refuse_unfinished_split(root: Path) -> None:
-    if (root / SPLIT_FOLDER).exists():
-        raise LadaError(
-            f'a split of {printable(root)} is unfinished, its files are on the move: run that split'
-            ' again, or take it back with --undo, then fix'
-        )
-
-
-def _log_moves(root: Path, moves: list[tuple[str, str]]) -> None:
-    if moves:
-        (root / QUARANTINE_FOLDER).mkdir(exist_ok=True)
-        with open(root / QUARANTINE_FOLDER / QUARANTINE_LOG, 'a', encoding='ascii') as file:
-            file.writelines(json.dumps(move) + '\n' for move in moves)
-            file.flush()
-            os.fsync(file.fileno())
-
-
 def as_table(problems: list[Problem]) -> Iterator[str]:
     """Yield the lines of a table of problems."""
     rows = [
@@ -332,7 +203,7 @@ def as_json(root: Path, total: int, problems: list[Problem]) -> dict:
     return {'root': str(root), 'clips': total, 'problems': [asdict(p) for p in problems]}
 
 
-def _without_decoding(root: Path) -> tuple[list[Problem], list[tuple[str, str]], set[str]]:
+def look_at_files(root: Path) -> tuple[list[Problem], list[tuple[str, str]], set[str]]:
     """Return problems seen without decoding, (stem, metadata) of the other clips, and the files
     that have metadata.
     """
@@ -352,7 +223,7 @@ def _without_decoding(root: Path) -> tuple[list[Problem], list[tuple[str, str]],
     return problems, sound, owned
 
 
-def _files(root: Path) -> list[str]:
+def media_files(root: Path) -> list[str]:
     """Return the files in the folders for videos and masks, relative to the root."""
     found = []
     for folder in sorted(os.listdir(root)):
@@ -363,14 +234,6 @@ def _files(root: Path) -> list[str]:
                 if (root / folder / name).is_file()
             ]
     return found
-
-
-def _free_name(path: Path) -> Path:
-    number, free = 1, path
-    while os.path.lexists(free):
-        free = path.with_name(f'{path.stem}.{number}{path.suffix}')
-        number += 1
-    return free
 
 
 def _size(shape: tuple[int, ...]) -> str:

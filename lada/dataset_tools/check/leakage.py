@@ -2,17 +2,17 @@
 look like.
 """
 
+import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from itertools import chain
+from itertools import accumulate, chain
 from pathlib import Path
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-from lada.dataset_tools.check.sheets import encode_png, write_text
 from lada.dataset_tools.create.duplicates import Fingerprint
 from lada.dataset_tools.create.sources import SourceIndex
 from lada.dataset_tools.frame_hashes import (
@@ -25,7 +25,9 @@ from lada.dataset_tools.frame_hashes import (
 from lada.dataset_tools.inventory import Clip, Inventory, take_inventory
 from lada.dataset_tools.workers import Watch, worker_pool
 from lada.errors import LadaError
+from lada.evaluation.pictures import encode_picture
 from lada.file_part import FilePart
+from lada.lettering import write_text
 from lada.text import counted, printable
 from lada.video import iter_frames, read_frames
 
@@ -35,7 +37,7 @@ QUERY_FRAMES = 8
 LEAST_SIMILARITY = 0.9
 TABLE_ROWS = 200
 SHEET_ROWS, SHEET_SIDE, SHEET_LABEL = 40, 240, 36
-LABEL_LETTERS, LABEL_SCALE = 36, 0.36
+LABEL_LETTERS, LABEL_SIZE = 36, 11
 
 
 @dataclass(frozen=True)
@@ -289,16 +291,23 @@ def contact_sheet(leaks: list[Leak], train_root: Path, val_root: Path) -> bytes:
                 frame, (width, height), interpolation=cv2.INTER_AREA
             )
             label = f'{side}: {_shortened(stem, LABEL_LETTERS - len(side))}'
-            write_text(row, label, left + 2, 13, LABEL_SCALE)
+            write_text(row, label, left + 2, 13, LABEL_SIZE, SHEET_SIDE - 4)
         label = _shortened(f'{leak.reason}: {leak.detail}', 2 * LABEL_LETTERS)
-        write_text(row, label, 2, 29, LABEL_SCALE)
+        write_text(row, label, 2, 29, LABEL_SIZE)
         rows.append(row)
-    return encode_png(np.vstack(rows))
+    return encode_picture(np.vstack(rows), '.png')
 
 
 def _shortened(text: str, letters: int) -> str:
-    return (
-        text
-        if len(text) <= letters
-        else f'{text[: letters // 2 - 2]}...{text[-(letters - letters // 2 - 1) :]}'
-    )
+    """Return a text without its middle where it takes more room than so many Latin letters."""
+    if sum(map(_room, text)) <= letters:
+        return text
+    ends = []
+    for characters, room in ((text, letters // 2 - 2), (text[::-1], letters - letters // 2 - 1)):
+        sums = accumulate(map(_room, characters))
+        ends.append(characters[: sum(1 for total in sums if total <= room)])
+    return f'{ends[0]}...{ends[1][::-1]}'
+
+
+def _room(character: str) -> int:
+    return 2 if unicodedata.east_asian_width(character) in 'WF' else 1

@@ -7,11 +7,11 @@ import cv2
 import numpy as np
 
 from lada.data import ClipDraw, MosaicVideoDataset
-from lada.dataset_tools.check.sheets import encode_png, write_text
 from lada.errors import LadaError
-from lada.files import write_atomically
+from lada.evaluation.pictures import save_picture
+from lada.lettering import write_text
 
-GAP, LABEL_HEIGHT = 4, 18
+GAP, LABEL_HEIGHT, LETTERS = 4, 18, 12
 
 
 def contact_sheet(dataset: MosaicVideoDataset, count: int, epoch: int = 0) -> np.ndarray:
@@ -40,7 +40,7 @@ def write_contact_sheet(
         path: file to write.
         dataset, count, epoch: see :func:`contact_sheet`.
     """
-    write_atomically(path, encode_png(contact_sheet(dataset, count, epoch)))
+    save_picture(path, contact_sheet(dataset, count, epoch))
 
 
 def _rows(sample: dict) -> Iterator[np.ndarray]:
@@ -54,6 +54,6 @@ def _rows(sample: dict) -> Iterator[np.ndarray]:
     gap = np.full((len(truth), GAP, 3), 255, np.uint8)
     pictures = np.concatenate([seen, gap, truth, gap, mask], axis=1)
     label = np.full((LABEL_HEIGHT, pictures.shape[1], 3), 255, np.uint8)
-    write_text(label, f'{data.key}, frame {data.clip_start + middle}', 4, LABEL_HEIGHT - 5, 0.4)
+    write_text(label, f'{data.key}, frame {data.clip_start + middle}', 4, LABEL_HEIGHT - 5, LETTERS)
     yield label
     yield pictures

@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lada.data import ClipMetadata
-from lada.dataset_tools.check.checking import check_dataset, quarantine, restore
+from lada.dataset_tools.check.checking import check_dataset
 from lada.dataset_tools.check.leakage import SHEET_LABEL, SHEET_SIDE, contact_sheet, find_leaks
+from lada.dataset_tools.check.quarantine import quarantine, restore
 from lada.dataset_tools.frame_hashes import MAX_DISTANCE, near_matches, view_hashes
 from lada.errors import LadaError
 from lada.video import clip_encoding, mask_encoding, read_frames, write_video
