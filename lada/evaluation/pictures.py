@@ -107,18 +107,28 @@ def grid(rows: Sequence[Sequence[np.ndarray]], labels: Sequence[str]) -> np.ndar
     ]
     header = np.full((_HEADER, width, 3), 255, np.uint8)
     for number, label in enumerate(labels):
-        x = number * width // len(labels) + 4
-        cv2.putText(
-            header,
-            label,
-            (x, _HEADER - 7),
-            cv2.FONT_HERSHEY_SIMPLEX,
-            0.45,
-            (30, 30, 30),
-            1,
-            cv2.LINE_AA,
-        )
+        _write(header, label, number * width // len(labels) + 4)
     return np.vstack([header, *lines])
+
+
+def with_title(image: np.ndarray, title: str) -> np.ndarray:
+    """Return a picture (H, W, 3) with a line of text above it; what is not ASCII becomes ``?``."""
+    line = np.full((_HEADER, image.shape[1], 3), 255, np.uint8)
+    _write(line, title.encode('ascii', 'replace').decode(), 4)
+    return np.vstack([line, image])
+
+
+def _write(header: np.ndarray, text: str, x: int) -> None:
+    cv2.putText(
+        header,
+        text,
+        (x, _HEADER - 7),
+        cv2.FONT_HERSHEY_SIMPLEX,
+        0.45,
+        (30, 30, 30),
+        1,
+        cv2.LINE_AA,
+    )
 
 
 def save_picture(path: str | Path, image: np.ndarray) -> None:

@@ -6,6 +6,7 @@ from lada.engine.hooks.bad_numbers import BadNumbersHook
 from lada.engine.hooks.bad_samples import BadSamplesHook
 from lada.engine.hooks.checkpoint import CheckpointHook
 from lada.engine.hooks.ema import ExponentialMovingAverageHook
+from lada.engine.hooks.history import HistoryHook
 from lada.engine.hooks.pictures import PicturesHook
 from lada.engine.hooks.stop import StopHook
 from lada.engine.hooks.throughput import ThroughputHook
@@ -17,6 +18,7 @@ __all__ = [
     'BadSamplesHook',
     'CheckpointHook',
     'ExponentialMovingAverageHook',
+    'HistoryHook',
     'PicturesHook',
     'StopHook',
     'ThroughputHook',
