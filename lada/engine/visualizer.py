@@ -2,14 +2,16 @@
 
 import difflib
 import inspect
+import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from mmengine.config import Config
 from mmengine.dist import master_only
+from mmengine.logging import print_log
 from mmengine.visualization.vis_backend import BaseVisBackend, LocalVisBackend
 
 from lada.engine.history import History
@@ -61,11 +63,6 @@ class Visualizer(OpenVisualizer):
             if isinstance(backend, RunBackend):
                 backend.history = history
 
-    @property
-    def is_open(self) -> bool:
-        """Whether anything was recorded."""
-        return self._is_open
-
     @master_only
     def open(self) -> None:
         """Begin to record; what cannot begin ends the training with a line that says so."""
@@ -94,21 +91,20 @@ class Visualizer(OpenVisualizer):
 
     @master_only
     def add_scalar(self, name, value, step=0, **kwargs) -> None:
-        self.open()
-        super().add_scalar(name, value, step, **kwargs)
+        for backend in self._ready():
+            self._tell(backend, 'add_scalar', name, value, step, **kwargs)
 
     @master_only
     def add_scalars(self, scalar_dict, step=0, file_path=None, **kwargs) -> None:
-        self.open()
         grouped = _grouped(scalar_dict)
-        for backend in self.backends.values():
+        for backend in self._ready():
             values = scalar_dict if isinstance(backend, LocalVisBackend) else grouped
-            backend.add_scalars(values, step, file_path, **kwargs)
+            self._tell(backend, 'add_scalars', values, step, file_path, **kwargs)
 
     @master_only
     def add_image(self, name, image, step=0) -> None:
-        self.open()
-        super().add_image(name, image, step)
+        for backend in self._ready():
+            self._tell(backend, 'add_image', name, image, step)
 
     @master_only
     def add_picture(self, name: str, image: np.ndarray, step: int, caption: str) -> None:
@@ -120,9 +116,9 @@ class Visualizer(OpenVisualizer):
             step: iterations that were done.
             caption: for services that show one.
         """
-        self.open()
-        for backend in self._shown():
-            backend.add_image(f'pictures/{name}', image, step, caption=caption)
+        for backend in self._ready():
+            if not isinstance(backend, LocalVisBackend):
+                self._tell(backend, 'add_image', f'pictures/{name}', image, step, caption=caption)
 
     @master_only
     def add_video(
@@ -138,14 +134,28 @@ class Visualizer(OpenVisualizer):
             step: iterations that were done.
             caption: for services that show one.
         """
-        self.open()
-        for backend in self._shown():
-            add_video = getattr(backend, 'add_video', None)
-            if add_video is not None:
-                add_video(f'videos/{name}', path, frames, fps, step, caption)
+        for backend in self._ready():
+            if hasattr(backend, 'add_video'):
+                self._tell(backend, 'add_video', f'videos/{name}', path, frames, fps, step, caption)
 
-    def _shown(self) -> Iterator[BaseVisBackend]:
-        return (each for each in self.backends.values() if not isinstance(each, LocalVisBackend))
+    def close(self) -> None:
+        for backend in self.backends.values():
+            self._tell(backend, 'close')
+
+    def _ready(self) -> Iterable[BaseVisBackend]:
+        self.open()
+        return self.backends.values()
+
+    def _tell(self, backend: BaseVisBackend, what: str, *args, **kwargs) -> None:
+        """Call a backend; a service that fails meanwhile does not end the training."""
+        try:
+            getattr(backend, what)(*args, **kwargs)
+        # Services have errors of their own.
+        except Exception as error:
+            if not _is_service(backend):
+                raise
+            text = f'{type(backend).__name__}.{what} failed: {one_line(error)}'
+            print_log(f'{text}; training goes on', 'current', logging.WARNING)
 
 
 def _is_service(backend: BaseVisBackend) -> bool:

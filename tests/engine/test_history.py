@@ -7,10 +7,12 @@ import sys
 import numpy as np
 import pytest
 from mmengine.config import Config
+from mmengine.visualization.vis_backend import BaseVisBackend
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from lada.engine import Visualizer
 from lada.engine.history import RUN_ID, History, forget, start_in
+from lada.engine.vis_backends.run_backend import RunBackend
 from lada.errors import LadaError
 
 
@@ -160,6 +162,37 @@ def test_a_start_that_fails_leaves_the_state_alone(tmp_path, write_config, run_t
     assert status != 0, err
     left = {path.name for path in (tmp_path / 'run').iterdir()}
     assert left <= {'run_state.json', RUN_ID, 'run.py'}, left
+
+
+class LostService(RunBackend, BaseVisBackend):
+    """A service that began, and is away from then on."""
+
+    offline = 'wait'
+    experiment = None
+
+    def __init__(self, save_dir: str | None = None):
+        super().__init__(save_dir or '')
+
+    def _init_env(self):
+        pass
+
+    def add_scalars(self, *args, **kwargs):
+        raise ConnectionError('no route')
+
+    add_image = close = add_scalars
+
+
+def test_a_service_that_is_lost_does_not_end_the_training(tmp_path):
+    visualizer = Visualizer.get_instance(
+        tmp_path.name,
+        vis_backends=[dict(type=LostService), 'TensorboardVisBackend'],
+        save_dir=str(tmp_path / 'start_1'),
+    )
+    visualizer.continue_from(History(tmp_path))
+    train(visualizer, 1)
+    validate(visualizer, 1, 0.5)
+    visualizer.close()
+    assert points(read(tmp_path), 'mosaic/gain') == [(1, 0.5)]
 
 
 def test_unknown_backends_are_named():

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 
 from lada.engine.history import History
@@ -15,11 +16,11 @@ class HistoryHook(Hook):
     early enough for a service that does not answer, late enough for a start that fails.
     """
 
-    # What other hooks write in the first iteration is recorded.
-    priority = 'VERY_HIGH'
+    # After the other hooks: what fails there fails before anything is recorded.
+    priority = 'LOWEST'
 
     def before_train(self, runner) -> None:
-        if isinstance(runner.visualizer, Visualizer):
+        if is_main_process() and isinstance(runner.visualizer, Visualizer):
             runner.visualizer.continue_from(History.of(Path(runner.work_dir), runner.iter))
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
