@@ -37,6 +37,8 @@ SECTIONS = {
     'Metrics': registry.METRICS,
     'Scores': registry.SCORES,
     'Hooks': registry.HOOKS,
+    'Visualizer': registry.VISUALIZERS,
+    'Visualizer backends': registry.VISBACKENDS,
     'Loops': registry.LOOPS,
     'Optimizer wrappers': registry.OPTIM_WRAPPERS,
     'Optimizer wrapper constructors': registry.OPTIM_WRAPPER_CONSTRUCTORS,
@@ -165,7 +167,11 @@ def _parameters(cls: type) -> list[tuple[type, inspect.Parameter]]:
 
 def _meanings(cls: type) -> Iterator[tuple[str, str]]:
     text = inspect.cleandoc(vars(cls).get('__doc__') or '')
-    for parameter in docstring_parser.google.parse(text).params:
+    try:
+        parameters = docstring_parser.google.parse(text).params
+    except docstring_parser.ParseError:  # not all of MMEngine's are in Google style
+        return
+    for parameter in parameters:
         for name in parameter.arg_name.split(','):
             yield name.strip(), _plain(parameter.description or '')
 

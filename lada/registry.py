@@ -32,7 +32,8 @@ OPTIM_WRAPPERS = _child('optim_wrapper', root.OPTIM_WRAPPERS, 'lada.engine')
 OPTIM_WRAPPER_CONSTRUCTORS = _child(
     'optimizer wrapper constructor', root.OPTIM_WRAPPER_CONSTRUCTORS, 'lada.engine'
 )
-VISUALIZERS = _child('visualizer', root.VISUALIZERS)
+VISUALIZERS = _child('visualizer', root.VISUALIZERS, 'lada.engine')
+VISBACKENDS = _child('vis_backend', root.VISBACKENDS, 'lada.engine')
 
 DATASETS = _child('dataset', root.DATASETS, 'lada.data')
 DATA_SAMPLERS = _child('data sampler', root.DATA_SAMPLERS, 'lada.data')
@@ -49,7 +50,6 @@ SCORES = _child('score', None, 'lada.evaluation')  # what MosaicGain measures; M
 
 # Nothing of Lada's own is in these; they exist so that MMEngine finds a registry of this scope for
 # every kind.
-VISBACKENDS = _child('vis_backend', root.VISBACKENDS)
 OPTIMIZERS = _child('optimizer', root.OPTIMIZERS)
 PARAM_SCHEDULERS = _child('parameter scheduler', root.PARAM_SCHEDULERS)
 LOG_PROCESSORS = _child('log_processor', root.LOG_PROCESSORS)

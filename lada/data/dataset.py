@@ -146,7 +146,12 @@ class MosaicVideoDataset(Dataset):
     @property
     def sources(self) -> np.ndarray:
         """Hashes of the videos that the clips were cut from, each once."""
-        return np.unique(self.catalog.sources[self._clips])
+        return np.unique(self.clip_sources)
+
+    @property
+    def clip_sources(self) -> np.ndarray:
+        """A hash of the video that each clip was cut from."""
+        return self.catalog.sources[self._clips]
 
     def clip(self, index: int) -> ClipMetadata:
         """Return the metadata of one clip among those that stayed."""

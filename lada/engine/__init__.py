@@ -10,6 +10,7 @@ from lada.engine.hooks.bad_samples import BadSamplesHook
 from lada.engine.hooks.checkpoint import CheckpointHook
 from lada.engine.hooks.console import ConsoleHook
 from lada.engine.hooks.ema import ExponentialMovingAverageHook
+from lada.engine.hooks.history import HistoryHook
 from lada.engine.hooks.pictures import PicturesHook
 from lada.engine.hooks.stop import StopHook
 from lada.engine.hooks.throughput import ThroughputHook
@@ -17,6 +18,11 @@ from lada.engine.hooks.watchdog import WatchdogHook
 from lada.engine.loops import IterBasedTrainLoop, MultiTestLoop, MultiValLoop
 from lada.engine.optim import AutocastOptimWrapper, MultiOptimWrapperConstructor, OptimWrapper
 from lada.engine.runner import Runner
+from lada.engine.vis_backends.mlflow import MLflowVisBackend
+from lada.engine.vis_backends.swanlab import SwanlabVisBackend
+from lada.engine.vis_backends.tensorboard import TensorboardVisBackend
+from lada.engine.vis_backends.wandb import WandbVisBackend
+from lada.engine.visualizer import Visualizer
 
 __all__ = [
     'AutocastOptimWrapper',
@@ -25,7 +31,9 @@ __all__ = [
     'CheckpointHook',
     'ConsoleHook',
     'ExponentialMovingAverageHook',
+    'HistoryHook',
     'IterBasedTrainLoop',
+    'MLflowVisBackend',
     'MMDistributedDataParallel',
     'MMSeparateDistributedDataParallel',
     'MultiOptimWrapperConstructor',
@@ -36,6 +44,10 @@ __all__ = [
     'RewrappingDistributedDataParallel',
     'Runner',
     'StopHook',
+    'SwanlabVisBackend',
+    'TensorboardVisBackend',
     'ThroughputHook',
+    'Visualizer',
+    'WandbVisBackend',
     'WatchdogHook',
 ]

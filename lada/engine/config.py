@@ -46,7 +46,7 @@ TOP_LEVEL_KEYS = {
     'resume': 'set by the training command, which resumes unless told `--no-resume`',
     'log_level': "of Python's logging",
     'log_processor': 'how log lines are put together',
-    'visualizer': 'where scalars and pictures go besides the log',
+    'visualizer': 'where scalars and pictures go besides the log, see the guide to loggers',
     'data_preprocessor': 'the preprocessor of a model that names none',
     'default_scope': 'where types are looked up first; `lada` unless given',
     'runner_type': 'another runner of `RUNNERS`',

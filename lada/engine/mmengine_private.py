@@ -11,6 +11,13 @@ from mmengine.hooks import CheckpointHook
 from mmengine.optim import OptimWrapper
 from mmengine.runner import BaseLoop, IterBasedTrainLoop, Runner
 from mmengine.runner.loops import _InfiniteDataloaderIterator as InfiniteIterator
+from mmengine.visualization import Visualizer
+from mmengine.visualization.vis_backend import (
+    BaseVisBackend,
+    MLflowVisBackend,
+    TensorboardVisBackend,
+    WandbVisBackend,
+)
 
 
 def accumulated_iterations(wrapper: OptimWrapper) -> int:
@@ -100,3 +107,57 @@ class OpenCheckpointHook(CheckpointHook):
 
     def _save_best_checkpoint(self, runner, metrics) -> None:
         self.save_best_one(runner, metrics)
+
+
+class OpenVisualizer(Visualizer):
+    """A visualizer whose backends can be asked for."""
+
+    @property
+    def backends(self) -> dict[str, BaseVisBackend]:
+        """What it writes to, by name."""
+        return self._vis_backends
+
+
+class OpenTensorboardVisBackend(TensorboardVisBackend):
+    """A TensorBoard backend whose writer can be replaced."""
+
+    def open(self) -> Any:
+        """Return the writer; called once, when it is first needed."""
+        raise NotImplementedError
+
+    def _init_env(self) -> None:
+        self._tensorboard = self.open()
+
+
+class OpenWandbVisBackend(WandbVisBackend):
+    """A backend of Weights & Biases that can choose how a run is begun."""
+
+    def arguments(self, given: dict) -> dict:
+        """Return the arguments of ``wandb.init``, from those that the config gives."""
+        return given
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a run was begun."""
+        return self._env_initialized
+
+    def _init_env(self) -> None:
+        self._init_kwargs = self.arguments(dict(self._init_kwargs or {}))
+        self._save_dir = self._init_kwargs['dir']
+        super()._init_env()
+
+
+class OpenMLflowVisBackend(MLflowVisBackend):
+    """An MLflow backend that can choose how a run is begun."""
+
+    def open(self) -> Any:
+        """Begin a run, and return the client; called once, when it is first needed."""
+        raise NotImplementedError
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a run was begun."""
+        return self._env_initialized
+
+    def _init_env(self) -> None:
+        self._mlflow = self.open()

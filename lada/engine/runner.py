@@ -84,10 +84,14 @@ class Runner(OpenRunner):
             show_on(self.console, logger)
         return logger
 
+    def build_visualizer(self, visualizer=None):
+        return super().build_visualizer(visualizer or dict(type='Visualizer'))
+
     def register_default_hooks(self, hooks=None) -> None:
         own: dict[str, Any] = dict(
             bad_samples=dict(type='BadSamplesHook'),
             bad_numbers=dict(type='BadNumbersHook'),
+            history=dict(type='HistoryHook'),
             stop=dict(type='StopHook'),
             watchdog=dict(type='WatchdogHook'),
             throughput=dict(type='ThroughputHook'),

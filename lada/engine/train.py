@@ -26,6 +26,7 @@ from lada.engine.distributed.process_group import (
     process_group,
     was_restarted,
 )
+from lada.engine.history import forget, start_in
 from lada.engine.hooks.checkpoint import CheckpointHook
 from lada.engine.loader import check_loader_memory, with_defaults
 from lada.engine.loops import RESUME_VARIABLE, replays_batches
@@ -96,7 +97,8 @@ def train(options: TrainOptions) -> Config | None:
         checkpoint = decide_on_rank_0(_decide_start, config, options, was_restarted())
         if checkpoint is not None:
             config.resume, config.load_from = True, str(checkpoint)
-        with run_state(Path(config.work_dir)) as state, config_errors(config):
+        folder = Path(config.work_dir)
+        with run_state(folder) as state, start_in(folder), config_errors(config):
             runner = Runner.from_cfg(config)
             try:
                 runner.train()
@@ -245,17 +247,17 @@ def _decide_start(config: Config, options: TrainOptions, restarted: bool) -> Pat
     if not restarted and (options.resume_from is not None or not options.resume):
         # What is left beyond the start belongs to another run, and a later resume would take it for
         # this one's.
-        _set_aside(
-            checkpoint_folders(config),
-            beyond=-1 if checkpoint is None else iteration_of(checkpoint),
-        )
+        beyond = -1 if checkpoint is None else iteration_of(checkpoint)
+        if _set_aside(checkpoint_folders(config), beyond):
+            forget(Path(config.work_dir))
     return checkpoint
 
 
-def _set_aside(folders: list[Path], beyond: int) -> None:
+def _set_aside(folders: list[Path], beyond: int) -> bool:
     """Move checkpoints of iterations after ``beyond`` into a dated folder: neither overwritten nor
-    resumed later.
+    resumed later. Return whether there were any.
     """
+    moved = False
     for folder in folders:
         old = sorted(folder.glob('*iter_*.pth')) if folder.is_dir() else []
         old = [path for path in old if iteration_of(path) > beyond]
@@ -263,7 +265,9 @@ def _set_aside(folders: list[Path], beyond: int) -> None:
             continue
         aside = folder / time.strftime('previous_%Y%m%d_%H%M%S')
         aside.mkdir()
+        moved = True
         for path in [*old, folder / LAST_CHECKPOINT]:
             if path.exists():
                 path.rename(aside / path.name)
         print_log(f'{len(old)} earlier checkpoints moved to {aside}', level=20)
+    return moved

@@ -113,6 +113,13 @@ def grid(rows: Sequence[Sequence[np.ndarray]], labels: Sequence[str]) -> np.ndar
     return np.vstack([header, *lines])
 
 
+def with_title(image: np.ndarray, title: str) -> np.ndarray:
+    """Return a picture (H, W, 3) with a line of text above it."""
+    line = np.full((_HEADER, image.shape[1], 3), 255, np.uint8)
+    write_text(line, title, 4, _HEADER - 7, _LETTERS, image.shape[1] - 8)
+    return np.vstack([line, image])
+
+
 def save_picture(path: str | Path, image: np.ndarray) -> None:
     """Write an RGB picture as PNG, whole or not at all."""
     write_atomically(Path(path), encode_picture(image, '.png'))

@@ -12,6 +12,7 @@ from tests.conftest import tiny_config
 
 JOB = """
 import json, sys
+sys.modules['wandb'] = None  # Python's own way to say that a package is not there
 from lada.engine.train import TrainOptions, describe_run
 from lada.errors import LadaError
 
@@ -60,6 +61,10 @@ MISTAKES = {
     'an optimizer that is not': (
         {'optim_wrapper.optimizer.type': 'Adamm'},
         r"optim_wrapper\.optimizer: no optimizer is called 'Adamm'",
+    ),
+    'a service whose package is missing': (
+        {'visualizer.vis_backends': 'WandbVisBackend'},
+        r"WandbVisBackend needs the package wandb, .*; pip install 'lada\[wandb\]'",
     ),
     'a metric that is not': (
         {'val_evaluator.metrics.0.type': 'PSNRR'},

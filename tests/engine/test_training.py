@@ -5,6 +5,7 @@ import time
 
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 
 def weights(work_dir, step=8):
@@ -28,6 +29,19 @@ def losses(work_dir):
             if 'loss' in entry:
                 found[entry['step']] = entry['loss']
     return found
+
+
+def shown(work_dir):
+    """Return what TensorBoard shows of a work directory: values and steps of pictures."""
+    events = EventAccumulator(str(work_dir / 'tensorboard'), dict(scalars=0, images=0))
+    events.Reload()
+    tags = events.Tags()
+    assert min(tags['scalars']) == 'mosaic/gain'
+    names = [name for name in tags['scalars'] if name in ('mosaic/gain', 'training/loss')]
+    return {
+        **{name: [(e.step, e.value) for e in events.Scalars(name)] for name in names},
+        **{name: [e.step for e in events.Images(name)] for name in tags['images']},
+    }
 
 
 def wait_for(path, process, seconds=120):
@@ -58,6 +72,7 @@ def test_a_killed_run_ends_in_the_same_weights(
     assert 'continues from iteration' in out + err
     assert_same_weights(weights(tmp_path / 'whole'), weights(tmp_path / 'killed'))
     assert losses(tmp_path / 'whole') == losses(tmp_path / 'killed')
+    assert shown(tmp_path / 'whole') == shown(tmp_path / 'killed')
 
 
 @pytest.mark.slow
@@ -80,7 +95,7 @@ def test_logs_pictures_and_metrics(tmp_path, write_config, run_training):
     assert best.name == f'best_PSNR_iter_{max(scores, key=lambda step: scores[step])}.pth'
     for pattern in ('clip_1.png', 'clip_1.mp4', 'clips.csv', 'evaluation.json'):
         assert len(list((tmp_path / 'run').glob(f'*/validation/iter_*/{pattern}'))) == 2
-    assert list((tmp_path / 'run').glob('*/vis_data/events.out.tfevents*'))
+    assert list((tmp_path / 'run').glob('tensorboard/events.out.tfevents*'))
     assert (tmp_path / 'run' / 'last_checkpoint').read_text().endswith('iter_8.pth')
 
     status, out, err = run_training(tmp_path / 'run.py')

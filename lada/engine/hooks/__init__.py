@@ -6,6 +6,7 @@ from lada.engine.hooks.bad_numbers import BadNumbersHook
 from lada.engine.hooks.bad_samples import BadSamplesHook
 from lada.engine.hooks.checkpoint import CheckpointHook
 from lada.engine.hooks.ema import ExponentialMovingAverageHook
+from lada.engine.hooks.history import HistoryHook
 from lada.engine.hooks.pictures import PicturesHook
 from lada.engine.hooks.schedule_free import ScheduleFreeHook
 from lada.engine.hooks.stop import StopHook
@@ -18,6 +19,7 @@ __all__ = [
     'BadSamplesHook',
     'CheckpointHook',
     'ExponentialMovingAverageHook',
+    'HistoryHook',
     'PicturesHook',
     'ScheduleFreeHook',
     'StopHook',

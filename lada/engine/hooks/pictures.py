@@ -1,40 +1,41 @@
 """Pictures, short videos and scores of validation clips, at every validation."""
 
+import math
+import re
 import shutil
+from collections.abc import Sequence, Sized
 from pathlib import Path
 
-import numpy as np
-from mmengine.dist import is_main_process
+from mmengine.dist import get_rank, get_world_size, is_main_process
 from mmengine.hooks import Hook
-from tensorboard.compat.proto.summary_pb2 import (
-    Summary,  # pyright: ignore[reportAttributeAccessIssue]
-)
 
+from lada.data import MosaicVideoDataset
+from lada.engine.visualizer import Visualizer
 from lada.errors import LadaError
 from lada.evaluation.frames import to_frames
 from lada.evaluation.metrics import MosaicGain
-from lada.evaluation.pictures import make_strip, save_picture, shrink, side_by_side
-from lada.evaluation.spacing import evenly_spaced
+from lada.evaluation.metrics.mosaic_gain import MODEL
+from lada.evaluation.pictures import make_strip, save_picture, shrink, side_by_side, with_title
+from lada.evaluation.spacing import evenly_spaced, spread_over
 from lada.evaluation.tables import to_csv
 from lada.files import write_atomically
 from lada.registry import HOOKS
-from lada.video import encode_animation, write_video
-
-TENSORBOARD_FRAMES, TENSORBOARD_SIDE = 10, 112
-"""TensorBoard's animations are not compressed much, so they are shorter and smaller."""
+from lada.video import write_video
 
 
 @HOOKS.register_module()
 class PicturesHook(Hook):
-    """Show fixed validation clips (mosaic | restored | ground truth) in TensorBoard and in files.
+    """Show fixed validation clips (mosaic | restored | ground truth) in files and wherever the
+    Visualizer shows pictures.
 
     In the run's dated folder, ``validation/iter_N`` gets ``clip_K.png``, ``clip_K.mp4`` and, where
     the evaluator has a :class:`~lada.evaluation.MosaicGain`, ``clips.csv`` and ``evaluation.json``
-    with every clip's scores, which ``compare-evaluations.py`` reads. TensorBoard gets the strips
-    and animations. A picture that cannot be written does not end the training.
+    with every clip's scores, which ``compare-evaluations.py`` reads. The Visualizer gets the
+    pictures as ``pictures/CLIP`` and the videos as ``videos/CLIP``; pictures carry the clip's name
+    and its gain. A picture that cannot be written does not end the training.
 
     Args:
-        num_clips: how many clips, the first of rank 0's share.
+        num_clips: how many clips, of rank 0's share, from as many sources as possible.
         num_frames: evenly spaced frames of each clip in a strip, one row each.
         video_frames: frames of a video at most, the clip's first.
         max_side: pixels to which a frame's longer side is reduced.
@@ -53,19 +54,22 @@ class PicturesHook(Hook):
     ):
         self.num_clips, self.num_frames, self.video_frames = num_clips, num_frames, video_frames
         self.max_side, self.keep = max_side, keep
-        self._shown = 0
+        self._chosen: list[int] = []
+        self._seen = 0
 
     def before_val_epoch(self, runner) -> None:
-        self._shown = 0
+        self._seen = 0
+        if not self._chosen:
+            self._chosen = _choose(runner.val_loop.dataloader.dataset, self.num_clips)
 
     def after_val_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
         if not is_main_process():
             return
-        for sample in outputs or ():
-            if self._shown >= self.num_clips:
-                return
-            self._try(runner, self._show, sample)
-            self._shown += 1
+        gains = _gains(runner, outputs or ())
+        for sample, gain in zip(outputs or (), gains, strict=True):
+            if self._seen in self._chosen:
+                self._try(runner, self._show, sample, gain, self._chosen.index(self._seen))
+            self._seen += 1
 
     def after_val_epoch(self, runner, metrics=None) -> None:
         if is_main_process():
@@ -79,32 +83,22 @@ class PicturesHook(Hook):
         except (LadaError, OSError) as error:
             runner.logger.warning(f'No picture or score file of this validation: {error}')
 
-    def _show(self, runner, sample) -> None:
+    def _show(self, runner, sample, gain: float | None, number: int) -> None:
         clips = [to_frames(clip) for clip in (sample.input, sample.pred_img, sample.gt_img)]
         small = [shrink(clip, self.max_side) for clip in clips]
         shown = evenly_spaced(len(small[1]), self.num_frames)
-        strip = make_strip(*small, frame_indices=shown)
-        name = f'clip_{self._shown}'
-        save_picture(self._folder(runner) / f'{name}.png', strip)
+        name, step = _name(sample, number), runner.iter
+        caption = f'{name}, iteration {step}' if gain is None else f'{name}: {gain:+.2f} dB'
+        strip = with_title(make_strip(*small, frame_indices=shown), caption)
+        file = self._folder(runner) / f'clip_{number}'
+        save_picture(file.with_suffix('.png'), strip)
         video = side_by_side(*[clip[: self.video_frames] for clip in small])
         fps = sample.get('fps') or 25
-        write_video(
-            self._folder(runner) / f'{name}.mp4',
-            video,
-            fps,
-            options={'crf': '18', 'preset': 'veryfast'},
-        )
-        backend = runner.visualizer.get_backend('TensorboardVisBackend')
-        if backend is not None:
-            backend.add_image(f'validation_{name}', strip, runner.iter)
-            tiny = [shrink(clip[:TENSORBOARD_FRAMES], TENSORBOARD_SIDE) for clip in clips]
-            _add_animation(
-                backend.experiment,
-                f'validation_{name}_video',
-                side_by_side(*tiny),
-                fps,
-                runner.iter,
-            )
+        path = file.with_suffix('.mp4')
+        write_video(path, video, fps, options={'crf': '18', 'preset': 'veryfast'})
+        if isinstance(runner.visualizer, Visualizer):
+            runner.visualizer.add_picture(name, strip, step, caption)
+            runner.visualizer.add_video(name, path, video, fps, step, caption)
 
     def _write_scores(self, runner) -> None:
         for metric in runner.val_loop.evaluator.metrics:
@@ -125,15 +119,26 @@ class PicturesHook(Hook):
         return Path(runner.log_dir) / 'validation' / f'iter_{runner.iter}'
 
 
-def _add_animation(writer, tag: str, frames: np.ndarray, fps: float, step: int) -> None:
-    """What ``SummaryWriter.add_video`` does, without its need of moviepy."""
-    image = Summary.Image(
-        height=frames.shape[1],
-        width=frames.shape[2],
-        colorspace=3,
-        encoded_image_string=encode_animation(frames, fps),
-    )
-    writer.file_writer.add_summary(Summary(value=[Summary.Value(tag=tag, image=image)]), step)
+def _choose(dataset: Sized, count: int) -> list[int]:
+    """Return which of this rank's samples are shown, in the order of an unshuffled validation."""
+    positions = range(get_rank(), len(dataset), get_world_size())
+    if isinstance(dataset, MosaicVideoDataset):
+        return spread_over(dataset.clip_sources[positions].tolist(), count)
+    return evenly_spaced(len(positions), count)
+
+
+def _gains(runner, samples: Sequence) -> list[float | None]:
+    """Return the gain of each sample of the batch that was measured last, where it has one."""
+    for metric in runner.val_loop.evaluator.metrics:
+        if isinstance(metric, MosaicGain) and len(metric.results) >= len(samples) > 0:
+            measured = [clip.value(MODEL, 'gain') for _, clip in metric.results[-len(samples) :]]
+            return [None if math.isnan(gain) else gain for gain in measured]
+    return [None] * len(samples)
+
+
+def _name(sample, number: int) -> str:
+    """Return a clip's name in characters that every service takes."""
+    return re.sub(r'[^\w.\- ]', '_', str(sample.get('key') or f'clip_{number}'))
 
 
 def _step(folder: Path) -> int:
