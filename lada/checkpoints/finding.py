@@ -42,6 +42,12 @@ def checkpoint_of_run(work_dir: Path) -> Path:
     raise LadaError(f'no checkpoint in {work_dir}; name the work directory of a run, or a file')
 
 
+def checkpoint_at(path: str | Path) -> Path:
+    """Return a file as it is, and of a run's work directory what :func:`checkpoint_of_run` does."""
+    path = Path(path)
+    return checkpoint_of_run(path) if path.is_dir() else path
+
+
 def _newest_sound(folders: Iterable[Path], pattern: str) -> tuple[Path | None, dict[Path, str]]:
     places = dict.fromkeys(Path(folder) for folder in folders)
     for folder in list(places):

@@ -13,7 +13,9 @@ from lada.cli import make_parser
 def build_parser() -> argparse.ArgumentParser:
     parser = make_parser(__doc__)
     parser.add_argument(
-        'checkpoint', type=Path, help='training checkpoint of stage 1, iter_<n>.pth'
+        'checkpoint',
+        type=Path,
+        help='training checkpoint of stage 1, iter_<n>.pth, or work directory: its best',
     )
     parser.add_argument('output', type=Path, help='file to write')
     parser.add_argument('--overwrite', action='store_true', help='replace an existing file')
@@ -22,6 +24,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(args: argparse.Namespace) -> None:
     from lada.checkpoints.exporting import convert_to_stage2
+    from lada.checkpoints.finding import checkpoint_at
 
-    count = convert_to_stage2(args.checkpoint, args.output, args.overwrite)
+    count = convert_to_stage2(checkpoint_at(args.checkpoint), args.output, args.overwrite)
     print(f'{args.output}: {count} tensors, {args.output.stat().st_size / 1e6:.1f} MB')

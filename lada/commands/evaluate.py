@@ -79,7 +79,7 @@ def positive(text: str) -> int:
 
 
 def main(args: argparse.Namespace) -> None:
-    from lada.checkpoints.finding import checkpoint_of_run
+    from lada.checkpoints.finding import checkpoint_at
     from lada.engine.config import load_config
     from lada.engine.distributed.team import team
     from lada.evaluation.files import EvaluationFiles, written_files
@@ -90,10 +90,9 @@ def main(args: argparse.Namespace) -> None:
 
     with team(args.launcher) as processes:
         for number, name in enumerate(args.checkpoints):
-            if Path(name).is_dir():
-                args.checkpoints[number] = str(checkpoint_of_run(Path(name)))
-                if processes.leads:
-                    print(f'{name}: {args.checkpoints[number]}')
+            args.checkpoints[number] = str(checkpoint_at(name))
+            if processes.leads and Path(name).is_dir():
+                print(f'{name}: {args.checkpoints[number]}')
         out = args.output or Path(args.checkpoints[-1]).absolute().parent / 'evaluation'
         if processes.leads:
             refuse_to_replace(

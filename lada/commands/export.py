@@ -8,7 +8,11 @@ from lada.cli import make_parser
 
 def build_parser() -> argparse.ArgumentParser:
     parser = make_parser(__doc__)
-    parser.add_argument('checkpoint', type=Path, help='training checkpoint, iter_<n>.pth')
+    parser.add_argument(
+        'checkpoint',
+        type=Path,
+        help='training checkpoint, iter_<n>.pth, or work directory of a run: its best',
+    )
     parser.add_argument(
         'output',
         type=Path,
@@ -21,6 +25,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(args: argparse.Namespace) -> None:
     from lada.checkpoints.exporting import export_weights
+    from lada.checkpoints.finding import checkpoint_at
 
-    count = export_weights(args.checkpoint, args.output, args.overwrite)
+    count = export_weights(checkpoint_at(args.checkpoint), args.output, args.overwrite)
     print(f'{args.output}: {count} tensors, {args.output.stat().st_size / 1e6:.1f} MB')

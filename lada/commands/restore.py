@@ -25,8 +25,8 @@ def build_parser() -> argparse.ArgumentParser:
         '--checkpoint',
         metavar='CKPT',
         help=(
-            'training checkpoint, or exported weights (.pth, .safetensors); none: the starter'
-            ' network'
+            'training checkpoint, exported weights (.pth, .safetensors), or work directory of a'
+            ' run, whose best checkpoint counts; none: the starter network'
         ),
     )
     parser.add_argument(
@@ -130,7 +130,7 @@ def main(args: argparse.Namespace) -> None:
 
 def make_restorer(args: argparse.Namespace, processes: 'Team') -> 'Restorer':
     """Return what every process has: the network, or what stands in for it."""
-    from lada.checkpoints.finding import starter_weights
+    from lada.checkpoints.finding import checkpoint_at, starter_weights
     from lada.engine.config import load_config
     from lada.inference.interpolation import ConsistentInterpolation
     from lada.inference.loading import choose_device, load_generator
@@ -145,7 +145,8 @@ def make_restorer(args: argparse.Namespace, processes: 'Team') -> 'Restorer':
     else:
         config = load_config(args.config) if args.config else None
         with out_of_memory(RESTORING):
-            generator = load_generator(args.checkpoint or starter_weights(), device, config)
+            weights = checkpoint_at(args.checkpoint or starter_weights())
+            generator = load_generator(weights, device, config)
         size = args.size
     return Restorer(
         generator,

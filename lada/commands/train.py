@@ -32,7 +32,10 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--load-from',
         metavar='PATH',
-        help="start from this checkpoint's weights when nothing is resumed",
+        help=(
+            'start from the weights of this checkpoint, or of the best one in this work directory,'
+            ' when nothing is resumed'
+        ),
     )
     parser.add_argument('--amp', action='store_true', help='mixed precision, on CPU and CUDA')
     parser.add_argument(

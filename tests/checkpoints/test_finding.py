@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from lada.checkpoints.finding import checkpoint_of_run, find_checkpoint
+from lada.checkpoints.finding import checkpoint_at, checkpoint_of_run, find_checkpoint
 from lada.checkpoints.fitting import fit_state_dict, load_networks
 from lada.checkpoints.reading import damage_of, load_training_checkpoint
 from lada.errors import LadaError
@@ -39,6 +39,8 @@ def test_a_run_stands_for_its_best_checkpoint_or_else_its_newest(tmp_path):
         assert checkpoint_of_run(tmp_path) == path
     path.write_bytes(b'cut')
     assert checkpoint_of_run(tmp_path).name == 'best_mosaic_gain_iter_5.pth'
+    assert checkpoint_at(tmp_path) == checkpoint_of_run(tmp_path)
+    assert checkpoint_at(tmp_path / 'other.pth') == tmp_path / 'other.pth'
 
 
 def test_a_hint_leads_to_another_folder_but_need_not_be_newest(tmp_path):
