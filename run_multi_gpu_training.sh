@@ -8,7 +8,7 @@ cd "$ROOT"
 . scripts/training/launch-common.sh
 prepare_launch "$@"
 [[ "$NNODES" != *:* ]] || fail "NNODES=$NNODES: elastic jobs need ./run_multi_gpu_training_torchrun.sh"
-launch "$PY" -m torch.distributed.launch --use-env \
+launch "$PY" -m lada.torchrun torch.distributed.launch --use-env \
     --nnodes="$NNODES" --node-rank="$NODE_RANK" --nproc-per-node="$NPROC" \
     --master-addr="$MASTER_ADDR" --master-port="$MASTER_PORT" \
     scripts/training/train-mosaic-restoration-basicvsrpp.py "$CONFIG" --launcher pytorch "$@"

@@ -16,5 +16,5 @@ if [[ "$NNODES" = *:* ]]; then
 else
     meeting=(--node-rank="$NODE_RANK" --master-addr="$MASTER_ADDR" --master-port="$MASTER_PORT")
 fi
-launch "$PY" -m torch.distributed.run --nnodes="$NNODES" --nproc-per-node="$NPROC" "${meeting[@]}" \
+launch "$PY" -m lada.torchrun torch.distributed.run --nnodes="$NNODES" --nproc-per-node="$NPROC" "${meeting[@]}" \
     scripts/training/train-mosaic-restoration-basicvsrpp.py "$CONFIG" --launcher pytorch "$@"

@@ -5,6 +5,7 @@ failures.
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -164,6 +165,20 @@ def test_early_failures_are_one_line(launch, environment, said):
     assert said in err.strip().splitlines()[-1]
     assert 'Traceback' not in err
     assert 'Running:' not in out
+
+
+@pytest.mark.parametrize('script', SCRIPTS)
+def test_late_failures_keep_their_status_and_end_without_a_traceback(
+    tmp_path, write_config, launch, script
+):
+    config = write_config(tmp_path / 'run', "model['type'] = 'Nothing'")
+    # As if the mistake showed in training only.
+    status, _, err = launch(script, CONFIG=str(config), LADA_CHECKED='1')
+    assert status == 1
+    assert 'Nothing' in err and 'Traceback' not in err
+    assert re.fullmatch(
+        r'error: rank \d ended with status 1; what it said is above', err.splitlines()[-1]
+    )
 
 
 def test_no_environment(tmp_path, repo_root):
