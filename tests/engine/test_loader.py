@@ -5,6 +5,14 @@ from lada.engine import Runner
 from lada.engine.loader import with_defaults
 
 
+def build(**options):
+    init_default_scope('lada')
+    sampler = dict(type='DefaultSampler', shuffle=False)
+    return Runner.build_dataloader(
+        dict(dataset=[1, 2, 3], sampler=sampler, batch_size=1, **options)
+    )
+
+
 def test_what_a_config_leaves_open_is_filled_in_and_what_it_says_stays():
     filled = with_defaults(dict(num_workers=2))
     assert (
@@ -22,33 +30,12 @@ def test_what_a_config_leaves_open_is_filled_in_and_what_it_says_stays():
 
 
 def test_without_workers_there_is_nothing_to_wait_for():
-    init_default_scope('lada')
-    loader = Runner.build_dataloader(
-        dict(
-            dataset=[1, 2, 3],
-            sampler=dict(type='DefaultSampler', shuffle=False),
-            batch_size=1,
-            num_workers=0,
-            timeout=5,
-            prefetch_factor=7,
-            persistent_workers=True,
-        )
-    )
+    loader = build(num_workers=0, timeout=5, prefetch_factor=7, persistent_workers=True)
     assert list(loader) == [[1], [2], [3]]
 
 
 def test_a_runner_builds_its_loaders_with_them():
-    init_default_scope('lada')
-    loader = Runner.build_dataloader(
-        dict(
-            dataset=[1, 2, 3],
-            sampler=dict(type='DefaultSampler', shuffle=False),
-            batch_size=1,
-            num_workers=1,
-            prefetch_factor=5,
-            collate_fn=dict(type='pseudo_collate'),
-        )
-    )
+    loader = build(num_workers=1, prefetch_factor=5, collate_fn=dict(type='pseudo_collate'))
     assert (
         loader.prefetch_factor == 5
         and loader.timeout > 0

@@ -2,6 +2,7 @@
 
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from lada.engine.history import History
 from lada.errors import LadaError
@@ -36,3 +37,19 @@ class RunBackend:
     def known_history(self, save_dir: str | None) -> History:
         """Return the run's history; one that begins in ``save_dir`` where nobody set it."""
         return self.history or History(Path(save_dir or '.'))
+
+
+class LoggedBackend(RunBackend):
+    """A backend whose client takes values and pictures by ``log``, with a step."""
+
+    experiment: Any
+
+    def add_image(self, name, image, step=0, caption: str | None = None, **kwargs) -> None:
+        client = self.experiment
+        client.log({name: client.Image(image, caption=caption)}, step=step)
+
+    def add_scalar(self, name, value, step=0, **kwargs) -> None:
+        self.experiment.log({name: value}, step=step)
+
+    def add_scalars(self, scalar_dict, step=0, file_path=None, **kwargs) -> None:
+        self.experiment.log(scalar_dict, step=step)

@@ -6,7 +6,7 @@ from typing import Any
 
 from mmengine.visualization.vis_backend import BaseVisBackend
 
-from lada.engine.vis_backends.run_backend import RunBackend
+from lada.engine.vis_backends.run_backend import LoggedBackend
 from lada.registry import VISBACKENDS
 
 # SwanLab's variables, today's and that of old.
@@ -14,7 +14,7 @@ _PROJECT = ('SWANLAB_PROJECT_NAME', 'SWANLAB_PROJ_NAME')
 
 
 @VISBACKENDS.register_module()
-class SwanlabVisBackend(RunBackend, BaseVisBackend):
+class SwanlabVisBackend(LoggedBackend, BaseVisBackend):
     """SwanLab shows a training with its resumes as one run, through SwanLab's own backend.
 
     Of what a resumed run repeats, SwanLab keeps what it already has.
@@ -60,16 +60,6 @@ class SwanlabVisBackend(RunBackend, BaseVisBackend):
     def add_config(self, config, **kwargs) -> None:
         _ = self.experiment
         self._theirs.add_config(config)
-
-    def add_image(self, name, image, step=0, caption: str | None = None, **kwargs) -> None:
-        client = self.experiment
-        client.log({name: client.Image(image, caption=caption)}, step=step)
-
-    def add_scalar(self, name, value, step=0, **kwargs) -> None:
-        self.experiment.log({name: value}, step=step)
-
-    def add_scalars(self, scalar_dict, step=0, file_path=None, **kwargs) -> None:
-        self.experiment.log(scalar_dict, step=step)
 
     def close(self) -> None:
         if self._theirs is not None:

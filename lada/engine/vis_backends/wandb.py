@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from lada.engine.mmengine_private import OpenWandbVisBackend
-from lada.engine.vis_backends.run_backend import RunBackend
+from lada.engine.vis_backends.run_backend import LoggedBackend
 from lada.registry import VISBACKENDS
 
 
 @VISBACKENDS.register_module()
-class WandbVisBackend(RunBackend, OpenWandbVisBackend):
+class WandbVisBackend(LoggedBackend, OpenWandbVisBackend):
     """Weights & Biases shows a training with its resumes as one run, over iterations.
 
     Of what a resumed run repeats, W&B keeps what it already has.
@@ -53,16 +53,6 @@ class WandbVisBackend(RunBackend, OpenWandbVisBackend):
     def add_config(self, config, **kwargs) -> None:
         # MMEngine's also sends every Python file below the current folder.
         self.experiment.config.update(config.to_dict(), allow_val_change=True)
-
-    def add_image(self, name, image, step=0, caption: str | None = None, **kwargs) -> None:
-        client = self.experiment
-        client.log({name: client.Image(image, caption=caption)}, step=step)
-
-    def add_scalar(self, name, value, step=0, **kwargs) -> None:
-        self.experiment.log({name: value}, step=step)
-
-    def add_scalars(self, scalar_dict, step=0, file_path=None, **kwargs) -> None:
-        self.experiment.log(scalar_dict, step=step)
 
     def add_video(
         self, name: str, path: Path, frames: np.ndarray, fps: float, step: int, caption: str
