@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from lada.errors import JobError, LadaError
+from lada.signals import repeat
 from lada.text import one_line
 
 FAULT = JobError.status
@@ -97,8 +98,7 @@ def run_script(
     def stop(number: int, frame: object) -> None:
         nonlocal signalled
         signalled = number
-        signal.signal(signal.SIGALRM, ask_again)
-        signal.setitimer(signal.ITIMER_REAL, _ASK_AGAIN, _ASK_AGAIN)
+        repeat(ask_again, _ASK_AGAIN)
         raise KeyboardInterrupt
 
     def ask_again(number: int, frame: object) -> None:
@@ -117,7 +117,7 @@ def run_script(
         try:
             status = main(args) or 0
         finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            repeat(ask_again, 0)
     except KeyboardInterrupt as interrupt:
         status = 128 + (signalled or signal.SIGINT)
         reason = str(interrupt)

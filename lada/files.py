@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from lada.errors import LadaError
+from lada.platform_support import sync_folder
 from lada.text import printable
 
 NAME_BYTES = 255
@@ -58,16 +59,17 @@ def whole_file(path: Path, temporary: Path | None = None) -> Iterator[IO[bytes]]
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_name(path) if temporary is None else temporary
-    with open(temporary, 'wb') as file:
-        try:
+    file = open(temporary, 'wb')  # noqa: SIM115 - closed below, before its name changes
+    try:
+        with file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-            temporary.chmod(0o644)
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
     sync_folder(path.parent)
 
 
@@ -87,15 +89,6 @@ def nearest_existing(path: Path) -> Path:
     while not path.exists():
         path = path.parent
     return path
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder outlive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def write_atomically(path: Path, data: bytes) -> None:

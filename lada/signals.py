@@ -4,12 +4,13 @@
 does. The main process then finishes what it is at, for which it needs its workers.
 """
 
+import multiprocessing.context
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from multiprocessing.context import ForkContext, ForkProcess
+from typing import TYPE_CHECKING
 
 # Windows has no SIGUSR1.
 STOPPING = [
@@ -58,13 +59,25 @@ def ignore_from_now_on() -> None:
             signal.signal(number, signal.SIG_IGN)
 
 
-class _ShieldedProcess(ForkProcess):
-    def start(self) -> None:
-        with held_back():
-            super().start()
+def repeat(handler: Callable, seconds: float) -> None:
+    """Call a signal handler every so many seconds, never with 0; never on Windows, which has no
+    timer that interrupts.
+    """
+    if not hasattr(signal, 'setitimer'):
+        return
+    if seconds:
+        signal.signal(signal.SIGALRM, handler)
+    signal.setitimer(signal.ITIMER_REAL, seconds, seconds)
 
 
-class ShieldedForkContext(ForkContext):
-    """Starts processes by fork, with signals to stop held back until they obey their parent."""
+if TYPE_CHECKING or hasattr(multiprocessing.context, 'ForkContext'):  # Windows has none
 
-    Process = _ShieldedProcess
+    class _ShieldedProcess(multiprocessing.context.ForkProcess):
+        def start(self) -> None:
+            with held_back():
+                super().start()
+
+    class ShieldedForkContext(multiprocessing.context.ForkContext):
+        """Starts processes by fork, with signals to stop held back until they obey their parent."""
+
+        Process = _ShieldedProcess

@@ -10,6 +10,9 @@ from lada.commands.next_step import near, say_next
 from lada.files import refuse_to_replace
 from lada.folders import mask_path, video_path
 
+PERCEPTUAL = (('LPIPS', '--lpips-weights'), ('DISTS', '--dists-weights'), ('VMAF', '--vmaf'))
+"""Scores that need more than the data, and what asks for them."""
+
 
 def build_parser() -> argparse.ArgumentParser:
     parser = make_parser(__doc__)
@@ -61,6 +64,14 @@ def build_parser() -> argparse.ArgumentParser:
         ),
     )
     parser.add_argument(
+        '--dists-weights',
+        metavar='PATH',
+        help="torchvision's VGG16 weights, to measure DISTS too with torchmetrics (none: skipped)",
+    )
+    parser.add_argument(
+        '--vmaf', action='store_true', help='measure VMAF too, with torchmetrics and vmaf-torch'
+    )
+    parser.add_argument(
         '--cfg-options',
         nargs='+',
         action=ConfigOption,
@@ -69,6 +80,18 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add_launcher(parser)
     return parser
+
+
+def asked_for(args: argparse.Namespace, device: object) -> list[dict]:
+    """Return the configs of the scores that the command line adds to those of the config."""
+    scores: list[dict] = [
+        dict(type=name, weights=weights)
+        for name, weights in (('LPIPS', args.lpips_weights), ('DISTS', args.dists_weights))
+        if weights
+    ]
+    if args.vmaf:
+        scores.append(dict(type='VMAF'))
+    return [dict(score, device=device) for score in scores]
 
 
 def positive(text: str) -> int:
@@ -83,7 +106,6 @@ def main(args: argparse.Namespace) -> None:
     from lada.engine.config import load_config
     from lada.engine.distributed.team import team
     from lada.evaluation.files import EvaluationFiles, written_files
-    from lada.evaluation.scores.lpips import ABSENT
     from lada.inference.evaluate import evaluate, scores_of
     from lada.inference.loading import choose_device
     from lada.models.out_of_memory import EVALUATING, out_of_memory
@@ -101,8 +123,7 @@ def main(args: argparse.Namespace) -> None:
         config = load_config(args.config, args.cfg_options)
         files = EvaluationFiles(out, args.pictures)
         device = choose_device(args.device)
-        lpips = dict(type='LPIPS', weights=args.lpips_weights, device=device)
-        scores = scores_of(config, [lpips] if args.lpips_weights else [])
+        scores = scores_of(config, asked_for(args, device))
         with out_of_memory(EVALUATING):
             evaluation = evaluate(
                 config,
@@ -114,8 +135,10 @@ def main(args: argparse.Namespace) -> None:
                 files=files,
                 processes=processes,
             )
-        if all(score.name != 'lpips' for score in scores):
-            evaluation.notes.append(ABSENT)
+        measured = {score.name for score in scores}
+        absent = [f'{name} ({how})' for name, how in PERCEPTUAL if name.lower() not in measured]
+        if absent:
+            evaluation.notes.append(f'Perceptual scores not asked for: {", ".join(absent)}.')
         print(files.write(evaluation))
         root, stem = Path(evaluation.data).parent, evaluation.clips[-1].key
         video, mask = video_path(root, stem), mask_path(root, stem)

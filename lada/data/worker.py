@@ -10,8 +10,8 @@ import torch
 from mmengine.registry import FUNCTIONS
 from torch.utils.data import get_worker_info
 
+from lada import signals
 from lada.memory import keep_freed_memory
-from lada.signals import ShieldedForkContext, obey_parent_alone
 
 # More workers than that share places, which costs no more than a name.
 _WORKERS = 256
@@ -38,7 +38,7 @@ def init_worker(
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
     keep_freed_memory()
-    obey_parent_alone()
+    signals.obey_parent_alone()
 
 
 def worker_context() -> BaseContext | None:
@@ -47,7 +47,7 @@ def worker_context() -> BaseContext | None:
     """
     method = multiprocessing.get_start_method(allow_none=True)
     forks = (method or multiprocessing.get_all_start_methods()[0]) == 'fork'
-    return ShieldedForkContext() if forks else None
+    return signals.ShieldedForkContext() if forks else None
 
 
 class BusyClips:

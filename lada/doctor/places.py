@@ -1,6 +1,5 @@
 """Where a run writes: the current folder, shared memory, the cache of downloaded weights."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +7,7 @@ from tempfile import TemporaryFile
 
 from lada.doctor.finding import OK, PROBLEM, WARNING, Finding
 from lada.files import nearest_existing
+from lada.platform_support import disk_of
 from lada.text import human_bytes, reason
 
 _ROOM, _LITTLE_ROOM = 5 * 10**9, 10**8
@@ -20,8 +20,8 @@ def places() -> Iterator[Finding]:
     """Look at the folders that this process would write to."""
     here = Path.cwd()
     yield disk(here, shutil.disk_usage(here).free)
-    status = os.statvfs(here)
-    yield inodes(here, status.f_favail, status.f_files)
+    found = disk_of(here)
+    yield inodes(here, found.inodes_free, found.inodes)
 
     import torch
 

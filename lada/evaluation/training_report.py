@@ -22,6 +22,8 @@ PANELS = (
     ('warping error (levels)', 'validation', ('mosaic/warp_model',), False),
     ('flicker (levels)', 'validation', ('mosaic/flicker_model',), False),
     ('LPIPS', 'validation', ('mosaic/lpips_model',), False),
+    ('DISTS', 'validation', ('mosaic/dists_model',), False),
+    ('VMAF', 'validation', ('mosaic/vmaf_model',), False),
 )
 """Title, which curves, the first of these names that a run has, logarithmic."""
 BASELINES = {'_input': '#98a2b3', '_bicubic': '#667085', '_consistent': '#344054'}

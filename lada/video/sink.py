@@ -257,7 +257,7 @@ class Sink:
         self._closed = True
         try:
             self._container.close()
-            with open(self.temporary, 'rb') as file:
+            with open(self.temporary, 'rb+') as file:
                 os.fsync(file.fileno())
         except (FFmpegError, OSError, ValueError) as error:
             raise self._failure(error) from error

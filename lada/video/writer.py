@@ -210,7 +210,7 @@ class VideoWriter:
             self._encode(None)
             container, self._container = self._container, None
             container.close()
-            with open(self._temporary, 'rb') as file:
+            with open(self._temporary, 'rb+') as file:
                 os.fsync(file.fileno())
             os.replace(self._temporary, self.path)
         except (FFmpegError, OSError) as error:

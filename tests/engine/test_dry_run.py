@@ -30,6 +30,10 @@ MISTAKES = {
         {'val_evaluator.metrics.2.scores': [dict(type='ChromaErorr')]},
         r"no score is called 'ChromaErorr'",
     ),
+    'weights of a score that are not there': (
+        {'val_evaluator.metrics.2.scores': [dict(type='DISTS', weights='none.pth')]},
+        r'DISTS: no such weight file: none\.pth; give the path of vgg16-397923af\.pth from https',
+    ),
     'an argument of a base': (
         {'model.pixel_loss.type': 'L1Loss'},
         r"model\.pixel_loss: L1Loss takes no 'eps'; .*_delete_=True",

@@ -12,6 +12,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
+from torchvision.models import get_model
 
 from lada.errors import LadaError
 from lada.evaluation import MosaicGain
@@ -100,6 +101,8 @@ def test_another_architecture_is_one_line(tmp_path, config, run_script_file):
         [tmp_path / 'none.pth'],
         [weights, '--data', tmp_path / 'none'],
         [weights, '--device', 'cuda:99'],
+        [weights, '--lpips-weights', tmp_path / 'none.pth'],
+        [weights, '--dists-weights', tmp_path / 'none.pth'],
     ):
         status, _, err = run_script_file(SCRIPT, config, *args, '--out', out)
         assert status == 1 and err.count('\n') == 1
@@ -128,6 +131,20 @@ def test_measures_the_scores_that_the_config_names(monkeypatch):
     assert [score.name for score in scores_of(Config({}))] == built_in
     with pytest.raises(LadaError, match='Nought'):
         scores_of(Config(dict(val_evaluator=dict(metric, scores=[dict(type='Nought')]))))
+
+
+def test_perceptual_scores_are_in_the_table(tmp_path, config, run_script_file):
+    torch.manual_seed(0)
+    state = get_model('alexnet').state_dict()
+    torch.save({key: x for key, x in state.items() if 'features' in key}, tmp_path / 'alex.pth')
+    weights = save_weights(config, tmp_path / 'a.pth')
+    out = tmp_path / 'out'
+    asked = ['--lpips-weights', tmp_path / 'alex.pth', '--vmaf', '--num-clips', '1']
+    status, text, err = run_script_file(SCRIPT, config, weights, '--out', out, *asked)
+    assert status == 0 and 'LPIPS' in text and 'VMAF' in text, err
+    assert 'Perceptual scores not asked for: DISTS (--dists-weights).' in text
+    evaluation = Evaluation.from_file(out / 'evaluation.json')
+    assert evaluation.total('a', 'lpips') >= 0 and 0 <= evaluation.total('a', 'vmaf') <= 100
 
 
 def test_labels():

@@ -12,6 +12,7 @@ from lada.dataset_tools.split.transfer import same_file_system
 from lada.errors import LadaError
 from lada.files import FREE_SPACE_MARGIN, nearest_existing
 from lada.folders import SPLIT_FOLDER
+from lada.platform_support import disk_of
 from lada.text import human_bytes, printable
 
 RECORD_BYTES = 100
@@ -138,20 +139,19 @@ def _check_space(plan: SplitPlan, same: bool) -> None:
         (plan.val_root, sizes, 3 if same else 1),
         (plan.train_root, [], 3 if same else 2),
     ):
-        disk = os.statvfs(nearest_existing(root))
-        block, free = disk.f_frsize, disk.f_bavail * disk.f_frsize
-        needed = sum(-(-size // block) * block for size in new) + records * record
-        if needed * FREE_SPACE_MARGIN > free:
+        disk = disk_of(nearest_existing(root))
+        needed = sum(-(-size // disk.block) * disk.block for size in new) + records * record
+        if needed * FREE_SPACE_MARGIN > disk.free:
             raise LadaError(
                 f'not enough space: {printable(root)} needs {human_bytes(needed)},'
-                f' {human_bytes(free)} are free; free some'
+                f' {human_bytes(disk.free)} are free; free some'
                 + (', use --mode hardlink' if new and same else '')
                 + (', or use another --val-root' if new else '')
             )
-        if disk.f_files > 0 and len(new) > disk.f_favail:
+        if disk.inodes > 0 and len(new) > disk.inodes_free:
             raise LadaError(
                 f'not enough space: {printable(root)} needs {len(new):,} files, its file system has'
-                f' room for {disk.f_favail:,} more (inodes); use another --val-root'
+                f' room for {disk.inodes_free:,} more (inodes); use another --val-root'
             )
 
 

@@ -17,6 +17,7 @@ from lada.dataset_tools.inventory import ClipFile
 from lada.dataset_tools.split.manifest import Mode
 from lada.errors import LadaError
 from lada.files import file_sha256, naming, nearest_existing
+from lada.platform_support import mount_of
 from lada.text import printable
 
 BLOCK = 1 << 20
@@ -188,23 +189,8 @@ class Transfer:
 def same_file_system(train_root: Path, val_root: Path) -> bool:
     """Tell whether files can be renamed and hard-linked from one root to the other."""
     nearest = nearest_existing(val_root)
-    return os.stat(train_root).st_dev == os.stat(nearest).st_dev and _mount(train_root) == _mount(
-        nearest
-    )
-
-
-def _mount(folder: Path) -> str | None:
-    """Return the number of the mount a folder is in, where Linux tells: one disk may be mounted at
-    several places.
-    """
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        with open(f'/proc/self/fdinfo/{descriptor}') as file:
-            return next((line for line in file if line.startswith('mnt_id:')), None)
-    except OSError:
-        return None
-    finally:
-        os.close(descriptor)
+    same_device = os.stat(train_root).st_dev == os.stat(nearest).st_dev
+    return same_device and mount_of(train_root) == mount_of(nearest)
 
 
 def _same(a: str, b: str) -> bool:
