@@ -284,12 +284,6 @@ parts = dict(
     data_preprocessor=dict(type='DataPreprocessor', mean=[0.0] * 3, std=[255.0] * 3))
 model = dict(parts)
 """
-METRICS = """
-val_cfg = dict(type='mmagic.MultiValLoop')
-val_evaluator = dict(_delete_=True, type='mmagic.Evaluator',
-                     metrics=[dict(type='mmagic.PSNR'), dict(type='mmagic.SSIM')])
-default_hooks['checkpoint']['save_best'] = None
-"""
 SHOWN = """
 visualizer = dict(_delete_=True, type='mmagic.ConcatImageVisualizer', fn_key='key',
                   img_keys=['input', 'pred_img', 'gt_img'],
@@ -350,9 +344,6 @@ class Trainings:
     def losses(self, name: str) -> list[float]:
         return [line['loss'] for line in self.scalars[name] if 'loss' in line]
 
-    def last(self, name: str, key: str) -> float:
-        return [line[key] for line in self.scalars[name] if key in line][-1]
-
     def parts(self) -> str:
         self.train('ours', '', scope='')
         self.train('theirs', '')
@@ -361,13 +352,6 @@ class Trainings:
         said = near(self.losses('ours'), losses, 1e-4)
         shown = ', '.join(f'{loss:.6f}' for loss in losses)
         return f'losses {shown}; those with our classes {said}'
-
-    def metrics(self) -> str:
-        self.train('metrics', METRICS)
-        keys = ('PSNR', 'SSIM')
-        theirs = [self.last('metrics', key) for key in keys]
-        said = near([self.last('ours', key) for key in keys], theirs, 1e-4)
-        return f'PSNR {theirs[0]:.5f}, SSIM {theirs[1]:.5f}; our metrics of our network {said}'
 
     def shown(self) -> str:
         work_dir = self.train('shown', SHOWN)
@@ -415,7 +399,6 @@ def main() -> None:
         trainings = Trainings(Path(folder))
         row('clips to train on', trainings.create)
         row('network, loss `mmagic.X`, trained', trainings.parts)
-        row('metrics `mmagic.PSNR`, `mmagic.SSIM`', trainings.metrics)
         row('visualizer, backend, hooks `mmagic.X`', trainings.shown)
         row('GAN parts, constructor, averaging `mmagic.X`', trainings.averaged)
     sys.exit(bool(failures))
