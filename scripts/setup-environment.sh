@@ -20,7 +20,7 @@ setup_environment() {
     [ -t 1 ] && quiet=--progress-bar=auto
     echo "Setting up .venv (once; the packages take up to 6 GB of disk) ..."
     [ -x "$venv_python" ] || "$base" -m venv "$root/.venv" || return 1
-    install_torch_without_cuda "$root" "$venv_python" "$quiet"
+    install_torch_without_cuda "$root/constraints.txt" "$venv_python" "$quiet"
     # The versions that the tests passed with; where one of them cannot be had, the ranges of pyproject.toml.
     "$venv_python" -m pip install "$quiet" --disable-pip-version-check --constraint "$root/constraints.txt" --editable "$root${extra:+[$extra]}" || {
         echo "Not all pinned versions can be had here; trying newer or older ones ..."
@@ -39,7 +39,7 @@ setup_environment() {
 # Without a GPU the wheels without CUDA do: a tenth of the download, if an index has them. That is PyTorch's own, or
 # $TORCH_INDEX; whoever has chosen an index for pip has a reason, and is sent to no other.
 install_torch_without_cuda() {
-    local root="$1" venv_python="$2" quiet="$3" index="${TORCH_INDEX:-}" wheels
+    local constraints="$1" venv_python="$2" quiet="$3" index="${TORCH_INDEX:-}" wheels
     # Under WSL the GPU is /dev/dxg.
     if [ "$(uname -s)" != Linux ] || [ -e /dev/nvidiactl ] || [ -e /dev/dxg ] || command -v nvidia-smi >/dev/null ||
         "$venv_python" -m pip show --quiet torch 2>/dev/null; then
@@ -49,7 +49,7 @@ install_torch_without_cuda() {
         [ -z "$("$venv_python" -m pip config list | grep -o '\.index-url=')" ] || return 0
         index=https://download.pytorch.org/whl/cpu
     fi
-    wheels="$(sed -n 's/^\(torch\|torchvision\)==\([^+]*\)$/\1==\2+cpu/p' "$root/constraints.txt")"
+    wheels="$(sed -n 's/^\(torch\|torchvision\)==\([^+]*\)$/\1==\2+cpu/p' "$constraints")"
     # shellcheck disable=SC2086 # two words
     "$venv_python" -m pip install "$quiet" --disable-pip-version-check --retries 0 --timeout 15 --index-url "$index" $wheels 2>/dev/null ||
         echo "No wheels of PyTorch without CUDA at $index; installing those with it ..."

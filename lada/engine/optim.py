@@ -2,6 +2,7 @@
 network.
 """
 
+import re
 from contextlib import contextmanager
 
 import torch
@@ -12,7 +13,7 @@ from torch import nn
 
 from lada.errors import LadaError
 from lada.models.unwrapping import unwrapped
-from lada.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS
+from lada.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS, OPTIMIZERS
 
 AMP_DTYPES = ('bfloat16', 'float16')
 
@@ -125,33 +126,77 @@ def update_is_complete(optim_wrapper: _OptimWrapper | OptimWrapperDict) -> bool:
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
 class MultiOptimWrapperConstructor:
     """Build an :class:`OptimWrapperDict` from a config by the name of the model's part; MMagic's
-    name.
+    name and arguments.
+
+    A name that is no part's is a pattern (``re.fullmatch``) for the names of modules at any depth.
+    ``modules``, a name or a list, takes the place of the key: beside the configs' other keys, or at
+    the top, where it makes one wrapper of all that it names.
 
     Args:
         optim_wrapper_cfg: for each part, for example ``generator`` and ``discriminator``, the
-            config of an optimizer wrapper, ``paramwise_cfg`` included.
+            config of an optimizer wrapper; ``paramwise_cfg`` (``custom_keys`` and the like) where
+            the name is a part's.
         paramwise_cfg: refused: each optimizer has its own.
     """
 
     def __init__(self, optim_wrapper_cfg: dict, paramwise_cfg: dict | None = None):
+        if not isinstance(optim_wrapper_cfg, dict):
+            raise TypeError(
+                'MultiOptimWrapperConstructor: optim_wrapper_cfg must be a dictionary, not'
+                f' {type(optim_wrapper_cfg).__name__}'
+            )
         if paramwise_cfg is not None:
             raise LadaError(
                 'MultiOptimWrapperConstructor: give each optimizer its own paramwise_cfg'
             )
         self.optim_wrapper_cfg = optim_wrapper_cfg
 
-    def __call__(self, model: nn.Module) -> OptimWrapperDict:
+    def __call__(self, model: nn.Module) -> _OptimWrapper | OptimWrapperDict:
         model = unwrapped(model)
-        wrappers = {}
-        for name, config in self.optim_wrapper_cfg.items():
-            part = getattr(model, name, None)
-            if not isinstance(part, nn.Module):
-                raise LadaError(
-                    f'optim_wrapper.{name}: the model has no part of that name; its parts are '
-                    f'{", ".join(key for key, _ in model.named_children())}'
-                )
-            config = dict(config)
-            wrappers[name] = DefaultOptimWrapperConstructor(
-                config, config.pop('paramwise_cfg', None)
-            )(part)
-        return OptimWrapperDict(**wrappers)
+        if 'modules' in self.optim_wrapper_cfg:
+            return _wrapper_of(model, 'optim_wrapper', self.optim_wrapper_cfg)
+        return OptimWrapperDict(
+            **{
+                name: _wrapper_of(model, f'optim_wrapper.{name}', config, name)
+                for name, config in self.optim_wrapper_cfg.items()
+            }
+        )
+
+
+def _wrapper_of(
+    model: nn.Module, place: str, config: dict, name: str | None = None
+) -> _OptimWrapper:
+    """Return the optimizer wrapper of the modules that ``config`` or its ``name`` names."""
+    config = dict(config)
+    given = config.pop('modules', name)
+    names = [given] if isinstance(given, str) else list(given or ())
+    paramwise = config.pop('paramwise_cfg', None)
+    parts = dict(model.named_children())
+    if len(names) == 1 and names[0] in parts:
+        return DefaultOptimWrapperConstructor(config, paramwise)(parts[names[0]])
+    if paramwise:
+        raise LadaError(
+            f'{place}: paramwise_cfg needs the name of one part of the model, which are'
+            f' {", ".join(parts)}'
+        )
+    found = [_modules_by(model, parts, each, place) for each in names]
+    # What two patterns match is in the optimizer once.
+    parameters = {id(p): p for group in found for module in group for p in module.parameters()}
+    config = {'type': 'OptimWrapper'} | config
+    settings = {**config.pop('optimizer'), 'params': list(parameters.values())}
+    return OPTIM_WRAPPERS.build({**config, 'optimizer': OPTIMIZERS.build(settings)})
+
+
+def _modules_by(
+    model: nn.Module, parts: dict[str, nn.Module], name: str, place: str
+) -> list[nn.Module]:
+    """Return the part called ``name``, or the modules whose full names match it."""
+    if name in parts:
+        return [parts[name]]
+    found = [module for key, module in model.named_modules() if re.fullmatch(name, key)]
+    if not found:
+        raise LadaError(
+            f'{place}: the model has no part called {name!r}, nor a module whose name it matches;'
+            f' its parts are {", ".join(parts)}'
+        )
+    return found

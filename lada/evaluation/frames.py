@@ -43,8 +43,10 @@ def to_masks(value: torch.Tensor | np.ndarray) -> np.ndarray:
 
 
 def field(sample: dict, key: str) -> torch.Tensor | np.ndarray:
-    """Return a data field of a predicted sample, also where the model put it under ``output``."""
-    for place in (sample, sample.get('output') or {}):
+    """Return a data field of a predicted sample, also where MMagic's models and loops put it:
+    predictions under ``output``, the loaded sample under ``data_samples``.
+    """
+    for place in (sample, sample.get('output') or {}, sample.get('data_samples') or {}):
         if key in place:
             return place[key]
     raise LadaError(

@@ -1,6 +1,7 @@
 """The critic of adversarial training, which judges every pixel (Wang et al. 2021, Real-ESRGAN)."""
 
 import torch.nn.functional as F
+from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn.utils import spectral_norm
 
@@ -10,7 +11,7 @@ SLOPE = 0.2
 
 
 @MODELS.register_module()
-class UNetDiscriminatorWithSpectralNorm(nn.Module):
+class UNetDiscriminatorWithSpectralNorm(BaseModule):
     """A U-Net with spectral normalisation (Miyato et al. 2018): pictures (N, in_channels, H, W) to
     logits (N, 1, H, W). H and W must be divisible by 8.
 

@@ -8,7 +8,7 @@ from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
 from lada.checkpoints.fitting import load_into
-from lada.data.data_sample import split_samples, stack_samples
+from lada.data.data_sample import DataSample, split_samples, stack_samples
 from lada.errors import LadaError
 from lada.models.guidance import guidance, takes_grid
 from lada.registry import MODELS
@@ -149,7 +149,7 @@ class BasicVSR(BaseModel):
         self, inputs: Tensor, data_samples: BaseDataElement | list | None = None, **kwargs
     ) -> list[BaseDataElement]:
         """One sample per clip: what came in, plus ``pred_img`` and ``input``, (T, 3, H, W) float32
-        in [0, 255].
+        in [0, 255]; ``output.pred_img`` is the same tensor, where MMagic's metrics look for it.
 
         Where ``gt_img`` is one picture, ``pred_img`` is the centre frame's.
         """
@@ -169,6 +169,7 @@ class BasicVSR(BaseModel):
         results = split_samples(samples, count)
         for sample, prediction, clip in zip(results, output, frames, strict=True):
             sample.set_field(prediction, 'pred_img')
+            sample.set_field(DataSample(pred_img=prediction), 'output')
             sample.set_field(clip, 'input')
         return results
 

@@ -60,3 +60,33 @@ def test_other_classes_keep_everything():
     for before, after in zip(samples, split_samples(stack_samples(samples), 3), strict=True):
         assert torch.equal(before.gt_img, after.gt_img)
         assert before.note == after.note and before.metainfo['key'] == after.metainfo['key']
+
+
+def test_a_sample_is_as_long_as_what_agrees_on_it():
+    assert len(DataSample()) == len(sample(0, frames=3)) == 1
+    assert len(DataSample.stack([sample(0), sample(1), sample(2)])) == 3
+    assert len(DataSample(a=torch.zeros(2), b=torch.zeros(3))) == 1
+    assert len(DataSample(a='two words', b=torch.zeros(4))) == 4
+    assert DataSample(a=torch.zeros(0))
+
+
+@pytest.mark.parametrize('label', [2, torch.tensor(2), np.array(2), [2]])
+def test_labels_stack_and_split(label):
+    samples = [DataSample(metainfo=dict(num_classes=5)).set_gt_label(each) for each in (label, 4)]
+    assert samples[0].gt_label.label.tolist() == [2] and samples[0].gt_label.num_classes == 5
+    batch = DataSample.stack(samples)
+    assert batch.gt_label.label.tolist() == [[2], [4]] and len(batch) == 2
+    assert [part.gt_label.label.tolist() for part in batch.split()] == [[2], [4]]
+    with pytest.raises(ValueError, match='num_classes'):
+        samples[0].set_gt_label(5)
+    with pytest.raises(TypeError, match='not a label'):
+        samples[0].set_gt_label('five')
+
+
+def test_tensor_data_of_arrays_and_nested_samples():
+    batch = DataSample.stack([sample(0), sample(1)])
+    batch.set_tensor_data(dict(input=np.ones((2, 4)), gt_label=[0, 1]))
+    batch.output = DataSample(pred_img=torch.arange(2))
+    parts = batch.split(True)
+    assert parts[1].input.shape == (4,) and parts[1].output.pred_img.item() == 1
+    assert parts[1].gt_label.label.item() == 1

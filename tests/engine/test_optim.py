@@ -3,7 +3,7 @@ import copy
 import pytest
 import torch
 
-from lada.engine.optim import AutocastOptimWrapper, OptimWrapper
+from lada.engine.optim import AutocastOptimWrapper, MultiOptimWrapperConstructor, OptimWrapper
 from lada.errors import LadaError
 
 
@@ -71,3 +71,54 @@ def test_resumed_run_is_the_same_and_states_fit_every_precision():
 def test_other_types_are_refused():
     with pytest.raises(LadaError, match='float8'):
         build(dtype='float8')
+
+
+class Parts(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.generator = torch.nn.ModuleDict(
+            dict(spynet=torch.nn.Linear(2, 2), rest=torch.nn.Linear(3, 3))
+        )
+        self.discriminator = torch.nn.Linear(4, 4)
+
+
+def adam(rate: float, **others) -> dict:
+    return dict(optimizer=dict(type='Adam', lr=rate), **others)
+
+
+def rates(wrapper) -> dict[int, float]:
+    """Learning rate by the number of a parameter's values; MMEngine adds a placeholder without."""
+    return {
+        parameter.numel(): group['lr']
+        for group in wrapper.param_groups
+        for parameter in group['params']
+        if parameter.dim()
+    }
+
+
+def test_one_optimizer_for_each_part_name_pattern_or_list():
+    def build(config):
+        return MultiOptimWrapperConstructor(config)(Parts())
+
+    slow_flow = dict(custom_keys={'spynet': dict(lr_mult=0.25)})
+    parts = build(dict(generator=adam(1e-4, paramwise_cfg=slow_flow), discriminator=adam(1e-3)))
+    assert rates(parts['generator']) == {4: 2.5e-5, 2: 2.5e-5, 9: 1e-4, 3: 1e-4}
+    assert rates(parts['discriminator']) == {16: 1e-3, 4: 1e-3}
+    named = build({'generator.spynet': adam(1e-5), 'other': adam(1e-4, modules='.*rest')})
+    assert rates(named['generator.spynet']) == {4: 1e-5, 2: 1e-5}
+    assert rates(named['other']) == {9: 1e-4, 3: 1e-4}
+    one = build(adam(1e-4, modules=['generator.*', 'discriminator'], accumulative_counts=4))
+    assert isinstance(one, OptimWrapper) and len(one.param_groups[0]['params']) == 6
+
+
+@pytest.mark.parametrize(
+    ('config', 'said'),
+    [
+        ({'critic': adam(1.0)}, "optim_wrapper.critic: the model has no part called 'critic'"),
+        ({'.*rest': adam(1.0, paramwise_cfg=dict(norm_decay_mult=0))}, 'paramwise_cfg needs'),
+        (adam(1.0, modules=['generator', 'no']), "no part called 'no'"),
+    ],
+)
+def test_names_that_no_part_has_are_refused(config, said):
+    with pytest.raises(LadaError, match=said):
+        MultiOptimWrapperConstructor(config)(Parts())

@@ -66,7 +66,9 @@ class CheckpointHook(OpenCheckpointHook):
 
     def check(self, runner) -> None:
         """Raise :class:`LadaError` where ``save_best`` names what no validation reports."""
-        if runner.val_loop is not None and (names := _result_names(runner.val_loop.evaluator)):
+        # MMagic's loops have several, and say none before they run.
+        evaluator = getattr(runner.val_loop, 'evaluator', None)
+        if evaluator is not None and (names := _result_names(evaluator)):
             self._check_best(names)
 
     def before_train(self, runner) -> None:

@@ -59,15 +59,16 @@ class ClipMetric(BaseMetric):
         known = {}
         for number, (identity, values) in enumerate(gathered):
             known.setdefault(number if identity is None else identity, values)
-        metrics = self.compute_metrics(list(known.values())[:size])
+        metrics = self.compute_metrics(list(known.items())[:size])
         return {self.full_name(name): value for name, value in metrics.items()}
 
-    def compute_metrics(self, results: list[dict[str, float]]) -> dict[str, float]:
-        """Average each value over the clips that have it."""
-        names = list(dict.fromkeys(name for values in results for name in values))
-        return {
-            name: mean([values[name] for values in results if name in values]) for name in names
-        }
+    def compute_metrics(self, results: list[tuple[Any, dict[str, float]]]) -> dict[str, float]:
+        """Average each value over the clips that have it; ``results`` as :meth:`process` leaves
+        them in ``self.results``, the values behind what tells the clip from others.
+        """
+        clips = [values for _, values in results]
+        names = list(dict.fromkeys(name for values in clips for name in values))
+        return {name: mean([values[name] for values in clips if name in values]) for name in names}
 
 
 def _identity(sample: dict) -> tuple | None:

@@ -4,6 +4,7 @@ measures.
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from lada.evaluation.frames import field, to_frames
 from lada.evaluation.measure import measure_clip
@@ -75,15 +76,16 @@ class MosaicGain(ClipMetric):
         restored = {MODEL: to_frames(field(sample, self.pred_key))}
         return measure_clip(sample, restored, self._scores, **self._keys).result
 
-    def compute_metrics(self, results: list[ClipResult]) -> dict[str, float]:
+    def compute_metrics(self, results: list[tuple[Any, ClipResult]]) -> dict[str, float]:
+        clips = [clip for _, clip in results]
         self.evaluation = evaluation = Evaluation(
-            config='', data='', checkpoints={MODEL: ''}, clips=results
+            config='', data='', checkpoints={MODEL: ''}, clips=clips
         )
         values = {'gain': evaluation.total(MODEL, 'gain')}
         for baseline in (BICUBIC, CONSISTENT):
             over = [
                 clip.value(MODEL, 'psnr_mosaic') - clip.value(baseline, 'psnr_mosaic')
-                for clip in results
+                for clip in clips
             ]
             values[f'gain_over_{baseline}'] = mean(over)
         for score in dict.fromkeys(['psnr_mosaic', *evaluation.score_names()]):

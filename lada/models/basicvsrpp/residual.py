@@ -16,6 +16,10 @@ class ResidualBlockNoBN(nn.Module):
         self.res_scale = res_scale
         self.conv1 = nn.Conv2d(mid_channels, mid_channels, 3, 1, 1)
         self.conv2 = nn.Conv2d(mid_channels, mid_channels, 3, 1, 1)
+        self.init_weights()
+
+    def init_weights(self) -> None:
+        """Draw the weights anew."""
         he_normal_(self.conv1, slope=0, scale=0.1)
         he_normal_(self.conv2, slope=0, scale=0.1)
 

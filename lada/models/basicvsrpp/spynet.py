@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
+from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from lada.checkpoints.fitting import load_into
@@ -59,7 +60,7 @@ class SPyNetBasicModule(nn.Module):
 
 
 @MODELS.register_module()
-class SPyNet(nn.Module):
+class SPyNet(BaseModule):
     """Flow from a reference to a supporting image, in pixels of the input size.
 
     Args:

@@ -20,6 +20,9 @@ class PixelShufflePack(nn.Module):
         upsample_kernel: side of the convolution's kernel, odd.
     """
 
+    # MMEngine, which would draw them again at the start of a training, is told that they are drawn.
+    is_init = True
+
     def __init__(
         self, in_channels: int, out_channels: int, scale_factor: int, upsample_kernel: int
     ):
@@ -31,6 +34,10 @@ class PixelShufflePack(nn.Module):
             upsample_kernel,
             padding=(upsample_kernel - 1) // 2,
         )
+        self.init_weights()
+
+    def init_weights(self) -> None:
+        """Draw the weights anew."""
         he_normal_(self.upsample_conv)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from lada.registry import MODELS
 
-GAN_TYPES = ('vanilla', 'lsgan', 'hinge', 'wgan')
+GAN_TYPES = ('vanilla', 'lsgan', 'l1', 'hinge', 'wgan')
 
 
 @MODELS.register_module()
@@ -14,9 +14,9 @@ class GANLoss(nn.Module):
 
     Args:
         gan_type: ``vanilla`` (binary cross-entropy, Goodfellow et al. 2014), ``lsgan`` (squared
-            distance to the label, Mao et al. 2017), ``hinge`` (Miyato et al. 2018) or ``wgan``
-            (Arjovsky et al. 2017).
-        real_label_val: label of real pictures, for the first two.
+            distance to the label, Mao et al. 2017), ``l1`` (absolute distance to it), ``hinge``
+            (Miyato et al. 2018) or ``wgan`` (Arjovsky et al. 2017).
+        real_label_val: label of real pictures, for the first three.
         fake_label_val: label of the generator's, likewise.
         loss_weight: scales the generator's loss only.
     """
@@ -54,6 +54,8 @@ class GANLoss(nn.Module):
             label = label.expand_as(logits)
             if self.gan_type == 'vanilla':
                 loss = F.binary_cross_entropy_with_logits(logits, label)
+            elif self.gan_type == 'l1':
+                loss = F.l1_loss(logits, label)
             else:
                 loss = F.mse_loss(logits, label)
         return loss if is_disc else loss * self.loss_weight

@@ -201,3 +201,25 @@ def test_mistakes_are_named(make_sample):
     for metric in (PSNR(), MosaicGain()):
         with pytest.raises(LadaError, match='scale and clip length'):
             evaluate(metric, [sample])
+
+
+def test_values_of_mmagics_nested_samples(make_sample):
+    flat = make_sample()
+    gt, pred = flat['gt_img'], flat['pred_img']
+    nested = [
+        dict(gt_img=gt, output=dict(pred_img=pred)),
+        dict(data_samples=dict(gt_img=gt), output=dict(pred_img=pred)),
+    ]
+    for metric in (PSNR, SSIM):
+        # As a script calls MMagic's metrics, without an evaluator.
+        judge = metric()
+        judge.process(None, nested)
+        value = judge.compute_metrics(judge.results)[metric.__name__]
+        assert value == pytest.approx(evaluate(metric(), [flat])[metric.__name__])
+
+
+def test_luma_has_mmagics_digits():
+    # MMagic's own tests expect these values of pictures of ones and of twos.
+    ones, twos = np.ones((32, 32, 3)), np.full((32, 32, 3), 2.0)
+    assert psnr(ones, twos, convert_to='Y') == pytest.approx(49.4527218, abs=1e-6)
+    assert ssim(ones, twos, convert_to='Y') == pytest.approx(0.9987801, abs=1e-6)
