@@ -1,5 +1,7 @@
 """TensorBoard: one folder of event files, whichever start wrote them."""
 
+import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +41,9 @@ class TensorboardVisBackend(RunBackend, OpenTensorboardVisBackend):
         from torch.utils.tensorboard.writer import SummaryWriter
 
         history = self.known_history(self.folder)
-        return SummaryWriter(
-            self.folder or str(history.folder / FOLDER),
-            purge_step=history.start + 1 if history.start else 0,
-        )
+        folder = Path(self.folder or history.folder / FOLDER)
+        _wait_for_a_later_name(folder)
+        return SummaryWriter(str(folder), purge_step=history.start + 1 if history.start else 0)
 
     def add_config(self, config, **kwargs) -> None:
         writer, start = self.experiment, self.known_history(self.folder).start
@@ -82,3 +83,12 @@ class TensorboardVisBackend(RunBackend, OpenTensorboardVisBackend):
         """Tell whether a value belongs to a validation that is repeated."""
         history = self.known_history(self.folder)
         return history.validated and step == history.start and not name.startswith('training/')
+
+
+def _wait_for_a_later_name(folder: Path) -> None:
+    """Wait until the next event file sorts behind those in a folder, one second at most: readers
+    take them by name, which begins with the second in which a file was made.
+    """
+    seconds = [re.search(r'tfevents\.(\d+)\.', path.name) for path in folder.glob('*tfevents.*')]
+    latest = max((int(found[1]) for found in seconds if found), default=0)
+    time.sleep(min(max(latest + 1 - time.time(), 0), 1))
