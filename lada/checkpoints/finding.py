@@ -42,10 +42,11 @@ def checkpoint_of_run(work_dir: Path) -> Path:
     raise LadaError(f'no checkpoint in {work_dir}; name the work directory of a run, or a file')
 
 
-def checkpoint_at(path: str | Path) -> Path:
-    """Return a file as it is, and of a run's work directory what :func:`checkpoint_of_run` does."""
-    path = Path(path)
-    return checkpoint_of_run(path) if path.is_dir() else path
+def checkpoint_at(name: str | Path) -> str:
+    """Return a file or an address as it is, and of a run's work directory what
+    :func:`checkpoint_of_run` does.
+    """
+    return str(checkpoint_of_run(Path(name)) if Path(name).is_dir() else name)
 
 
 def _newest_sound(folders: Iterable[Path], pattern: str) -> tuple[Path | None, dict[Path, str]]:

@@ -26,5 +26,6 @@ def main(args: argparse.Namespace) -> None:
     from lada.checkpoints.exporting import convert_to_stage2
     from lada.checkpoints.finding import checkpoint_at
 
-    count = convert_to_stage2(checkpoint_at(args.checkpoint), args.output, args.overwrite)
+    checkpoint = Path(checkpoint_at(args.checkpoint))
+    count = convert_to_stage2(checkpoint, args.output, args.overwrite)
     print(f'{args.output}: {count} tensors, {args.output.stat().st_size / 1e6:.1f} MB')

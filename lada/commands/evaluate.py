@@ -112,7 +112,7 @@ def main(args: argparse.Namespace) -> None:
 
     with team(args.launcher) as processes:
         for number, name in enumerate(args.checkpoints):
-            args.checkpoints[number] = str(checkpoint_at(name))
+            args.checkpoints[number] = checkpoint_at(name)
             if processes.leads and Path(name).is_dir():
                 print(f'{name}: {args.checkpoints[number]}')
         out = args.output or Path(args.checkpoints[-1]).absolute().parent / 'evaluation'

@@ -27,5 +27,6 @@ def main(args: argparse.Namespace) -> None:
     from lada.checkpoints.exporting import export_weights
     from lada.checkpoints.finding import checkpoint_at
 
-    count = export_weights(checkpoint_at(args.checkpoint), args.output, args.overwrite)
+    checkpoint = Path(checkpoint_at(args.checkpoint))
+    count = export_weights(checkpoint, args.output, args.overwrite)
     print(f'{args.output}: {count} tensors, {args.output.stat().st_size / 1e6:.1f} MB')

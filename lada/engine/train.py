@@ -14,7 +14,7 @@ from mmengine.logging import MMLogger, print_log
 
 from lada.checkpoints.finding import (
     LAST_CHECKPOINT,
-    checkpoint_of_run,
+    checkpoint_at,
     find_checkpoint,
     iteration_of,
 )
@@ -195,8 +195,8 @@ def prepare_config(options: TrainOptions) -> Config:
     config.setdefault('default_scope', 'lada')
     set_work_dir(config, options.work_dir, options.config)
     config.load_from = options.load_from or config.get('load_from')
-    if config.load_from and Path(config.load_from).is_dir():
-        config.load_from = str(checkpoint_of_run(Path(config.load_from)))
+    if config.load_from:
+        config.load_from = checkpoint_at(config.load_from)
     config.setdefault('env_cfg', {}).setdefault('dist_cfg', {})
     if config.env_cfg.dist_cfg.get('backend', 'nccl') in ('nccl', 'gloo'):
         config.env_cfg.dist_cfg['backend'] = default_backend()

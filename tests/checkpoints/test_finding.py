@@ -39,8 +39,9 @@ def test_a_run_stands_for_its_best_checkpoint_or_else_its_newest(tmp_path):
         assert checkpoint_of_run(tmp_path) == path
     path.write_bytes(b'cut')
     assert checkpoint_of_run(tmp_path).name == 'best_mosaic_gain_iter_5.pth'
-    assert checkpoint_at(tmp_path) == checkpoint_of_run(tmp_path)
-    assert checkpoint_at(tmp_path / 'other.pth') == tmp_path / 'other.pth'
+    assert checkpoint_at(tmp_path) == str(checkpoint_of_run(tmp_path))
+    for name in (str(tmp_path / 'other.pth'), 'https://weights.invalid/net.pth'):
+        assert checkpoint_at(name) == name
 
 
 def test_a_hint_leads_to_another_folder_but_need_not_be_newest(tmp_path):
