@@ -8,6 +8,8 @@ Its own traceback, which names files of PyTorch alone, would be the last that a 
 import importlib
 import sys
 
+from lada.errors import JobError
+
 
 def main(arguments: list[str]) -> int:
     """Run a launcher; returns the exit status.
@@ -32,7 +34,7 @@ def main(arguments: list[str]) -> int:
         return 128 + stopped.sigval
     except RendezvousError as error:
         print(f'error: the machines do not meet: {error}', file=sys.stderr)
-        return 3
+        return JobError.status
     return 0
 
 

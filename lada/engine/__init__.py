@@ -12,6 +12,7 @@ from lada.engine.hooks.console import ConsoleHook
 from lada.engine.hooks.ema import ExponentialMovingAverageHook
 from lada.engine.hooks.history import HistoryHook
 from lada.engine.hooks.pictures import PicturesHook
+from lada.engine.hooks.schedule_free import ScheduleFreeHook
 from lada.engine.hooks.stop import StopHook
 from lada.engine.hooks.throughput import ThroughputHook
 from lada.engine.hooks.watchdog import WatchdogHook
@@ -43,6 +44,7 @@ __all__ = [
     'PicturesHook',
     'RewrappingDistributedDataParallel',
     'Runner',
+    'ScheduleFreeHook',
     'StopHook',
     'SwanlabVisBackend',
     'TensorboardVisBackend',

@@ -129,17 +129,21 @@ class OpenTensorboardVisBackend(TensorboardVisBackend):
         self._tensorboard = self.open()
 
 
-class OpenWandbVisBackend(WandbVisBackend):
-    """A backend of Weights & Biases that can choose how a run is begun."""
-
-    def arguments(self, given: dict) -> dict:
-        """Return the arguments of ``wandb.init``, from those that the config gives."""
-        return given
+class OpenVisBackend(BaseVisBackend):
+    """A backend that tells whether it has begun a run."""
 
     @property
     def is_open(self) -> bool:
         """Whether a run was begun."""
         return self._env_initialized
+
+
+class OpenWandbVisBackend(OpenVisBackend, WandbVisBackend):
+    """A backend of Weights & Biases that can choose how a run is begun."""
+
+    def arguments(self, given: dict) -> dict:
+        """Return the arguments of ``wandb.init``, from those that the config gives."""
+        return given
 
     def _init_env(self) -> None:
         self._init_kwargs = self.arguments(dict(self._init_kwargs or {}))
@@ -147,17 +151,12 @@ class OpenWandbVisBackend(WandbVisBackend):
         super()._init_env()
 
 
-class OpenMLflowVisBackend(MLflowVisBackend):
+class OpenMLflowVisBackend(OpenVisBackend, MLflowVisBackend):
     """An MLflow backend that can choose how a run is begun."""
 
     def open(self) -> Any:
         """Begin a run, and return the client; called once, when it is first needed."""
         raise NotImplementedError
-
-    @property
-    def is_open(self) -> bool:
-        """Whether a run was begun."""
-        return self._env_initialized
 
     def _init_env(self) -> None:
         self._mlflow = self.open()

@@ -46,18 +46,24 @@ def anchors(page: Path) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize('page', PAGES, ids=IDS)
-def test_links_resolve(page):
+def local_links(page):
+    """Yield the files that a page links to, and the anchors there, '' for none."""
     for token in tokens(page):
         target = unquote(str(token.attrGet('href') or token.attrGet('src') or ''))
         if not target or re.match(r'\w+:', target):
             continue
         path, _, anchor = target.partition('#')
         linked = (page.parent / path).resolve() if path else page
-        assert linked.exists(), f'{target} leads nowhere'
-        assert ROOT in [linked, *linked.parents], f'{target} leads out of the repository'
+        yield linked, anchor
+
+
+@pytest.mark.parametrize('page', PAGES, ids=IDS)
+def test_links_resolve(page):
+    for linked, anchor in local_links(page):
+        assert linked.exists(), f'{linked} is nowhere'
+        assert ROOT in [linked, *linked.parents], f'{linked} is out of the repository'
         if anchor and linked.suffix == '.md':
-            assert anchor in anchors(linked), f'no heading for {target}'
+            assert anchor in anchors(linked), f'no heading for {linked}#{anchor}'
 
 
 def shell_lines(page: Path):

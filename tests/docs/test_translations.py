@@ -3,11 +3,10 @@
 import re
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import unquote
 
 import pytest
 
-from tests.docs.test_markdown import ROOT, anchors, tokens
+from tests.docs.test_markdown import ROOT, anchors, local_links, tokens
 
 CHINESE = ROOT / 'docs' / 'zh-CN'
 ORIGINALS = [
@@ -38,12 +37,7 @@ def translated(page: Path) -> Path:
 def places(page: Path) -> set[Place]:
     """What the links of a page lead to; those from one language to the other are left out."""
     found = set()
-    for token in tokens(page):
-        target = unquote(str(token.attrGet('href') or token.attrGet('src') or ''))
-        if not target or re.match(r'\w+:', target):
-            continue
-        path, _, anchor = target.partition('#')
-        linked = (page.parent / path).resolve() if path else page
+    for linked, anchor in local_links(page):
         if CHINESE in linked.parents and CHINESE not in page.parents or translated(linked) == page:
             continue
         found.add(Place(linked, [*anchors(linked)].index(anchor) + 1 if anchor else 0))
