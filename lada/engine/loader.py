@@ -46,25 +46,27 @@ def with_defaults(config: dict) -> dict:
     return {key: value for key, value in config.items() if key not in workers_only}
 
 
+class LoaderError(LadaError):
+    """A worker of a data loader ended, or gave nothing for too long."""
+
+
 @contextmanager
 def loader_errors(dataset: Dataset) -> Iterator[None]:
-    """Turn the end of a worker, or a wait for one that is too long, into a :class:`LadaError`
+    """Turn the end of a worker, or a wait for one that is too long, into a :class:`LoaderError`
     naming its clips.
     """
     try:
         yield
-    except (RuntimeError, ConnectionError, EOFError) as error:
+    except LoaderError:
+        raise
+    except Exception as error:
         text = str(error)
+        news = _news_of_an_end(error)
         if text.startswith('DataLoader timed out'):
             what = text.replace('DataLoader timed out', 'the data loader gave no batch')
             remedy = 'look at that clip and its disk, or raise train_dataloader.timeout'
-        elif text.startswith('DataLoader worker') or not isinstance(error, RuntimeError):
-            # It may have been in the middle of handing a batch over, which breaks a connection
-            # before PyTorch's signal handler raises the news, in whatever is done then.
-            if not isinstance(error, RuntimeError):
-                with suppress(RuntimeError):
-                    time.sleep(SECONDS_TO_HEAR)
-            what = f'a loader worker was killed ({one_line(error)})'
+        elif news is not None:
+            what = f'a loader worker was killed ({one_line(news)})'
             remedy = (
                 'memory may have run out: use fewer workers (train_dataloader.num_workers), then'
                 ' run it again'
@@ -72,9 +74,27 @@ def loader_errors(dataset: Dataset) -> Iterator[None]:
         else:
             raise
         busy = getattr(dataset, 'busy_clips', list)()
-        raise LadaError(
+        raise LoaderError(
             f'{what}; workers were busy with {", ".join(busy) or "no clip"}; {remedy}'
         ) from error
+
+
+def _news_of_an_end(error: Exception) -> BaseException | None:
+    """Return what says that a worker ended, where ``error`` comes of that."""
+    # PyTorch's signal handler raises it in whatever is done then, which may make an error of its
+    # own of it: MMEngine while it formats a config.
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, RuntimeError) and str(cause).startswith('DataLoader worker'):
+            return cause
+        cause = cause.__cause__ or cause.__context__
+    if isinstance(error, (ConnectionError, EOFError)):
+        # A worker that ends in the middle of handing a batch over breaks a connection before the
+        # signal handler has the news.
+        with suppress(RuntimeError):
+            time.sleep(SECONDS_TO_HEAR)
+        return error
+    return None
 
 
 def check_loader_memory(name: str, dataset: Dataset, config: dict) -> None:

@@ -1,8 +1,11 @@
+import pytest
+from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from lada.data import init_worker
 from lada.engine import Runner
-from lada.engine.loader import with_defaults
+from lada.engine.loader import LoaderError, loader_errors, with_defaults
+from lada.errors import LadaError
 
 
 def build(**options):
@@ -42,3 +45,41 @@ def test_a_runner_builds_its_loaders_with_them():
         and loader.worker_init_fn.func is init_worker
     )
     assert len(list(loader)) == 3
+
+
+class Busy(list):
+    def busy_clips(self):
+        return ['bikes.mp4-000001']
+
+
+def dies(*_, **__):
+    raise RuntimeError('DataLoader worker (pid 7) is killed by signal: Killed.')
+
+
+def while_a_config_is_formatted(monkeypatch):
+    # MMEngine makes a SyntaxError of whatever its formatter raises, PyTorch's news of a worker's
+    # death too.
+    monkeypatch.setattr('yapf.yapflib.yapf_api.FormatCode', dies)
+    _ = Config(dict(a=1)).pretty_text
+
+
+def while_an_error_is_explained(monkeypatch):
+    try:
+        dies()
+    except RuntimeError as error:
+        raise LadaError('visualizer: it does not start') from error
+
+
+@pytest.mark.parametrize('moment', [while_a_config_is_formatted, while_an_error_is_explained])
+def test_a_death_is_told_whatever_was_made_of_it(monkeypatch, moment):
+    with (
+        pytest.raises(LoaderError, match=r'killed by signal.*busy with bikes.mp4-000001'),
+        loader_errors(Busy()),
+        loader_errors(Busy()),
+    ):
+        moment(monkeypatch)
+
+
+def test_other_errors_stay():
+    with pytest.raises(ZeroDivisionError), loader_errors(Busy()):
+        _ = 1 / 0
