@@ -44,7 +44,7 @@ model = dict(
 mosaic = dict(
     type='DrawMosaic', mod_probs=dict(squa_avg=1.0), size_scale=(1.0, 2.2), feather_prob=0.0
 )
-resize = dict(type='ResizeClip', size=256)
+load = dict(type='LoadClip', size=256)
 
 train_dataloader = dict(
     num_workers=0,
@@ -56,8 +56,7 @@ train_dataloader = dict(
         metadata_root_dir=f'{data_root}/crop_unscaled_meta',
         num_frame=4,
         pipeline=[
-            dict(type='LoadClip'),
-            resize,
+            load,
             mosaic,
             dict(type='FlipClip'),
             dict(type='PackClip'),
@@ -73,7 +72,7 @@ val_dataloader = dict(
         metadata_root_dir=f'{val_root}/crop_unscaled_meta',
         num_frame=6,
         repeatable_random=True,
-        pipeline=[dict(type='LoadClip'), resize, mosaic, dict(type='PackClip')],
+        pipeline=[load, mosaic, dict(type='PackClip')],
     ),
 )
 

@@ -22,8 +22,7 @@ train_dataloader = dict(
         # Fewer, and nothing of second order would be learned.
         num_frame=4,
         pipeline=[
-            dict(type='LoadClip'),
-            dict(type='ResizeClip', size=256),
+            dict(type='LoadClip', size=256),
             mosaic,
             dict(type='FlipClip'),
             dict(type='PackClip'),

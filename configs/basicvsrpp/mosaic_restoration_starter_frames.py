@@ -28,8 +28,7 @@ train_dataloader = dict(
         metadata_root_dir=f'{data_root}/crop_unscaled_meta',
         num_frame=1,
         pipeline=[
-            dict(type='LoadClip'),
-            dict(type='ResizeClip', size=256),
+            dict(type='LoadClip', size=256),
             mosaic,
             dict(type='FlipClip'),
             dict(type='PackClip'),

@@ -30,8 +30,7 @@ worn = dict(
 train_dataloader = dict(
     dataset=dict(
         pipeline=[
-            dict(type='LoadClip'),
-            dict(type='ResizeClip', size=256),
+            dict(type='LoadClip', size=256),
             mosaic,
             worn,
             dict(type='FlipClip'),

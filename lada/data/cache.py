@@ -12,11 +12,11 @@ import numpy as np
 from lada.errors import LadaError
 from lada.file_part import FilePart
 from lada.files import temporary_name
-from lada.video import VideoError, read_frames
+from lada.video import SizedClip, VideoError, read_clip
 
 
 class FrameCache:
-    """Reads frames as :func:`lada.video.read_frames` does, the same bytes, and keeps whole decoded
+    """Reads frames as :func:`lada.video.read_clip` does, the same bytes, and keeps whole decoded
     files.
 
     All processes of a machine share ``folder``, which outlives them: delete it to free the space. A
@@ -35,47 +35,59 @@ class FrameCache:
         self._full = False
 
     def read(
-        self, path: Path | FilePart, start: int, stop: int, *, gray: bool = False
-    ) -> np.ndarray:
-        """Return frames ``start`` to ``stop``, (T, H, W, 3) uint8 RGB.
+        self,
+        path: Path | FilePart,
+        start: int,
+        stop: int,
+        *,
+        gray: bool = False,
+        size: tuple[int, int] | None = None,
+    ) -> SizedClip:
+        """Return frames ``start`` to ``stop``.
 
         Args:
             path: video file, or part of a file.
             start, stop: frames from ``start`` on and before ``stop``.
-            gray: return luma planes (T, H, W) instead.
+            gray: return luma planes instead.
+            size: height and width of the frames, the file's unless given. Each size is kept by
+                itself.
         """
-        place = self._place(path, gray)
+        place = self._place(path, gray, size)
         kept = _map(place) if place is not None else None
         if kept is None and place is not None and not self._full:
             # Damage outside of the range must not fail a sample that would load without a cache.
             with contextlib.suppress(VideoError):
-                kept = read_frames(path, gray=gray)
+                kept = read_clip(path, gray=gray, size=size)
                 self._store(place, kept)
-        if kept is None or len(kept) < stop:
-            return read_frames(path, start, stop, gray=gray)
-        return np.array(kept[start:stop])
+        if kept is None or len(kept.frames) < stop:
+            return read_clip(path, start, stop, gray=gray, size=size)
+        return SizedClip(np.array(kept.frames[start:stop]), kept.shape)
 
-    def _place(self, path: Path | FilePart, gray: bool) -> Path | None:
+    def _place(
+        self, path: Path | FilePart, gray: bool, size: tuple[int, int] | None
+    ) -> Path | None:
+        form = f'{gray}\0{size}'
         if isinstance(path, FilePart):
-            key = f'{path.sha256.hex()}\0{gray}'
+            key = f'{path.sha256.hex()}\0{form}'
         else:
             try:
                 status = os.stat(path)
             except OSError:
                 return None
-            key = f'{os.path.realpath(path)}\0{status.st_size}\0{status.st_mtime_ns}\0{gray}'
+            key = f'{os.path.realpath(path)}\0{status.st_size}\0{status.st_mtime_ns}\0{form}'
         return self.folder / f'{hashlib.sha256(os.fsencode(key)).hexdigest()[:32]}.npy'
 
-    def _store(self, place: Path, frames: np.ndarray) -> None:
+    def _store(self, place: Path, clip: SizedClip) -> None:
         temporary = temporary_name(place)
         try:
             with os.scandir(self.folder) as entries:
                 used = sum(entry.stat().st_size for entry in entries)
-            if used + frames.nbytes > self.max_bytes:
+            if used + clip.frames.nbytes > self.max_bytes:
                 self._full = True
                 return
             with open(temporary, 'wb') as file:
-                np.save(file, frames, allow_pickle=False)
+                np.save(file, clip.frames, allow_pickle=False)
+                np.save(file, clip.shape, allow_pickle=False)
             os.replace(temporary, place)
         except OSError:
             # Another process may have renamed a file while they were counted; a full disk stays
@@ -102,9 +114,13 @@ def limited_folder(name: str, folder: str | Path, max_gb: float) -> tuple[Path, 
     return Path(folder), int(max_gb * 1e9)
 
 
-def _map(place: Path) -> np.ndarray | None:
+def _map(place: Path) -> SizedClip | None:
     """Return the stored frames, or None where there are none or where they are damaged."""
     try:
-        return np.load(place, mmap_mode='r', allow_pickle=False)
+        frames = np.load(place, mmap_mode='r', allow_pickle=False)
+        with open(place, 'rb') as file:
+            file.seek(frames.offset + frames.nbytes)
+            height, width = np.load(file, allow_pickle=False).tolist()
     except (OSError, ValueError, EOFError):
         return None
+    return SizedClip(frames, (height, width))

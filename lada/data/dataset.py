@@ -19,6 +19,10 @@ from lada.errors import LadaError
 from lada.registry import DATASETS, TRANSFORMS
 from lada.text import counted, one_line, some
 
+SAMPLES_VERSION = 2
+"""Rises when a sample of the same dataset, seed, index and epoch becomes another. 2: clips are
+resized while they are read, and the mosaic is drawn on the resized clip."""
+
 
 @DATASETS.register_module()
 class MosaicVideoDataset(Dataset):
@@ -280,8 +284,7 @@ def default_pipeline(
     """
     stored = not random_mosaic_params
     steps = [
-        dict(type='LoadClip', rendered_mosaic=stored, cache=cache),
-        dict(type='ResizeClip', size=lq_size, scale=scale),
+        dict(type='LoadClip', rendered_mosaic=stored, cache=cache, size=lq_size, scale=scale),
         dict(type='DrawMosaic', stored_look=stored),
     ]
     if degrade:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from mmengine.dist import get_rank, get_world_size
 
-from lada.data import MosaicVideoDataset, ResizeClip
+from lada.data import LoadClip, MosaicVideoDataset, ResizeClip
 from lada.errors import LadaError
 from lada.text import printable
 from lada.video import probe
@@ -32,7 +32,7 @@ def check_equal_clips(dataset: Any, batch_size: int, sampler: Any) -> None:
     else:
         indices = np.arange(get_rank(), len(dataset), get_world_size())
         batches = np.split(indices, range(batch_size, len(indices), batch_size))
-        resized = any(isinstance(step, ResizeClip) for step in dataset.pipeline)
+        resized = any(_resizes(step) for step in dataset.pipeline)
     for batch in batches:
         looks = [
             f'{lengths[i]} frames' if resized else f'{lengths[i]} frames of {_size(dataset, i)}'
@@ -44,8 +44,13 @@ def check_equal_clips(dataset: Any, batch_size: int, sampler: Any) -> None:
             raise LadaError(
                 f'a batch of {batch_size} clips cannot hold {first} ({looks[0]}) and {second}'
                 f' ({looks[other]}), both in {printable(dataset.catalog.folder)}; use batch_size=1,'
-                ' or min_num_frame equal to num_frame, and ResizeClip in a pipeline of your own'
+                ' or min_num_frame equal to num_frame, and LoadClip(size=...) in a pipeline of your'
+                ' own'
             )
+
+
+def _resizes(step: Any) -> bool:
+    return isinstance(step, ResizeClip) or (isinstance(step, LoadClip) and step.resize is not None)
 
 
 def _size(dataset: MosaicVideoDataset, index: int) -> str:

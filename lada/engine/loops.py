@@ -9,6 +9,7 @@ import torch
 from mmengine.dist import all_gather_object, get_world_size
 from mmengine.runner import TestLoop, ValLoop
 
+from lada.data.dataset import SAMPLES_VERSION
 from lada.engine.loader import loader_errors
 from lada.engine.mmengine_private import OpenTrainLoop
 from lada.errors import LadaError
@@ -20,6 +21,7 @@ SAMPLES_CONSUMED = 'samples_consumed'
 VALIDATED_ITER = 'last_validated_iter'
 BATCH_LAYOUT = 'batch_layout'
 INSTRUCTIONS = 'cpu_instructions'
+SAMPLES = 'samples_version'
 
 
 def replays_batches() -> bool:
@@ -80,6 +82,7 @@ class IterBasedTrainLoop(OpenTrainLoop):
             self._place_data()
         self._note_batch_layout()
         self._note_instructions()
+        self._note_samples()
         # Twice: PyTorch's signal handler raises the news of a worker's death at any time, in error
         # handling too.
         with loader_errors(self.dataloader.dataset), loader_errors(self.dataloader.dataset):
@@ -143,6 +146,17 @@ class IterBasedTrainLoop(OpenTrainLoop):
             log.warning(
                 'The processors of the ranks differ; ATEN_CPU_CAPABILITY, set on all of them to'
                 ' what all have (avx2, default), makes them compute alike'
+            )
+
+    def _note_samples(self) -> None:
+        """Say when this version makes other samples than the one that the run comes from."""
+        hub = self.runner.message_hub
+        before = hub.runtime_info.get(SAMPLES, 1) if self.iter else SAMPLES_VERSION
+        hub.update_info(SAMPLES, SAMPLES_VERSION)
+        if before != SAMPLES_VERSION:
+            self.runner.logger.info(
+                f'Samples: version {before} before, {SAMPLES_VERSION} now: the run goes on with the'
+                ' same clips and looks, but their pixels are computed otherwise'
             )
 
     def _place_data(self) -> None:

@@ -25,17 +25,9 @@ class Axis(NamedTuple):
         """Number of blocks."""
         return -(-(self.stop - self.start) // self.block)
 
-    def pixels(self, blocks: slice) -> slice:
-        """Return the pixels of a run of blocks."""
-        return slice(
-            self.start + blocks.start * self.block,
-            min(self.start + blocks.stop * self.block, self.stop),
-        )
-
-    def lengths(self, blocks: slice) -> np.ndarray:
-        """Return how many pixels each block of a run has."""
-        starts = self.start + self.block * np.arange(blocks.start, blocks.stop)
-        return np.minimum(self.block, self.stop - starts)
+    def edges(self) -> np.ndarray:
+        """Return where each block begins, and where the last one ends."""
+        return np.minimum(self.start + self.block * np.arange(self.count + 1), self.stop)
 
     def centres(self) -> np.ndarray:
         """Return each block's centre pixel, moved to the last pixel where the block is cut off
@@ -51,18 +43,32 @@ class ResizedAxis(NamedTuple):
     :func:`resized_axis`.
     """
 
-    start: int
-    """The first of these pixels."""
+    content: slice
+    """These pixels."""
+    edges: np.ndarray
+    """Where each block begins among all pixels, and where the last one ends, fractions of a pixel
+    included, but for what padding touches."""
+    centres: np.ndarray
+    """The pixel in which each block's centre pixel lies."""
     first: np.ndarray
     """The first block in each pixel."""
     last: np.ndarray
     """The last block in each pixel."""
     mixed: np.ndarray
-    """The pixels with more than one block, counted from ``start``."""
+    """The pixels with more than one block, counted from the first of ``content``."""
     shares: np.ndarray
-    """(N, mixed) float32: what share of these pixels their first block has, the next, and so on to
-    the N-th.
+    """(N, mixed) uint16: what share of these pixels, in 256ths, their first block has, the next,
+    and so on to the N-th.
     """
+
+    @property
+    def start(self) -> int:
+        """The first of these pixels."""
+        return self.content.start
+
+    def edges_of(self, blocks: slice) -> np.ndarray:
+        """Return the edges of a run of blocks."""
+        return self.edges[blocks.start : blocks.stop + 1]
 
     def seen(self, blocks: slice) -> slice:
         """Return the pixels, counted from ``start``, that show any of these ``blocks``."""
@@ -70,33 +76,36 @@ class ResizedAxis(NamedTuple):
             int(self.last.searchsorted(blocks.start)), int(self.first.searchsorted(blocks.stop))
         )
 
-    def fill(self, lines: np.ndarray, blocks: slice) -> np.ndarray:
-        """Return what the pixels :meth:`seen` show, (pixels, N) uint8.
+    def window(self, blocks: slice) -> slice:
+        """Return the pixels of the side that show any of these ``blocks``."""
+        seen = self.seen(blocks)
+        return slice(self.start + seen.start, self.start + seen.stop)
 
-        ``lines``: (blocks, N) uint8, what each of these ``blocks`` shows; all others count as 0.
+    def fill(self, blocks: np.ndarray, run: slice, axis: int) -> np.ndarray:
+        """Return what the pixels :meth:`seen` show.
+
+        Args:
+            blocks: uint8, along ``axis`` what each block of the ``run`` shows; all others count as
+                0.
+            run: the blocks.
+            axis: of ``blocks``, not the last one; in the result it has the pixels.
         """
-        pixels = self.seen(blocks)
-        out = lines.take(self.first[pixels] - blocks.start, axis=0, mode='clip')
+        pixels = self.seen(run)
+        # Long rows are moved at once.
+        rows = blocks.reshape(*blocks.shape[: axis + 1], -1)
+        out = rows.take(self.first[pixels] - run.start, axis, mode='clip')
         mixed = slice(self.mixed.searchsorted(pixels.start), self.mixed.searchsorted(pixels.stop))
         if mixed.start < mixed.stop:
             which = self.mixed[mixed]
             # Not a product of matrices: the threads of a BLAS would wait for work between these
             # small ones.
-            total = np.float32(0.5)
+            total = np.uint16(128)
             for number, share in enumerate(self.shares[:, mixed]):
-                block = self.first[which] + (number - blocks.start)
-                share = np.where((block >= 0) & (block < len(lines)), share, np.float32(0))
-                total = total + lines.take(block, axis=0, mode='clip') * share[:, None]
-            out[which - pixels.start] = total
-        return out
-
-
-def inside(axis: Axis, length: int) -> slice:
-    """Return the pixels of the side resized to ``length`` that no padding touches."""
-    return slice(
-        -(-axis.start * length // axis.length),
-        length + (axis.stop - axis.length) * length // axis.length,
-    )
+                block = self.first[which] + (number - run.start)
+                share = np.where((block >= 0) & (block < rows.shape[axis]), share, np.uint16(0))
+                total = total + rows.take(block, axis, mode='clip') * share[:, None]
+            out[(*[slice(None)] * axis, which - pixels.start)] = total >> 8
+        return out.reshape(*out.shape[: axis + 1], *blocks.shape[axis + 1 :])
 
 
 @lru_cache(maxsize=64)
@@ -112,7 +121,10 @@ def resized_axis(axis: Axis, length: int) -> ResizedAxis:
     """
     ratio = axis.length / length
     width = max(1.0, ratio)
-    within = inside(axis, length)
+    within = slice(
+        -(-axis.start * length // axis.length),
+        length + (axis.stop - axis.length) * length // axis.length,
+    )
     low = (np.arange(length)[within] + 0.5) * ratio - width / 2
     high = low + width
     first = np.clip((low - axis.start) // axis.block, 0, axis.count - 1).astype(int)
@@ -121,11 +133,16 @@ def resized_axis(axis: Axis, length: int) -> ResizedAxis:
     # The first and the last block go on for ever, as the pixels at a border do when a frame is
     # enlarged.
     edges = axis.start + axis.block * np.arange(1.0, axis.count)
-    below = np.clip((edges - low[mixed, None]) / width, 0, 1)
-    shares = np.diff(below, axis=1, prepend=0, append=1)
+    below = np.rint(256 * np.clip((edges - low[mixed, None]) / width, 0, 1)).astype(np.uint16)
+    shares = np.diff(below, axis=1, prepend=0, append=256)
     numbers = np.arange(np.max(last - first, initial=0) + 1)[:, None]
     blocks = np.minimum(first[mixed] + numbers, axis.count - 1)
     shares = np.where(
         first[mixed] + numbers <= last[mixed], shares[np.arange(len(mixed)), blocks], 0
     )
-    return ResizedAxis(within.start, first, last, mixed, shares.astype(np.float32))
+    edges_seen = np.clip(axis.edges() * length / axis.length, within.start, within.stop)
+    centres = (axis.centres() + 0.5) * length / axis.length
+    centres = np.clip(centres, within.start, max(within.stop - 1, 0))
+    return ResizedAxis(
+        within, edges_seen, centres.astype(int), first, last, mixed, shares.astype(np.uint16)
+    )

@@ -2,7 +2,15 @@
 
 from lada.video.errors import VideoError
 from lada.video.picture import Picture
-from lada.video.reader import VideoInfo, count_frames, iter_frames, probe, read_frames
+from lada.video.reader import (
+    SizedClip,
+    VideoInfo,
+    count_frames,
+    iter_frames,
+    probe,
+    read_clip,
+    read_frames,
+)
 from lada.video.recompress import recompress
 from lada.video.rewrite import VideoRewriter
 from lada.video.writer import (
@@ -15,6 +23,7 @@ from lada.video.writer import (
 
 __all__ = [
     'Picture',
+    'SizedClip',
     'VideoError',
     'VideoInfo',
     'VideoRewriter',
@@ -25,6 +34,7 @@ __all__ = [
     'iter_frames',
     'mask_encoding',
     'probe',
+    'read_clip',
     'read_frames',
     'recompress',
     'write_video',

@@ -12,6 +12,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from lada.video.resizing import resize_picture
+
 LUMA_WEIGHTS = {  # red, blue
     'bt601': (0.299, 0.114),
     'bt709': (0.2126, 0.0722),
@@ -82,16 +84,22 @@ def planes_to_rgb(
     matrix: str,
     full_range: bool = False,
     out: np.ndarray | None = None,
+    size: tuple[int, int] | None = None,
 ) -> np.ndarray:
     """Convert planes Y, U, V into (H, W, 3) uint8 RGB.
 
     Args:
-        luma: (H, W) uint8.
+        luma: (h, w) uint8.
         blue, red: chroma planes U and V of any size, interpolated linearly to Y's.
         matrix: a name in :data:`LUMA_WEIGHTS`.
         full_range: whether Y' spans 0..255 instead of 16..235.
         out: array to write to; a new one unless given.
+        size: H and W, Y's own unless given. Each plane is resized by itself, which is cheaper than
+            the picture.
     """
+    if size is not None and size != luma.shape:
+        luma = resize_picture(luma, np.empty(size, np.uint8))
+        blue, red = (_brought_to(chroma, size) for chroma in (blue, red))
     # OpenCV merges rows with gaps between them more slowly.
     luma, blue, red = (np.ascontiguousarray(plane) for plane in (luma, blue, red))
     if blue.shape != luma.shape:
@@ -99,6 +107,12 @@ def planes_to_rgb(
     return cv2.transform(
         cv2.merge((luma, blue, red)), transforms(matrix, full_range).to_rgb, dst=out
     )
+
+
+def _brought_to(plane: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    if size[0] >= plane.shape[0] and size[1] >= plane.shape[1]:
+        return cv2.resize(plane, size[::-1], interpolation=cv2.INTER_LINEAR)
+    return resize_picture(plane, np.empty(size, np.uint8))
 
 
 def _enlarged(plane: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

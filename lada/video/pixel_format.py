@@ -7,7 +7,8 @@ import numpy as np
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
 from lada.video.colour import expand_luma, planes_to_rgb, rgb_to_yuv420
-from lada.video.orientation import display_matrix, orientation_of
+from lada.video.orientation import Orientation, display_matrix, orientation_of
+from lada.video.resizing import resize_picture
 
 # AVColorSpace numbers as decoders report them.
 _MATRIX_OF_TAG = {
@@ -51,37 +52,56 @@ class FrameConverter:
 
     Args:
         gray: return the luma plane instead of RGB.
+        size: height and width of the arrays; the frame's own unless given.
     """
 
-    def __init__(self, gray: bool = False):
-        self._gray = gray
+    def __init__(self, gray: bool = False, size: tuple[int, int] | None = None):
+        self._gray, self._size = gray, size
         self._reformatter = VideoReformatter()
 
-    def __call__(self, frame: av.VideoFrame, out: np.ndarray | None = None) -> np.ndarray:
-        """Return (H, W, 3) RGB, or the (H, W) luma plane as 0..255 with ``gray``; written to
-        ``out`` if it is given.
+    def __call__(
+        self,
+        frame: av.VideoFrame,
+        out: np.ndarray | None = None,
+        orientation: Orientation | None = None,
+    ) -> np.ndarray:
+        """Return (H, W, 3) RGB, or the (H, W) luma plane as 0..255 with ``gray``.
+
+        Args:
+            frame: as it was decoded.
+            out: array to write to; a new one unless given.
+            orientation: of the frame, where it is known already.
         """
-        orientation = orientation_of(display_matrix(frame))
+        if orientation is None:
+            orientation = orientation_of(display_matrix(frame))
         if any(orientation):
             array = orientation.upright(self._luma(frame) if self._gray else self._rgb(frame))
         elif self._gray:
             array = self._luma(frame)
         else:
-            array = self._rgb(frame, out)
+            array = self._rgb(frame, out, self._size)
+        if self._size is not None and array.shape[:2] != self._size:
+            resized = np.empty((*self._size, *array.shape[2:]), np.uint8) if out is None else out
+            return resize_picture(array, resized)
         if out is None:
             return array if array.base is None and array.flags.c_contiguous else array.copy()
         if array is not out:
             out[...] = array
         return out
 
-    def _rgb(self, frame: av.VideoFrame, out: np.ndarray | None = None) -> np.ndarray:
+    def _rgb(
+        self,
+        frame: av.VideoFrame,
+        out: np.ndarray | None = None,
+        size: tuple[int, int] | None = None,
+    ) -> np.ndarray:
         name = frame.format.name
         if name == 'gray':
             return np.repeat(self._luma(frame)[..., None], 3, axis=2)
         matrix = matrix_of(frame)
         if name in _PLANAR:
             luma, blue, red = (plane_array(plane) for plane in frame.planes)
-            return planes_to_rgb(luma, blue, red, matrix, is_full_range(frame), out)
+            return planes_to_rgb(luma, blue, red, matrix, is_full_range(frame), out, size)
         source = None if frame.format.is_rgb else _SWSCALE_MATRIX[matrix]
         converted = self._reformatter.reformat(
             frame, format='rgb24', src_colorspace=source, interpolation=ACCURATE, threads=1
@@ -115,9 +135,11 @@ def yuv420p_frame(frame: np.ndarray, matrix: str = 'bt709') -> av.VideoFrame:
     return picture
 
 
-def upright_size(frame: av.VideoFrame) -> tuple[int, int]:
-    """Return height and width of the frame once it is upright."""
-    if orientation_of(display_matrix(frame)).sideways:
+def upright_size(frame: av.VideoFrame, orientation: Orientation | None = None) -> tuple[int, int]:
+    """Return height and width of the frame once it is upright; ``orientation`` where it is
+    known.
+    """
+    if (orientation or orientation_of(display_matrix(frame))).sideways:
         return frame.width, frame.height
     return frame.height, frame.width
 

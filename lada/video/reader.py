@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 import av
 import numpy as np
@@ -23,6 +24,7 @@ from lada.file_part import FilePart
 from lada.text import reason
 from lada.video import ffv1
 from lada.video.errors import VideoError
+from lada.video.orientation import Orientation, display_matrix, orientation_of
 from lada.video.pixel_format import FrameConverter, upright_size
 from lada.video.pyav import FAULTS, VideoFile, frame_rate, open_video, time_base
 
@@ -144,26 +146,54 @@ def read_frames(
         gray: return luma planes (T, H, W) instead.
         threads: decoder threads, 0 for as many as there are cores.
     """
+    return read_clip(path, start, stop, gray=gray, threads=threads).frames
+
+
+class SizedClip(NamedTuple):
+    """Frames, and the size they have in their file."""
+
+    frames: np.ndarray
+    """(T, H, W, 3) uint8 RGB, or luma planes (T, H, W)."""
+    shape: tuple[int, int]
+    """Height and width of the file's upright frames."""
+
+
+def read_clip(
+    path: VideoFile,
+    start: int = 0,
+    stop: int | None = None,
+    *,
+    gray: bool = False,
+    threads: int = 1,
+    size: tuple[int, int] | None = None,
+) -> SizedClip:
+    """Read frames as :func:`read_frames` does, and bring them to a size: cheaper than resizing what
+    was read, because most pixels are never converted.
+
+    Args:
+        path, start, stop, gray, threads: as there.
+        size: height and width; the file's unless given. Down by averaging, up by cubic
+            interpolation.
+    """
     # First all are decoded, then all converted: one kind of work after the other makes better use
     # of the caches.
     pictures = deque(_pictures(path, start, stop, threads))
     if not pictures:
         raise ValueError(f'an empty frame range: {start} to {stop}')
-    convert = FrameConverter(gray)
-    height, width = upright_size(pictures[0][1])
-    clip = np.empty(
-        (len(pictures), height, width) if gray else (len(pictures), height, width, 3), np.uint8
-    )
+    convert = FrameConverter(gray, size)
+    shape = upright_size(pictures[0][1])
+    clip = np.empty((len(pictures), *(size or shape), *(() if gray else (3,))), np.uint8)
     for out in clip:
         number, picture = pictures.popleft()
-        if upright_size(picture) != (height, width):
-            there, here = upright_size(picture), (height, width)
+        orientation = orientation_of(display_matrix(picture))
+        there = upright_size(picture, orientation)
+        if there != shape:
             raise VideoError(
                 f'the frame size changes: {path}, frame {number} is {there[1]}x{there[0]} after '
-                f'{here[1]}x{here[0]}; re-encode the file to one size'
+                f'{shape[1]}x{shape[0]}; re-encode the file to one size'
             )
-        _converted(convert, path, number, picture, out)
-    return clip
+        _converted(convert, path, number, picture, out, orientation)
+    return SizedClip(clip, shape)
 
 
 def _pictures(
@@ -206,10 +236,15 @@ def _select(frames, path, number, start, stop) -> Iterator[tuple[int, av.VideoFr
 
 
 def _converted(
-    convert: FrameConverter, path, number: int, picture: av.VideoFrame, out=None
+    convert: FrameConverter,
+    path,
+    number: int,
+    picture: av.VideoFrame,
+    out: np.ndarray | None = None,
+    orientation: Orientation | None = None,
 ) -> np.ndarray:
     try:
-        return convert(picture, out)
+        return convert(picture, out, orientation)
     except FAULTS as error:
         raise VideoError(
             f'cannot convert frame {number}: {path} ({picture.format.name}: {error}); re-encode it'

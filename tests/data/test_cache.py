@@ -39,12 +39,16 @@ def test_samples_are_the_same_bytes_with_and_without(split_v3, tmp_path, workers
 def test_kept_frames_are_not_decoded_again(split_v3, tmp_path, monkeypatch):
     path = next((split_v3.parent / 'crop_unscaled_img').iterdir())
     cache = FrameCache(tmp_path / 'cache', 1)
-    first = cache.read(path, 2, 5)
-    monkeypatch.setattr('lada.data.cache.read_frames', lambda *a, **k: pytest.fail('decoded again'))
-    again = cache.read(path, 2, 5)
-    assert np.array_equal(first, again) and again.flags.writeable
-    again[:] = 0
-    assert np.array_equal(FrameCache(tmp_path / 'cache', 1).read(path, 2, 5), first)
+    sizes = None, (40, 24)
+    first = [cache.read(path, 2, 5, size=size) for size in sizes]
+    monkeypatch.setattr('lada.data.cache.read_clip', lambda *a, **k: pytest.fail('decoded again'))
+    for size, before in zip(sizes, first, strict=True):
+        again = cache.read(path, 2, 5, size=size)
+        assert again.shape == before.shape == (64, 64) and again.frames.flags.writeable
+        assert np.array_equal(again.frames, before.frames)
+        again.frames[:] = 0
+        anew = FrameCache(tmp_path / 'cache', 1).read(path, 2, 5, size=size)
+        assert np.array_equal(anew.frames, before.frames)
 
 
 def test_the_limit_is_kept(split_v3, tmp_path):
@@ -59,12 +63,15 @@ def test_the_limit_is_kept(split_v3, tmp_path):
 def test_changed_and_damaged_files_are_read_anew(split, tmp_path):
     path = next((split.parent / 'crop_unscaled_img').iterdir())
     cache = FrameCache(tmp_path / 'cache', 1)
-    expected = cache.read(path, 0, 3)
+    expected = cache.read(path, 0, 3).frames
     (kept,) = (tmp_path / 'cache').iterdir()
-    kept.write_bytes(kept.read_bytes()[:5000])
-    assert np.array_equal(cache.read(path, 0, 3), expected)
+    whole = kept.read_bytes()
+    for left in (whole[:5000], whole[:-1], whole[: -len(whole) % 64 - 140]):
+        kept.write_bytes(left)
+        assert np.array_equal(cache.read(path, 0, 3).frames, expected)
+        assert kept.read_bytes() == whole
     os.utime(path, ns=(1, 1))
-    assert np.array_equal(cache.read(path, 0, 3), read_frames(path, 0, 3))
+    assert np.array_equal(cache.read(path, 0, 3).frames, read_frames(path, 0, 3))
     assert len(list((tmp_path / 'cache').iterdir())) == 2
 
 

@@ -40,7 +40,11 @@ def test_sizes_count_where_nothing_resizes(tmp_path, bikes, bunny):
     make_clips(tmp_path, bunny, 1, size=80)
     folder = tmp_path / 'crop_unscaled_meta'
     steps = [dict(type='LoadClip'), dict(type='DrawMosaic'), dict(type='PackClip')]
-    for pipeline in (None, [steps[0], dict(type='ResizeClip', size=64), *steps[1:]]):
+    for pipeline in (
+        None,
+        [steps[0], dict(type='ResizeClip', size=64), *steps[1:]],
+        [dict(type='LoadClip', size=64), *steps[1:]],
+    ):
         same = MosaicVideoDataset(folder, 4, pipeline=pipeline)
         check_equal_clips(same, 2, InOrder(same))
     unequal = MosaicVideoDataset(folder, 4, pipeline=steps)

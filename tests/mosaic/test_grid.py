@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lada.mosaic.grid import Axis, inside, resized_axis
+from lada.mosaic.grid import Axis, resized_axis
 
 
 def block_of_each_pixel(axis):
@@ -31,11 +31,26 @@ axes = st.builds(
 def test_blocks_of_an_axis(axis):
     blocks = block_of_each_pixel(axis)
     assert axis.count == blocks.max() + 1
-    assert np.array_equal(axis.lengths(slice(0, axis.count)), np.bincount(blocks[blocks >= 0]))
+    assert np.array_equal(np.diff(axis.edges()), np.bincount(blocks[blocks >= 0]))
     for block, centre in enumerate(axis.centres()):
         where = np.flatnonzero(blocks == block)
         assert centre == min(where[0] + axis.block // 2, where[-1])
-        assert axis.pixels(slice(block, block + 1)) == slice(where[0], where[-1] + 1)
+        assert axis.edges()[block] == where[0]
+
+
+@settings(deadline=None)
+@given(axes, st.integers(1, 100))
+def test_edges_and_centres_move_with_the_pixels(axis, length):
+    new = resized_axis(axis, length)
+    if new.content.start >= new.content.stop:
+        return  # nothing is left beside the padding
+    edges = axis.edges() * (length / axis.length)
+    allowed = np.clip(edges, new.content.start, new.content.stop)
+    np.testing.assert_allclose(new.edges, allowed, atol=1e-9)
+    assert np.array_equal(new.edges_of(slice(0, 1)), new.edges[:2])
+    places = (axis.centres() + 0.5) * (length / axis.length)
+    assert (np.abs(new.centres + 0.5 - places) <= 1 + 1e-9).all() or length < axis.length
+    assert (new.centres >= new.content.start).all() and (new.centres < new.content.stop).all()
 
 
 @settings(deadline=None)
@@ -49,9 +64,8 @@ def test_pixels_show_blocks_by_their_shares(axis, length):
         np.clip(np.arange(axis.length), axis.start, axis.stop - 1)
     ]  # borders go on into the padding
     expected = np.stack([resized(blocks == block, length) for block in range(axis.count)], axis=1)
-    got = new.fill(np.diag(np.full(axis.count, 255, np.uint8)), slice(0, axis.count))
-    assert new.start == inside(axis, length).start
-    assert np.abs(got - 255 * expected[inside(axis, length)]).max(initial=0) < 0.51
+    got = new.fill(np.diag(np.full(axis.count, 255, np.uint8)), slice(0, axis.count), 0)
+    assert np.abs(got - 255 * expected[new.content]).max(initial=0) < 1.51
 
 
 def resized(values, length):
@@ -72,9 +86,11 @@ def test_a_run_of_blocks_fills_the_pixels_in_which_it_is_seen(axis, length, data
     lines = np.zeros((axis.count, 2), np.uint8)
     lines[run] = np.random.default_rng(0).integers(1, 256, (run.stop - run.start, 2))
     new = resized_axis(axis, length)
-    everything = new.fill(lines, slice(0, axis.count))
+    everything = new.fill(lines, slice(0, axis.count), 0)
     seen = new.seen(run)
-    assert np.array_equal(new.fill(lines[run], run), everything[seen])
+    assert np.array_equal(new.fill(lines[run], run, 0), everything[seen])
+    other = np.moveaxis(lines[run, None, :, None], 0, 1)
+    assert np.array_equal(new.fill(other, run, 1)[0, ..., 0], everything[seen])
     everything[seen] = 0
     assert not everything.any()
 
@@ -87,4 +103,6 @@ def test_nothing_inside_is_padding(length):
     padded[:7] = padded[50:] = 1
     finer = cv2.resize(padded[None], (length * 64, 1), interpolation=cv2.INTER_NEAREST)
     touched = finer.reshape(length, 64).any(axis=1)
-    assert np.array_equal(np.flatnonzero(~touched), np.arange(length)[inside(axis, length)])
+    assert np.array_equal(
+        np.flatnonzero(~touched), np.arange(length)[resized_axis(axis, length).content]
+    )

@@ -7,8 +7,8 @@
 - ``gt`` and ``inputs`` (T, H, W, 3) uint8 RGB, ``mask`` (the clip's mask, later what the mosaic
   covers) (T, H, W) uint8 0 or 255, ``pads`` (T, 4) int [top, bottom, left, right] and
   ``crop_shape`` (h, w), both in pixels of the file;
-- between a resize and the drawing of the mosaic ``unresized``, the ``gt`` and ``mask`` that were
-  read, and ``onto``, both at the size of the input, to draw on;
+- between a resize and the drawing of the mosaic ``onto``, the clip at the size of the input, to
+  draw on, and ``own_mask``, the mask at the file's size;
 - ``block`` (height, width) and ``origin`` (T, 2) of the mosaic's grid in pixels of ``gt``, each
   None where unknown.
 """

@@ -3,43 +3,26 @@
 import cv2
 import numpy as np
 
+from lada.video.resizing import resize_picture
+
 
 def resize(frames: np.ndarray, height: int, width: int, *, mask: bool = False) -> np.ndarray:
-    """Resize (T, H, W[, 3]): masks to the nearest pixel, frames up by cubic interpolation, down by
-    averaging.
-
-    Averaging is over whole blocks of pixels as far as both sides divide evenly, and linear
-    interpolation covers what is left, a factor between 0.75 and 1.5: far faster than OpenCV's area
-    filter at fractional factors. The same array if nothing changes.
+    """Resize all frames, see :func:`~lada.video.resizing.resize_picture`. The same array if nothing
+    changes.
 
     Args:
         frames: (T, H, W) or (T, H, W, 3) uint8.
         height, width: the new size in pixels.
         mask: take the nearest pixel, so that no new values appear.
     """
-    old_height, old_width = frames.shape[1:3]
-    if (old_height, old_width) == (height, width):
+    if frames.shape[1:3] == (height, width):
         return frames
     resized = np.empty((len(frames), height, width, *frames.shape[3:]), frames.dtype)
-    if mask:
-        return _resize_each(frames, resized, cv2.INTER_NEAREST)
-    if height >= old_height and width >= old_width:
-        return _resize_each(frames, resized, cv2.INTER_CUBIC)
-    down, across = max(1, round(old_height / height)), max(1, round(old_width / width))
-    if old_height % down or old_width % across:
-        return _resize_each(frames, resized, cv2.INTER_AREA)
-    if (down, across) == (1, 1):
-        return _resize_each(frames, resized, cv2.INTER_LINEAR)
-    smaller = np.empty((old_height // down, old_width // across, *frames.shape[3:]), frames.dtype)
     for source, target in zip(frames, resized, strict=True):
-        cv2.resize(source, smaller.shape[1::-1], smaller, interpolation=cv2.INTER_AREA)
-        cv2.resize(smaller, (width, height), target, interpolation=cv2.INTER_LINEAR)
-    return resized
-
-
-def _resize_each(frames: np.ndarray, resized: np.ndarray, method: int) -> np.ndarray:
-    for source, target in zip(frames, resized, strict=True):
-        cv2.resize(source, target.shape[1::-1], target, interpolation=method)
+        if mask:
+            cv2.resize(source, (width, height), target, interpolation=cv2.INTER_NEAREST)
+        else:
+            resize_picture(source, target)
     return resized
 
 

@@ -16,8 +16,8 @@ class DrawMosaic(BaseTransform):
     """Make ``inputs`` from ``gt``, unless a stored mosaic was loaded; ``mask`` becomes the pixels
     of drawn blocks.
 
-    Behind :class:`ResizeClip` the blocks are those of the clip's own pixels, drawn at the size of
-    the input.
+    Of a clip that was resized the blocks are as large as they were in the clip's own pixels, drawn
+    at the size of the input.
 
     Args:
         stored_look: draw the look that the metadata holds instead of a random one; then the other
@@ -72,13 +72,13 @@ class DrawMosaic(BaseTransform):
                     "the metadata holds neither a mosaic video nor a 'mosaic' look; use "
                     'random_mosaic_params=True'
                 )
-            frames, masks = results.pop('unresized', (results['gt'], results['mask']))
-            onto = results.pop('onto', None)
+            frames, mask = results.pop('onto', results['gt']), results['mask']
+            own_mask = results.pop('own_mask', mask)
             # Without the option no number is drawn: samples stay what they were.
             if self.everywhere and results['rng'].random() < self.everywhere:
-                masks = np.full_like(masks, 255)
-                onto = onto and (onto[0], np.full_like(onto[1], 255))
-            results['inputs'], mask = draw_mosaic(frames, masks, look, pads, onto=onto)
+                mask, own_mask = np.full_like(mask, 255), np.full_like(own_mask, 255)
+            mask = resize(mask, *frames.shape[1:3], mask=True)
+            results['inputs'], mask = draw_mosaic(frames, mask, look, pads, own_masks=own_mask)
             results['mask'] = resize(mask, *results['gt'].shape[1:3], mask=True)
             zero_pads(results['inputs'], pads, results['crop_shape'])
         ratios = np.divide(results['gt'].shape[1:3], results['crop_shape'])

@@ -22,23 +22,18 @@ class ResizeClip(BaseTransform):
         height, width = (size, size) if isinstance(size, int) else size
         if min(height, width, scale) < 1:
             raise LadaError(f'ResizeClip: size {size} and scale {scale} must be at least 1')
-        self.height, self.width, self.scale = height, width, scale
+        self.shapes = (height, width), (height * scale, width * scale)
 
     def transform(self, results: dict) -> dict:
-        large = self.height * self.scale, self.width * self.scale
-        small = self.height, self.width
+        small, large = self.shapes
         gt, mask = results['gt'], results['mask']
         results['gt'], results['mask'] = resize(gt, *large), resize(mask, *large, mask=True)
         if 'inputs' in results:
             results['inputs'] = resize(results['inputs'], *small)
         else:
-            results['unresized'] = gt, mask
-            results['onto'] = (
-                (results['gt'], results['mask'])
-                if small == large
-                else (resize(gt, *small), resize(mask, *small, mask=True))
-            )
-        for key in {'inputs', 'gt', 'mask'} & results.keys():
+            results['own_mask'] = mask
+            results['onto'] = resize(results['gt'], *small)
+        for key in {'inputs', 'onto', 'gt', 'mask'} & results.keys():
             zero_pads(results[key], results['pads'], results['crop_shape'])
         ratios = [new / old for new, old in zip(large, results['crop_shape'], strict=True)]
         if results.get('block') is not None:
