@@ -5,11 +5,15 @@ shapes.
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from unittest.mock import patch
 
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
+
+from lada.models.cpu import packed_conv
+from lada.models.cpu.weight_gradient import Way
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,13 @@ class Conv:
     padding: tuple[int, ...]
     dtype: torch.dtype
     gradients: tuple[bool, ...] | None
+
+    def parts(self) -> list['Conv']:
+        """Return the gradient of the input apart from those of weight and bias."""
+        if self.gradients is None or not (self.gradients[0] and any(self.gradients[1:])):
+            return [self]
+        apart = (True, False, False), (False, *self.gradients[1:])
+        return [replace(self, gradients=gradients) for gradients in apart]
 
     @property
     def flops(self) -> float:
@@ -45,12 +56,21 @@ class Conv:
 
 class ConvRecorder(TorchDispatchMode):
     """Count the convolutions inside the ``with`` block, forward and backward; a deformable one
-    counts as plain.
+    counts as plain. Weight gradients are computed from whole pictures meanwhile.
     """
 
     def __init__(self):
         super().__init__()
         self.convs: Counter[Conv] = Counter()
+        self._whole = patch.object(packed_conv, 'fastest_way', return_value=Way.WHOLE)
+
+    def __enter__(self):
+        self._whole.start()
+        return super().__enter__()
+
+    def __exit__(self, *error):
+        self._whole.stop()
+        return super().__exit__(*error)
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         name = func.overloadpacket
@@ -93,10 +113,14 @@ class ConvRecorder(TorchDispatchMode):
 def measure(
     convs: Counter[Conv], device: torch.device, clock: Callable[[], float], repeats: int = 3
 ) -> float:
-    """Seconds that all ``convs`` take: each in its faster layout, the fastest of ``repeats`` runs,
-    times its count.
+    """Seconds that all ``convs`` take: each, and each of its gradients, in its faster layout, the
+    fastest of ``repeats`` runs, times its count.
     """
-    return sum(_fastest(conv, device, clock, repeats) * count for conv, count in convs.items())
+    return sum(
+        _fastest(part, device, clock, repeats) * count
+        for conv, count in convs.items()
+        for part in conv.parts()
+    )
 
 
 def total_flops(convs: Counter[Conv]) -> float:

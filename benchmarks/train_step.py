@@ -82,8 +82,9 @@ def case(args: argparse.Namespace, device: torch.device, size: int, frames: int)
     }
     peaks, convs = {}, {}
     for (name, precision), step in steps.items():
+        peaks[name, precision] = _peak_of(step, device)
         with ConvRecorder() as recorder:
-            peaks[name, precision] = _peak_of(step, device)
+            step()
         convs.setdefault(precision, recorder.convs)
     for step in steps.values():  # takes back from the system what measuring the peaks gave away
         step()

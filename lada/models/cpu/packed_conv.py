@@ -13,7 +13,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lada.models.cpu import onednn
-from lada.models.cpu.weight_gradient import Way, fastest_way, gradients_in_strips
+from lada.models.cpu.weight_gradient import (
+    Way,
+    fastest_way,
+    gradients_by_products,
+    gradients_in_strips,
+)
 
 
 class PackedConv:
@@ -67,7 +72,8 @@ class PackedConv:
         )
         if way is Way.WHOLE:
             return found
-        return found[0], *gradients_in_strips(grad, x, weight, wanted[1:], way is Way.PLANES)
+        gradients = gradients_in_strips if way is Way.STRIPS else gradients_by_products
+        return found[0], *gradients(grad, x, weight, wanted[1:])
 
     @cached_property
     def _weight_as_inputs(self) -> Tensor:

@@ -1,8 +1,8 @@
-"""Weight gradients of convolutions, strip by strip where a whole picture would be slow.
+"""Weight gradients of convolutions, by other means where oneDNN is slow at them.
 
-oneDNN's kernels for them lose up to four fifths of their rate where a picture leaves the cache,
-which ones depends on the processor's instructions. The table is fixed and nothing is timed at run
-time, so that a processor computes the same bits in every run. Measured: dev/benchmarks.md.
+Its kernels lose up to four fifths of their rate where a picture leaves the cache; which of them do
+depends on the processor's instructions. The table is fixed and nothing is timed at run time, so
+that a processor computes the same bits in every run. Measured: dev/benchmarks.md.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,18 +12,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lada.models.cpu.layout import planes
-
 STRIP_BYTES = 4 * 2**20
 """What the input of a strip has at most."""
+LEAST_PRODUCTS = 2**23
+"""Pixels times channels in and out from which products are faster."""
+PIXELS_OF_A_PRODUCT = 4096
 
 
 class Way(Enum):
     """How a weight gradient is computed."""
 
-    WHOLE = 'from whole pictures'
-    STRIPS = 'in strips'
-    PLANES = 'in strips of planes'
+    WHOLE = 'by oneDNN from whole pictures'
+    STRIPS = 'by oneDNN in strips'
+    PRODUCTS = 'by products of matrices'
 
 
 def fastest_way(instructions: str, grad: Tensor, x: Tensor, weight: Tensor) -> Way:
@@ -41,15 +42,70 @@ def fastest_way(instructions: str, grad: Tensor, x: Tensor, weight: Tensor) -> W
         instructions == 'AVX2'
         and x.dtype == torch.float32
         and weight.shape[-1] == 3
-        and min(weight.shape[:2]) >= 32
-        and max(x[0].nbytes, grad[0].nbytes) > STRIP_BYTES // 2
+        and x[0].numel() * len(weight) >= LEAST_PRODUCTS
     ):
-        return Way.PLANES
+        return Way.PRODUCTS
     return Way.WHOLE
 
 
+def gradients_by_products(
+    grad: Tensor, x: Tensor, weight: Tensor, wanted: Sequence[bool]
+) -> Iterator[Tensor | None]:
+    """Yield the gradients of weight and bias, as far as ``wanted``, in the type of ``x``.
+
+    Where rows of pixels have zeros at their ends, one step of the kernel is one step in memory: its
+    gradient is the product of the gradient's pixels, as a matrix, with the input's, that step
+    further on.
+
+    Args:
+        grad: (N, O, H, W), of the output, channels last.
+        x: (N, C, H, W), the input, channels last.
+        weight: (O, C, k, k), odd k, of a convolution with "same" padding.
+        wanted: of weight, and of bias.
+    """
+    yield _weight_gradient(grad, x, weight.shape[-1]) if wanted[0] else None
+    yield grad.sum((0, 2, 3)) if wanted[1] else None
+
+
+def _weight_gradient(grad: Tensor, x: Tensor, side: int) -> Tensor:
+    pad = side // 2
+    (height, width), wide = x.shape[2:], x.shape[3] + 2 * pad
+    # One product for each thread at a time.
+    count = max(2, torch.get_num_threads())
+    rows = max(1, min(-(-height // count), PIXELS_OF_A_PRODUCT // wide))
+    pixels = rows * wide
+    # The last step of the kernel looks further than the rows below by less than one.
+    inputs = x.new_zeros(count * rows + 2 * pad + 1, wide, x.shape[1])
+    grads = grad.new_zeros(count * rows, wide, grad.shape[1])
+    total = x.new_zeros(side * side, count, grad.shape[1], x.shape[1])
+    factors = grads.view(count, pixels, -1).transpose(1, 2)
+    steps = [
+        inputs.view(-1, x.shape[1])[row * wide + column :][: count * pixels].view(count, pixels, -1)
+        for row in range(side)
+        for column in range(side)
+    ]
+    clean = True
+    for picture, of_picture in zip(
+        x.permute(0, 2, 3, 1).unbind(), grad.permute(0, 2, 3, 1).unbind(), strict=True
+    ):
+        for start in range(0, height, count * rows):
+            end = min(start + count * rows, height)
+            top, bottom = max(start - pad, 0), min(end + pad, height)
+            if not clean:
+                inputs.zero_()
+                grads[end - start :].zero_()
+            clean = False
+            inputs[top - start + pad : bottom - start + pad, pad : pad + width] = picture[
+                top:bottom
+            ]
+            grads[: end - start, :width] = of_picture[start:end]
+            for sums, step in zip(total, steps, strict=True):
+                sums.baddbmm_(factors, step)
+    return total.sum(1).view(side, side, -1, x.shape[1]).permute(2, 3, 0, 1).contiguous()
+
+
 def gradients_in_strips(
-    grad: Tensor, x: Tensor, weight: Tensor, wanted: Sequence[bool], in_planes: bool
+    grad: Tensor, x: Tensor, weight: Tensor, wanted: Sequence[bool]
 ) -> Iterator[Tensor | None]:
     """Yield the gradients of weight and bias, as far as ``wanted``, in float32.
 
@@ -58,11 +114,8 @@ def gradients_in_strips(
         x: (N, C, H, W), the input, channels last.
         weight: (O, C, k, k), odd k, of a convolution with "same" padding.
         wanted: of weight, and of bias.
-        in_planes: turn the strips into planes (NCHW) first.
     """
     pad = weight.shape[-1] // 2
-    if in_planes:
-        weight = weight.contiguous()
     strips = [
         torch.ops.aten.convolution_backward(
             rows_of_grad,
@@ -78,13 +131,13 @@ def gradients_in_strips(
             (False, *wanted),
         )[1:]
         for one, picture in zip(grad.split(1), x.split(1), strict=True)
-        for rows_of_grad, rows in _strips(one, picture, pad, in_planes)
+        for rows_of_grad, rows in _strips(one, picture, pad)
     ]
     for parts in zip(*strips, strict=True):
         yield None if parts[0] is None else torch.stack(parts).sum(0, dtype=torch.float32)
 
 
-def _strips(grad: Tensor, x: Tensor, pad: int, in_planes: bool) -> Iterator[tuple[Tensor, Tensor]]:
+def _strips(grad: Tensor, x: Tensor, pad: int) -> Iterator[tuple[Tensor, Tensor]]:
     """Rows of the output's gradient, and the rows of the input, zeros above and below included,
     that they meet.
     """
@@ -93,7 +146,5 @@ def _strips(grad: Tensor, x: Tensor, pad: int, in_planes: bool) -> Iterator[tupl
     for start in range(0, height, length):
         end = min(start + length, height)
         top, bottom = max(start - pad, 0), min(end + pad, height)
-        rows, rows_of_grad = x[:, :, top:bottom], grad[:, :, start:end]
-        if in_planes:
-            rows, rows_of_grad = planes(rows), planes(rows_of_grad)
-        yield rows_of_grad, F.pad(rows, (0, 0, top - (start - pad), end + pad - bottom))
+        rows = F.pad(x[:, :, top:bottom], (0, 0, top - (start - pad), end + pad - bottom))
+        yield grad[:, :, start:end], rows
