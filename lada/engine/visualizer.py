@@ -56,6 +56,9 @@ class Visualizer(OpenVisualizer):
         super().__init__(name, vis_backends=entries, save_dir=save_dir, **others)
         self._config: Config | None = None
         self._is_open = False
+        if save_dir is not None:
+            # Of what is recorded outside of a training, as by Runner.val().
+            self.continue_from(History(Path(save_dir)))
 
     def continue_from(self, history: History) -> None:
         """Say what has been recorded before. Called before anything is."""

@@ -55,6 +55,21 @@ def points(events, name):
     return [(event.step, event.value) for event in events.Scalars(name)]
 
 
+def test_outside_of_a_training_the_visualizers_own_folder_is_taken(tmp_path, monkeypatch):
+    """As by ``Runner.val()``, after which nobody looks into the current folder."""
+    (tmp_path / 'here').mkdir()
+    monkeypatch.chdir(tmp_path / 'here')
+    visualizer = Visualizer.get_instance(
+        f'{tmp_path.name}_alone',
+        vis_backends='TensorboardVisBackend',
+        save_dir=str(tmp_path / 'vis_data'),
+    )
+    validate(visualizer, 3, 1.5)
+    visualizer.close()
+    assert points(read(tmp_path / 'vis_data'), 'mosaic/gain') == [(3, 1.5)]
+    assert not list((tmp_path / 'here').iterdir())
+
+
 def test_a_resumed_run_goes_on_in_the_same_folder(begin, tmp_path):
     first = begin(0)
     train(first, 1, 2, 3)
