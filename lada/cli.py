@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from lada.errors import JobError, LadaError
+from lada.errors import JobError, LadaError, with_causes
 from lada.signals import repeat
 from lada.text import one_line
 
@@ -164,10 +164,7 @@ def _first_to_say(text: str) -> bool:
 
 def _stopping() -> bool:
     """Tell whether an interrupt is on its way: something is cleaned up because of it."""
-    error = sys.exc_info()[1]
-    while error is not None and not isinstance(error, KeyboardInterrupt):
-        error = error.__context__
-    return error is not None
+    return any(isinstance(each, KeyboardInterrupt) for each in with_causes(sys.exc_info()[1]))
 
 
 def _leave(status: int) -> NoReturn:

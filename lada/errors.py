@@ -1,5 +1,7 @@
 """The exceptions a user sees as a single line."""
 
+from collections.abc import Iterator
+
 
 class LadaError(Exception):
     """Something the user can put right: bad input, a missing file, a damaged checkpoint.
@@ -15,3 +17,10 @@ class JobError(LadaError):
     """A process of a job was lost: nothing to put right, the same command may well go on."""
 
     status = 3
+
+
+def with_causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error, and what was handled when it was raised, and so on."""
+    while error is not None:
+        yield error
+        error = error.__context__

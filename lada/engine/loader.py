@@ -9,7 +9,7 @@ from torch.utils.data import Dataset
 
 from lada.data.worker import worker_context
 from lada.engine.shared_memory import check_shared_memory
-from lada.errors import LadaError
+from lada.errors import LadaError, with_causes
 from lada.text import one_line
 
 # Seconds without a batch after which a worker counts as hanging: far above what the slowest clip
@@ -83,11 +83,9 @@ def _news_of_an_end(error: Exception) -> BaseException | None:
     """Return what says that a worker ended, where ``error`` comes of that."""
     # PyTorch's signal handler raises it in whatever is done then, which may make an error of its
     # own of it: MMEngine while it formats a config.
-    cause: BaseException | None = error
-    while cause is not None:
+    for cause in with_causes(error):
         if isinstance(cause, RuntimeError) and str(cause).startswith('DataLoader worker'):
             return cause
-        cause = cause.__cause__ or cause.__context__
     if isinstance(error, (ConnectionError, EOFError)):
         # A worker that ends in the middle of handing a batch over breaks a connection before the
         # signal handler has the news.

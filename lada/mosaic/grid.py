@@ -57,8 +57,8 @@ class ResizedAxis(NamedTuple):
     mixed: np.ndarray
     """The pixels with more than one block, counted from the first of ``content``."""
     shares: np.ndarray
-    """(N, mixed) uint16: what share of these pixels, in 256ths, their first block has, the next,
-    and so on to the N-th.
+    """(N, mixed) float32: what share of these pixels their first block has, the next, and so on to
+    the N-th.
     """
 
     @property
@@ -99,12 +99,12 @@ class ResizedAxis(NamedTuple):
             which = self.mixed[mixed]
             # Not a product of matrices: the threads of a BLAS would wait for work between these
             # small ones.
-            total = np.uint16(128)
+            total = np.float32(0.5)
             for number, share in enumerate(self.shares[:, mixed]):
                 block = self.first[which] + (number - run.start)
-                share = np.where((block >= 0) & (block < rows.shape[axis]), share, np.uint16(0))
+                share = np.where((block >= 0) & (block < rows.shape[axis]), share, np.float32(0))
                 total = total + rows.take(block, axis, mode='clip') * share[:, None]
-            out[(*[slice(None)] * axis, which - pixels.start)] = total >> 8
+            out[(*[slice(None)] * axis, which - pixels.start)] = total
         return out.reshape(*out.shape[: axis + 1], *blocks.shape[axis + 1 :])
 
 
@@ -133,16 +133,14 @@ def resized_axis(axis: Axis, length: int) -> ResizedAxis:
     # The first and the last block go on for ever, as the pixels at a border do when a frame is
     # enlarged.
     edges = axis.start + axis.block * np.arange(1.0, axis.count)
-    below = np.rint(256 * np.clip((edges - low[mixed, None]) / width, 0, 1)).astype(np.uint16)
-    shares = np.diff(below, axis=1, prepend=0, append=256)
+    below = np.clip((edges - low[mixed, None]) / width, 0, 1)
+    shares = np.diff(below, axis=1, prepend=0, append=1)
     numbers = np.arange(np.max(last - first, initial=0) + 1)[:, None]
     blocks = np.minimum(first[mixed] + numbers, axis.count - 1)
     shares = np.where(
         first[mixed] + numbers <= last[mixed], shares[np.arange(len(mixed)), blocks], 0
     )
     edges_seen = np.clip(axis.edges() * length / axis.length, within.start, within.stop)
-    centres = (axis.centres() + 0.5) * length / axis.length
+    centres = (2 * axis.centres() + 1) * length // (2 * axis.length)
     centres = np.clip(centres, within.start, max(within.stop - 1, 0))
-    return ResizedAxis(
-        within, edges_seen, centres.astype(int), first, last, mixed, shares.astype(np.uint16)
-    )
+    return ResizedAxis(within, edges_seen, centres, first, last, mixed, shares.astype(np.float32))

@@ -98,8 +98,9 @@ def planes_to_rgb(
             the picture.
     """
     if size is not None and size != luma.shape:
-        luma = resize_picture(luma, np.empty(size, np.uint8))
-        blue, red = (_brought_to(chroma, size) for chroma in (blue, red))
+        luma = resize_picture(luma, size)
+        if blue.shape[0] > size[0] or blue.shape[1] > size[1]:  # else it is interpolated below
+            blue, red = (resize_picture(chroma, size) for chroma in (blue, red))
     # OpenCV merges rows with gaps between them more slowly.
     luma, blue, red = (np.ascontiguousarray(plane) for plane in (luma, blue, red))
     if blue.shape != luma.shape:
@@ -107,12 +108,6 @@ def planes_to_rgb(
     return cv2.transform(
         cv2.merge((luma, blue, red)), transforms(matrix, full_range).to_rgb, dst=out
     )
-
-
-def _brought_to(plane: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    if size[0] >= plane.shape[0] and size[1] >= plane.shape[1]:
-        return cv2.resize(plane, size[::-1], interpolation=cv2.INTER_LINEAR)
-    return resize_picture(plane, np.empty(size, np.uint8))
 
 
 def _enlarged(plane: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

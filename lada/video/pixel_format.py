@@ -81,8 +81,7 @@ class FrameConverter:
         else:
             array = self._rgb(frame, out, self._size)
         if self._size is not None and array.shape[:2] != self._size:
-            resized = np.empty((*self._size, *array.shape[2:]), np.uint8) if out is None else out
-            return resize_picture(array, resized)
+            return resize_picture(array, self._size, out)
         if out is None:
             return array if array.base is None and array.flags.c_contiguous else array.copy()
         if array is not out:

@@ -22,7 +22,7 @@ def resize(frames: np.ndarray, height: int, width: int, *, mask: bool = False) -
         if mask:
             cv2.resize(source, (width, height), target, interpolation=cv2.INTER_NEAREST)
         else:
-            resize_picture(source, target)
+            resize_picture(source, (height, width), target)
     return resized
 
 

@@ -28,7 +28,7 @@ from mmengine.dist import (
     get_world_size,
 )
 
-from lada.errors import LadaError
+from lada.errors import LadaError, with_causes
 
 DEFAULT_TIMEOUT = 1800
 """Seconds a collective may wait."""
@@ -92,10 +92,8 @@ def process_group(launcher: str, backend: str, timeout: float = DEFAULT_TIMEOUT)
         barrier()
     except BaseException as error:
         # The frames own the model, and the model the group.
-        cause = error
-        while cause is not None:
+        for cause in with_causes(error):
             traceback.clear_frames(cause.__traceback__)
-            cause = cause.__context__
         raise
     finally:
         gc.collect()

@@ -69,38 +69,27 @@ def gradients_by_products(
 
 def _weight_gradient(grad: Tensor, x: Tensor, side: int) -> Tensor:
     pad = side // 2
-    (height, width), wide = x.shape[2:], x.shape[3] + 2 * pad
+    height, wide = x.shape[2], x.shape[3] + 2 * pad
     # One product for each thread at a time.
     count = max(2, torch.get_num_threads())
     rows = max(1, min(-(-height // count), PIXELS_OF_A_PRODUCT // wide))
     pixels = rows * wide
-    # The last step of the kernel looks further than the rows below by less than one.
-    inputs = x.new_zeros(count * rows + 2 * pad + 1, wide, x.shape[1])
-    grads = grad.new_zeros(count * rows, wide, grad.shape[1])
     total = x.new_zeros(side * side, count, grad.shape[1], x.shape[1])
-    factors = grads.view(count, pixels, -1).transpose(1, 2)
-    steps = [
-        inputs.view(-1, x.shape[1])[row * wide + column :][: count * pixels].view(count, pixels, -1)
-        for row in range(side)
-        for column in range(side)
-    ]
-    clean = True
     for picture, of_picture in zip(
         x.permute(0, 2, 3, 1).unbind(), grad.permute(0, 2, 3, 1).unbind(), strict=True
     ):
         for start in range(0, height, count * rows):
-            end = min(start + count * rows, height)
-            top, bottom = max(start - pad, 0), min(end + pad, height)
-            if not clean:
-                inputs.zero_()
-                grads[end - start :].zero_()
-            clean = False
-            inputs[top - start + pad : bottom - start + pad, pad : pad + width] = picture[
-                top:bottom
-            ]
-            grads[: end - start, :width] = of_picture[start:end]
-            for sums, step in zip(total, steps, strict=True):
-                sums.baddbmm_(factors, step)
+            stop = start + count * rows
+            top, bottom, end = max(start - pad, 0), min(stop + pad, height), min(stop, height)
+            # The kernel's last step looks further than the rows below, by less than one more.
+            around = (0, 0, pad, pad, top - start + pad, stop + pad + 1 - bottom)
+            inputs = F.pad(picture[top:bottom], around).flatten(0, 1)
+            grads = F.pad(of_picture[start:end], (0, 0, 0, 2 * pad, 0, stop - end))
+            factors = grads.view(count, pixels, -1).transpose(1, 2)
+            for number, sums in enumerate(total):
+                first = number // side * wide + number % side
+                step = inputs[first : first + count * pixels]
+                sums.baddbmm_(factors, step.view(count, pixels, -1))
     return total.sum(1).view(side, side, -1, x.shape[1]).permute(2, 3, 0, 1).contiguous()
 
 
