@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The main job on the two shipped videos, end to end on a CPU: dataset, split, fine-tuning of the starter network that is killed
-# and resumed, report.
+# The main job on the shipped videos, end to end on a CPU: dataset, split, fine-tuning of the starter network on other scenes of
+# the film that is to be restored, killed and resumed, report.
 # Everything it makes is in demo_output/ (or DEMO_DIR). A second run picks up what is there; delete the folder to start over.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -19,13 +19,13 @@ mkdir -p "$OUT"
 
 step() { printf '\n== %s ==\n' "$*"; }
 
-step "1/5 Creating clips from assets/sample_videos"
-"$PY" scripts/dataset_creation/create-mosaic-restoration-dataset.py --input assets/sample_videos --output "$LADA_DATA_ROOT" \
+step "1/5 Creating clips from assets/sample_videos and assets/demo_footage"
+"$PY" scripts/dataset_creation/create-mosaic-restoration-dataset.py --input assets/sample_videos assets/demo_footage --output "$LADA_DATA_ROOT" \
     --max-frames 40 --clips-per-shot 3 --size-range 0.4 0.65
 
 step "2/5 Splitting them so that training and validation share no source video"
 "$PY" scripts/dataset_creation/split-train-val-dataset.py --src-root "$LADA_DATA_ROOT" --val-root "$LADA_VAL_ROOT" \
-    --val-ratio 0.4 --mode move --yes
+    --val-ratio 0.24 --mode move --yes
 
 TRAIN=("$PY" scripts/training/train-mosaic-restoration-basicvsrpp.py "$CONFIG" --load-from "$STARTER" --work-dir "$RUN")
 

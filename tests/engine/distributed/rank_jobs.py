@@ -28,7 +28,7 @@ from lada.registry import MODEL_WRAPPERS, MODELS
 
 CLIPS = 2
 FIX_ITER = 2
-NETWORK = dict(mid_channels=8, num_blocks=1)
+NETWORK = dict(mid_channels=8, num_blocks=1, deform_groups=4)
 STAGE1 = dict(
     type='BasicVSR',
     generator=dict(type='BasicVSRPlusPlusNet', is_low_res_input=False, **NETWORK),
