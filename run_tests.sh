@@ -14,4 +14,4 @@ echo "== Style, types, import directions =="
 echo "== Tests =="
 # One thread each: the tests run in as many processes as there are cores, and threads on top would fight for them.
 export OMP_NUM_THREADS=1
-exec "$PY" -m pytest --numprocesses auto --maxprocesses 8 --durations 10 "$@"
+exec "$PY" -m pytest --numprocesses auto --maxprocesses 8 --dist worksteal --durations 10 "$@"
