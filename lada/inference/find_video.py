@@ -39,7 +39,7 @@ class FoundMosaics:
     def __init__(self, video: VideoInfo):
         self.video, self.frames, self.frames_with_mosaic = video, 0, 0
         self._regions: list[dict] = []
-        self._sizes: dict[int, list[tuple[float, float]]] = defaultdict(list)
+        self._seen: dict[int, list[tuple[int, tuple[float, float]]]] = defaultdict(list)
 
     def collect(self, found: Iterator[list[MosaicRegion]]) -> Iterator[np.ndarray]:
         """Take the mosaics of every frame and yield its mask, (H, W) bool."""
@@ -52,7 +52,7 @@ class FoundMosaics:
 
     def _add(self, region: MosaicRegion) -> None:
         top, left, bottom, right = region.box
-        self._sizes[region.track].append(region.block_size)
+        self._seen[region.track].append((self.frames, region.block_size))
         self._regions.append(
             {
                 'frame': self.frames,
@@ -68,12 +68,13 @@ class FoundMosaics:
         """Return the block sizes of the video, the most frequent first: ``height`` and ``width`` in
         pixels, each rounded to a tenth, and in how many ``frames`` a mosaic has them.
         """
-        frames: dict[tuple[float, float], int] = defaultdict(int)
-        for sizes in self._sizes.values():
+        frames: dict[tuple[float, float], set[int]] = defaultdict(set)
+        for seen in self._seen.values():
+            numbers, sizes = zip(*seen, strict=True)
             height, width = np.median(sizes, axis=0).round(1).tolist()
-            frames[height, width] += len(sizes)
-        ordered = sorted(frames.items(), key=lambda item: (-item[1], item[0]))
-        return [{'height': h, 'width': w, 'frames': n} for (h, w), n in ordered]
+            frames[height, width].update(numbers)
+        ordered = sorted(frames.items(), key=lambda item: (-len(item[1]), item[0]))
+        return [{'height': h, 'width': w, 'frames': len(numbers)} for (h, w), numbers in ordered]
 
     def to_json(self) -> bytes:
         """Return everything, as the guide describes it."""

@@ -113,14 +113,20 @@ def _find_in_stretch(frames: list[Frame]) -> list[list[MosaicRegion]]:
         if not mosaics or np.mean([mosaic.weight for _, mosaic in mosaics]) < LEAST_WEIGHT:
             continue
         for t, mosaic in mosaics:
-            regions[t].append(
-                MosaicRegion(
-                    mosaic.box,
-                    mosaic.mask(),
-                    mosaic.periods,
-                    mosaic.origin,
-                    mosaic.confidence,
-                    number,
-                )
+            region = MosaicRegion(
+                mosaic.box,
+                mosaic.mask(),
+                mosaic.periods,
+                mosaic.origin,
+                mosaic.confidence,
+                number,
             )
+            # Parts of one mosaic, each found in another frame, may have grown into the whole.
+            if region.mask.sum() > 2 * _in_both(region, mask_of(regions[t], frames[t].shape)):
+                regions[t].append(region)
     return regions
+
+
+def _in_both(region: MosaicRegion, mask: np.ndarray) -> int:
+    top, left, bottom, right = region.box
+    return np.count_nonzero(region.mask & mask[top:bottom, left:right])

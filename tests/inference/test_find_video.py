@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 import torch
 
+from lada.inference.find_video import FoundMosaics
 from lada.models import BasicVSRPlusPlusNet
 from lada.mosaic import MosaicLook, draw_mosaic
+from lada.mosaic.find import MosaicRegion
 from lada.video import iter_frames, probe, read_frames
 
 SCRIPT = 'find-mosaic.py'
@@ -54,6 +56,17 @@ def test_mask_and_list_say_where_the_mosaic_is(make_video, tmp_path, run_script_
         assert region['track'] == 0 and 0 < region['confidence'] <= 1
     status, _, err = run_script_file(SCRIPT, *arguments)
     assert status == 1 and 'there is already' in err and err.count('\n') == 1
+
+
+def test_frames_are_counted_not_mosaics(bikes):
+    left, right = (
+        MosaicRegion((0, x, 30, x + 30), np.ones((30, 30), bool), (10, 10), (0, x), 0.9, track)
+        for track, x in enumerate((0, 50))
+    )
+    found = FoundMosaics(probe(bikes))
+    list(found.collect(iter([[left, right], [left, right], [right], []])))
+    assert found.block_sizes() == [{'height': 10, 'width': 10, 'frames': 3}]
+    assert found.lines()[0] == 'a mosaic in 3 of 4 frames'
 
 
 def test_a_rotated_video_gets_an_upright_mask(make_video, tmp_path, run_script_file, mosaicked):

@@ -97,6 +97,18 @@ def test_several_at_once_each_with_its_size(street):
     assert overlap(found, (one | two) != 0) > 0.85
 
 
+def test_one_that_something_even_crosses_is_found_once(bikes):
+    """Seen as two parts for a while, each of which is followed and grows into the whole."""
+    frames = read_frames(bikes, 120, 138)
+    frames[6:12, :, 270:330] = 60
+    masks = np.zeros(frames.shape[:3], np.uint8)
+    masks[:, 80:200, 200:400] = 255
+    drawn, covered = draw_mosaic(frames, masks, MosaicLook('squa_avg', 10))
+    found = list(find_mosaics(drawn))
+    assert [len(regions) for regions in found] == [1] * 18
+    assert overlap(found, covered != 0) > 0.9
+
+
 def test_a_long_video_keeps_the_number_of_its_mosaic(street):
     masks = ellipses(street.shape, [(130, 300)] * COUNT, (80, 110))
     drawn, _ = draw_mosaic(street, masks, MosaicLook('squa_avg', 12))

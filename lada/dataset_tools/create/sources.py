@@ -14,11 +14,15 @@ from lada.video import probe
 
 VIDEO_SUFFIXES = frozenset(
     {
+        '.3g2',
         '.3gp',
         '.asf',
         '.avi',
+        '.dv',
+        '.f4v',
         '.flv',
         '.m2ts',
+        '.m2v',
         '.m4v',
         '.mkv',
         '.mov',
@@ -27,11 +31,15 @@ VIDEO_SUFFIXES = frozenset(
         '.mpg',
         '.mts',
         '.mxf',
+        '.ogm',
         '.ogv',
+        '.rm',
+        '.rmvb',
         '.ts',
         '.vob',
         '.webm',
         '.wmv',
+        '.y4m',
     }
 )
 INDEX_NAME = 'creation-index.jsonl'
