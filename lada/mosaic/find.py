@@ -129,4 +129,4 @@ def _find_in_stretch(frames: list[Frame]) -> list[list[MosaicRegion]]:
 
 def _in_both(region: MosaicRegion, mask: np.ndarray) -> int:
     top, left, bottom, right = region.box
-    return np.count_nonzero(region.mask & mask[top:bottom, left:right])
+    return int(np.count_nonzero(region.mask & mask[top:bottom, left:right]))
