@@ -17,7 +17,7 @@ import statistics
 import tempfile
 import time
 from collections import defaultdict
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from multiprocessing import Process
 from pathlib import Path
 
@@ -33,6 +33,19 @@ from lada.mosaic.degradations.video_compression import VideoCompression
 from lada.video.pixel_format import yuv420p_frame
 
 SAMPLES = Path(__file__).resolve().parents[1] / 'assets' / 'sample_videos'
+
+
+@contextmanager
+def clips_folder(root):
+    """Give the metadata folder of a dataset; without one, of clips cut from the sample videos."""
+    with ExitStack() as stack:
+        if root is None:
+            root = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            # In a process of its own: what creation used and freed would hide a leak.
+            maker = Process(target=create_dataset, args=([SAMPLES], root, CreationSettings()))
+            maker.start()
+            maker.join()
+        yield root / 'crop_unscaled_meta'
 
 
 def decode_range(path, start, stop):
@@ -226,15 +239,7 @@ def main():
     parser.add_argument('--leak-size', type=int, default=64)
     args = parser.parse_args()
     init_worker(0)
-    with ExitStack() as stack:
-        root = args.data
-        if root is None:
-            root = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            # In a process of its own: what creation used and freed would hide a leak.
-            maker = Process(target=create_dataset, args=([SAMPLES], root, CreationSettings()))
-            maker.start()
-            maker.join()
-        folder = root / 'crop_unscaled_meta'
+    with clips_folder(args.data) as folder:
         if args.leak:
             report_leak(folder, args)
             return

@@ -9,9 +9,7 @@ operations that it gets done, a part of what its data sheet promises.
 import argparse
 import math
 import sys
-import tempfile
 import time
-from contextlib import ExitStack
 from pathlib import Path
 
 import torch
@@ -19,13 +17,11 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from conv_floor import ConvRecorder, total_flops
-from data_pipeline import SAMPLES, options_of
+from data_pipeline import clips_folder, options_of
 from train_step import make_network
 
 from lada.cli import make_parser, run_script
 from lada.data import InfiniteSampler, MosaicVideoDataset, init_worker
-from lada.dataset_tools.create.creation import create_dataset
-from lada.dataset_tools.create.planning import CreationSettings
 
 
 def main(args: argparse.Namespace) -> None:
@@ -38,13 +34,10 @@ def main(args: argparse.Namespace) -> None:
         f' again {step * 4 / 3:.2f}'
     )
     init_worker(0)
-    with ExitStack() as stack:
-        root = args.data
-        if root is None:
-            root = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            create_dataset([SAMPLES], root, CreationSettings())
-        speed = samples_a_second(root / 'crop_unscaled_meta', args)
-    print(f'{speed:.1f} samples/s by one core, fully degraded\n')
+    with clips_folder(args.data) as folder:
+        speed = samples_a_second(folder, args)
+    instructions = torch.backends.cpu.get_cpu_capability()
+    print(f'{speed:.1f} samples/s by one core ({instructions}), fully degraded\n')
     print('| TFLOP/s that the GPU reaches | clips/s | workers |\n|---|---|---|')
     for reached in args.tflops:
         clips = reached / step

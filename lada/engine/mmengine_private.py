@@ -5,6 +5,7 @@ leading underscore, which any release may change. Only this file uses them;
 tests/engine/test_mmengine_private.py says so in a sentence when one has moved.
 """
 
+from abc import abstractmethod
 from typing import Any, cast
 
 from mmengine.hooks import CheckpointHook
@@ -121,9 +122,9 @@ class OpenVisualizer(Visualizer):
 class OpenTensorboardVisBackend(TensorboardVisBackend):
     """A TensorBoard backend whose writer can be replaced."""
 
+    @abstractmethod
     def open(self) -> Any:
         """Return the writer; called once, when it is first needed."""
-        raise NotImplementedError
 
     def _init_env(self) -> None:
         self._tensorboard = self.open()
@@ -154,9 +155,9 @@ class OpenWandbVisBackend(OpenVisBackend, WandbVisBackend):
 class OpenMLflowVisBackend(OpenVisBackend, MLflowVisBackend):
     """An MLflow backend that can choose how a run is begun."""
 
+    @abstractmethod
     def open(self) -> Any:
         """Begin a run, and return the client; called once, when it is first needed."""
-        raise NotImplementedError
 
     def _init_env(self) -> None:
         self._mlflow = self.open()

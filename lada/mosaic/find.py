@@ -122,11 +122,14 @@ def _find_in_stretch(frames: list[Frame]) -> list[list[MosaicRegion]]:
                 number,
             )
             # Parts of one mosaic, each found in another frame, may have grown into the whole.
-            if region.mask.sum() > 2 * _in_both(region, mask_of(regions[t], frames[t].shape)):
+            if not _mostly_in(region, regions[t], frames[t].shape):
                 regions[t].append(region)
     return regions
 
 
-def _in_both(region: MosaicRegion, mask: np.ndarray) -> int:
+def _mostly_in(region: MosaicRegion, others: list[MosaicRegion], shape: tuple[int, int]) -> bool:
+    if not others:
+        return False
     top, left, bottom, right = region.box
-    return int(np.count_nonzero(region.mask & mask[top:bottom, left:right]))
+    shared_mask = region.mask & mask_of(others, shape)[top:bottom, left:right]
+    return bool(2 * np.count_nonzero(shared_mask) >= np.count_nonzero(region.mask))
